@@ -1,0 +1,463 @@
+/* pqrouter: an in-process read/write-splitting pool router for PostgreSQL.
+ *
+ * The application hands over a request; pqrouter classifies it, picks the primary or a healthy replica, runs
+ * it on a pooled connection on the application's libuv loop, and calls back exactly once with the result and
+ * the truth about it.
+ *
+ * Rules that hold for every call:
+ * - A function returns 0 (or a count) or a negative PQR_E... code; a failed call leaves its outputs alone.
+ * - If a call that takes a callback returns an error, the callback never runs. If it returns 0, the callback
+ *   runs exactly once, later, on the loop's thread, never from inside the call.
+ * - A router and all that came from it belong to the loop's thread. Only the pqr_config_... functions,
+ *   pqr_classify and the functions that name something may be called on any thread.
+ * - Inputs are copied before the call returns. What a callback is shown is valid until the callback returns,
+ *   unless the function that shows it says otherwise. Any call of this file, pqr_router_close included, may
+ *   be made from inside a callback.
+ * - Times are in milliseconds (_ms) or microseconds (_us), sizes in bytes.
+ *
+ * Within a major version enumerators, struct members at the end and functions may be added; none is changed
+ * or removed. Structs that the application fills start with struct_size, set by their ..._INIT macro.
+ */
+#ifndef PQROUTER_H
+#define PQROUTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <postgres_ext.h> /* Oid; nothing else of libpq */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct uv_loop_s; /* uv_loop_t of <uv.h> */
+struct pg_result; /* PGresult of <libpq-fe.h> */
+
+#if defined(__GNUC__)
+#define PQR_EXPORT __attribute__((visibility("default")))
+#else
+#define PQR_EXPORT
+#endif
+
+#define PQR_VERSION_MAJOR 0
+#define PQR_VERSION_MINOR 1
+#define PQR_VERSION_PATCH 0
+
+/* "0.1.0", of the library at run time. Any thread. */
+PQR_EXPORT const char *pqr_version(void);
+
+/* --- Errors -------------------------------------------------------------------------------------------- */
+
+/* XX(name, number, text) */
+#define PQR_ERRNO_MAP(XX)                                           \
+    XX(EINVAL, -1, "invalid argument")                              \
+    XX(ENOMEM, -2, "out of memory")                                 \
+    XX(ECLOSED, -3, "the router is closing or closed")              \
+    XX(ENOENT, -4, "no such request: it has been answered already") \
+    XX(ECONFIG, -5, "the configuration is not valid")               \
+    XX(EIO, -6, "a file cannot be read")                            \
+    XX(ETIMEDOUT, -7, "it did not happen in the time allowed")      \
+    XX(ESYSTEM, -8, "the operating system refused")
+
+enum {
+#define XX(name, number, text) PQR_##name = (number),
+    PQR_ERRNO_MAP(XX)
+#undef XX
+};
+
+/* The name ("PQR_EINVAL") and the text of a code; for an unknown one "PQR_UNKNOWN" and "unknown error".
+   0 is "PQR_OK", "success". Static strings, any thread. */
+PQR_EXPORT const char *pqr_error_name(int code);
+PQR_EXPORT const char *pqr_error_text(int code);
+
+/* Where a call can say more than a code. The caller's memory; message is always ended by a NUL. Problems of a
+   configuration come one a line; what does not fit is counted in the last line. */
+typedef struct pqr_error {
+    int code;
+    char message[8000];
+} pqr_error;
+
+/* --- Memory -------------------------------------------------------------------------------------------- */
+
+/* Replaces malloc, calloc, realloc and free for all that pqrouter allocates itself (not for libpq, libuv and
+   libconfig). Call it before any other function and never again; all four or PQR_EINVAL. They are called on
+   the loop's thread and on connector threads. */
+PQR_EXPORT int pqr_set_allocator(void *(*malloc_fn)(size_t size),
+    void *(*calloc_fn)(size_t count, size_t size), void *(*realloc_fn)(void *memory, size_t size),
+    void (*free_fn)(void *memory));
+
+/* Frees what a function of this file gave out as "free with pqr_free". NULL is fine. */
+PQR_EXPORT void pqr_free(void *memory);
+
+/* --- Configuration ------------------------------------------------------------------------------------- */
+
+/* Immutable once loaded; counted, so that it may be freed as soon as a router was opened from it. */
+typedef struct pqr_config pqr_config;
+
+/* Reads a libconfig file (config/pqrouter.cfg names every key). Blocks on the file; any thread.
+   PQR_EIO: cannot be read. PQR_ECONFIG: every problem as "file:line: what is wrong; what to write instead".
+   PQR_ENOMEM, PQR_EINVAL. error may be NULL. Free *out with pqr_config_free. */
+PQR_EXPORT int pqr_config_load(pqr_config **out, const char *file, pqr_error *error);
+
+/* Everything by default but the servers, which come from a libpq connection string or URI (PostgreSQL manual,
+   section 34.1.1); each of several hosts in it is a server of its own. NULL: $DATABASE_URL.
+   Errors as pqr_config_load. Reads the environment and may read a service file; any thread. */
+PQR_EXPORT int pqr_config_conninfo(pqr_config **out, const char *conninfo, pqr_error *error);
+
+/* Any thread. NULL is fine. */
+PQR_EXPORT void pqr_config_free(pqr_config *config);
+
+/* --- Router -------------------------------------------------------------------------------------------- */
+
+typedef struct pqr_router pqr_router;
+
+typedef enum pqr_role {
+    PQR_ROLE_UNKNOWN = 0,   /* not probed yet */
+    PQR_ROLE_PRIMARY,       /* accepts writes */
+    PQR_ROLE_REPLICA,       /* a hot standby */
+    PQR_ROLE_DOWN,          /* does not answer, or refuses us */
+    PQR_ROLE_WRONG_CLUSTER, /* answers, but its system identifier is another one than the others' */
+    PQR_ROLE_FENCED, /* says that it is primary, but a server of a higher timeline says so too, or two of
+                               the same timeline do: it gets nothing */
+} pqr_role;
+
+typedef enum pqr_log_level {
+    PQR_LOG_ERROR = 0,
+    PQR_LOG_WARNING,
+    PQR_LOG_INFO,
+    PQR_LOG_DEBUG,
+} pqr_log_level;
+
+/* "primary", "replica", "down", "wrong_cluster", "fenced", "unknown"; "error", "warning", "info", "debug".
+   Static strings, any thread. */
+PQR_EXPORT const char *pqr_role_name(pqr_role role);
+PQR_EXPORT const char *pqr_log_level_name(pqr_log_level level);
+
+/* All optional. Everything but password runs on the loop's thread. */
+typedef struct pqr_callbacks {
+    size_t struct_size;
+    void *data; /* passed to each of them */
+    /* One line without its end, control characters of servers escaped, no SQL text, no secret. */
+    void (*log)(void *data, pqr_log_level level, const char *text);
+    pqr_log_level log_level; /* nothing less urgent is formatted or passed on */
+    /* A server's role was found to be another one. server: its configured name. */
+    void (*role_change)(void *data, const char *server, pqr_role from, pqr_role to);
+    /* The password for a connection about to be opened (rotating IAM or Vault secrets): write it and its NUL
+       into buffer and return 0, or return anything else to fail this connect. Runs on a connector thread, for
+       each connect, several at once; it may block. It may still be running when the router's close callback
+       has run. */
+    int (*password)(void *data, const char *server, char *buffer, size_t size);
+} pqr_callbacks;
+
+#define PQR_CALLBACKS_INIT                                              \
+    {                                                                   \
+        .struct_size = sizeof(pqr_callbacks), .log_level = PQR_LOG_INFO \
+    }
+
+/* Opens a router on loop; connecting starts at once, in the background. callbacks may be NULL (and is copied).
+   The router keeps the loop alive until it is closed. Never waits for a server: to wait, pqr_router_ready.
+   PQR_EINVAL, PQR_ENOMEM, PQR_ESYSTEM. */
+PQR_EXPORT int pqr_router_open(pqr_router **out, struct uv_loop_s *loop, const pqr_config *config,
+    const pqr_callbacks *callbacks, pqr_error *error);
+
+/* status: 0, PQR_ETIMEDOUT or PQR_ECLOSED; why: what was still missing, for people, "" when status is 0. */
+typedef void (*pqr_ready_cb)(pqr_router *router, int status, const char *why, void *data);
+
+/* Calls back when every server has been probed, one of them is the primary, and each server that is up has
+   a connection ready; or after timeout_ms (UINT32_MAX: never). Requests may be made before that: they wait.
+   PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
+PQR_EXPORT int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, void *data);
+
+typedef void (*pqr_close_cb)(void *data);
+
+/* Refuses new requests from now on, lets those accepted finish for up to drain_ms (0: none), then answers the
+   queued ones with PQR_STATUS_CLOSED, cancels those that run, answers them too, and closes every connection.
+   cb (may be NULL) runs last, when no callback is outstanding and no handle of the router is left on the loop;
+   the router's memory is gone after that. Further calls are harmless until then; a later call with a shorter
+   drain_ms shortens the drain; its cb is ignored. */
+PQR_EXPORT void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, void *data);
+
+/* --- Requests ------------------------------------------------------------------------------------------ */
+
+typedef enum pqr_target {
+    PQR_TARGET_AUTO = 0,     /* by the text: see pqr_classify */
+    PQR_TARGET_PRIMARY,      /* the primary */
+    PQR_TARGET_REPLICA,      /* a replica; the primary when there is none */
+    PQR_TARGET_REPLICA_ONLY, /* a replica; waits for one when there is none */
+    PQR_TARGET_ANY,          /* whichever server is least busy */
+} pqr_target;
+
+enum {
+    /* Overtakes every request without it, and may use the connections kept for administrators. */
+    PQR_ADMIN = 1u << 0,
+    /* The caller vouches that running it twice does no harm: it is run again when its outcome is unknown. */
+    PQR_IDEMPOTENT = 1u << 1,
+};
+
+typedef struct pqr_query {
+    size_t struct_size;
+    const char *sql;
+    /* As PQexecParams: param_types may be NULL or hold zeros (the server infers), a NULL value is SQL NULL,
+       param_lengths matter for values in binary format only, param_formats may be NULL (all text). */
+    int n_params;
+    const Oid *param_types;
+    const char *const *param_values;
+    const int *param_lengths;
+    const int *param_formats;
+    int result_format; /* 0 text, 1 binary */
+    pqr_target target;
+    uint32_t flags;      /* PQR_ADMIN, PQR_IDEMPOTENT */
+    uint32_t timeout_ms; /* until answered, waiting included; 0: as configured, UINT32_MAX: none */
+    const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
+} pqr_query;
+
+#define PQR_QUERY_INIT                   \
+    {                                    \
+        .struct_size = sizeof(pqr_query) \
+    }
+
+typedef struct pqr_reply pqr_reply;
+
+/* Never reused: a stale one is harmless. 0 is never given out. */
+typedef struct pqr_request_id {
+    uint64_t value;
+} pqr_request_id;
+
+typedef void (*pqr_reply_cb)(pqr_reply *reply, void *data);
+
+/* Runs one statement (several, separated by semicolons, when it has no parameters: they then run as one
+   transaction on the primary). out may be NULL. Everything that goes wrong later, a full queue and a missing
+   server included, is told by the reply. PQR_EINVAL (no sql, a count or pointer that cannot be, an unknown flag
+   or target), PQR_ENOMEM, PQR_ECLOSED. */
+PQR_EXPORT int pqr_query_run(
+    pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
+
+/* Asks for a request's end. Its callback runs as ever, with PQR_STATUS_CANCELLED, or with its result when that
+   was faster. PQR_ENOENT: it has been answered already. Works for transactions' ids too. */
+PQR_EXPORT int pqr_request_cancel(pqr_router *router, pqr_request_id id);
+
+/* --- Replies ------------------------------------------------------------------------------------------- */
+
+#define PQR_STATUS_MAP(XX)                                                                                \
+    XX(OK, ok)                   /* done; there may be rows */                                            \
+    XX(SQL_ERROR, sql_error)     /* the server (or the classifier) refused the statement: see sqlstate */ \
+    XX(CANCELLED, cancelled)     /* by pqr_request_cancel */                                              \
+    XX(TIMEOUT, timeout)         /* its timeout passed */                                                 \
+    XX(UNAVAILABLE, unavailable) /* no server that may run it could be reached */                         \
+    XX(OVERLOADED, overloaded)   /* the queue is full */                                                  \
+    XX(LOST, lost)               /* the connection was lost while it ran */                               \
+    XX(CLOSED, closed)           /* the router was closed first */
+
+typedef enum pqr_status {
+#define XX(name, word) PQR_STATUS_##name,
+    PQR_STATUS_MAP(XX)
+#undef XX
+} pqr_status;
+
+/* What is known of the statement's effect. */
+#define PQR_OUTCOME_MAP(XX)                                                                                \
+    XX(EXECUTED, executed)         /* the server ran it to its end: a result, or the server's own error */ \
+    XX(NOT_EXECUTED, not_executed) /* provably without effect: safe to run again */                        \
+    XX(UNKNOWN, unknown)           /* it was sent, and nobody knows: it may have taken effect, wholly or in  \
+                                      part (a procedure that commits) */
+
+typedef enum pqr_outcome {
+#define XX(name, word) PQR_OUTCOME_##name,
+    PQR_OUTCOME_MAP(XX)
+#undef XX
+} pqr_outcome;
+
+/* "ok", "sql_error" ...; "executed", "not_executed", "unknown". Static strings, any thread. */
+PQR_EXPORT const char *pqr_status_name(pqr_status status);
+PQR_EXPORT const char *pqr_outcome_name(pqr_outcome outcome);
+
+PQR_EXPORT pqr_status pqr_reply_status(const pqr_reply *reply);
+PQR_EXPORT pqr_outcome pqr_reply_outcome(const pqr_reply *reply);
+/* For people: the server's primary message or ours with its mend; "" when the status is ok. */
+PQR_EXPORT const char *pqr_reply_error(const pqr_reply *reply);
+/* Five characters, or "" when there is none (which may be so even for an error: PostgreSQL manual, app. A). */
+PQR_EXPORT const char *pqr_reply_sqlstate(const pqr_reply *reply);
+/* The configured name of the server that ran it last, "" when none did. */
+PQR_EXPORT const char *pqr_reply_server(const pqr_reply *reply);
+/* That server's role when the request was given to it; PQR_ROLE_UNKNOWN when none was. */
+PQR_EXPORT pqr_role pqr_reply_route(const pqr_reply *reply);
+/* Why it went there: "volatile function nextval", "read", "target" ... Valid until the callback returns. */
+PQR_EXPORT const char *pqr_reply_reason(const pqr_reply *reply);
+/* How many times it was sent; more than 1 when it was moved to another server unseen. */
+PQR_EXPORT unsigned pqr_reply_attempts(const pqr_reply *reply);
+
+/* libpq's own result, NULL when the server gave none. Still the reply's: do not PQclear it. */
+PQR_EXPORT const struct pg_result *pqr_reply_result(const pqr_reply *reply);
+/* The same, now the caller's, to be PQclear'ed; later calls on this reply see no rows. NULL when none. */
+PQR_EXPORT struct pg_result *pqr_reply_take(pqr_reply *reply);
+PQR_EXPORT int pqr_reply_rows(const pqr_reply *reply);
+PQR_EXPORT int pqr_reply_columns(const pqr_reply *reply);
+/* The first column of exactly this name (compared as it stands, no folding), or -1. */
+PQR_EXPORT int pqr_reply_column(const pqr_reply *reply, const char *name);
+/* The value in text or binary as asked for, by the column's name or number; NULL for SQL NULL and for a row
+   or column that is not there. length may be NULL. */
+PQR_EXPORT const char *pqr_reply_value(const pqr_reply *reply, int row, const char *column, int *length);
+PQR_EXPORT const char *pqr_reply_value_at(const pqr_reply *reply, int row, int column, int *length);
+/* Rows that INSERT, UPDATE, DELETE, MERGE, SELECT, FETCH, MOVE or COPY touched; -1 when the command has none. */
+PQR_EXPORT int64_t pqr_reply_affected(const pqr_reply *reply);
+
+/* Notices and warnings of the server that came with it, the first few; the rest is counted. */
+typedef struct pqr_notice {
+    char sqlstate[6];
+    char severity[10];
+    char text[240];
+} pqr_notice;
+PQR_EXPORT int pqr_reply_notice_count(const pqr_reply *reply);                    /* all of them */
+PQR_EXPORT const pqr_notice *pqr_reply_notice(const pqr_reply *reply, int index); /* NULL: was not kept */
+
+typedef struct pqr_times {
+    uint64_t queued_us; /* from acceptance until it was last given to a connection */
+    uint64_t server_us; /* from then until its answer was complete; 0 when it was never sent */
+    uint64_t total_us;
+} pqr_times;
+PQR_EXPORT pqr_times pqr_reply_times(const pqr_reply *reply);
+
+/* --- Transactions -------------------------------------------------------------------------------------- */
+
+typedef struct pqr_tx pqr_tx;
+
+typedef enum pqr_isolation {
+    PQR_ISOLATION_DEFAULT = 0, /* the server's */
+    PQR_READ_COMMITTED,
+    PQR_REPEATABLE_READ,
+    PQR_SERIALIZABLE,
+} pqr_isolation;
+
+typedef struct pqr_tx_options {
+    size_t struct_size;
+    pqr_isolation isolation;
+    bool read_only;
+    bool deferrable;       /* with PQR_SERIALIZABLE and read_only */
+    pqr_target target;     /* AUTO: the primary. REPLICA and REPLICA_ONLY want read_only */
+    uint32_t flags;        /* PQR_ADMIN */
+    uint32_t timeout_ms;   /* until done, waiting included; 0: as configured, UINT32_MAX: none */
+    unsigned max_attempts; /* how often the body may run when the server ends it with 40001 or 40P01, or when
+                              the connection was lost before COMMIT was sent; 0: as configured */
+    const char *label;
+} pqr_tx_options;
+
+#define PQR_TX_OPTIONS_INIT                   \
+    {                                         \
+        .struct_size = sizeof(pqr_tx_options) \
+    }
+
+/* Runs inside an open transaction on a connection of its own. attempt counts from 1. tx is valid until done
+   is called or the body runs again. The body sends statements with pqr_tx_query, and it or their callbacks end
+   the transaction with one pqr_tx_commit or pqr_tx_rollback. If nothing is in the air for
+   transaction.idle_timeout, it is rolled back, with PQR_STATUS_TIMEOUT. */
+typedef void (*pqr_tx_body)(pqr_tx *tx, unsigned attempt, void *data);
+
+/* done gets one reply for the whole: ok and executed when COMMIT was confirmed or the body rolled back; the
+   first error when a statement failed (all is rolled back then); lost and unknown when the connection
+   was lost after COMMIT was sent. out and options may be NULL. Session state that the body's statements leave
+   is discarded before the connection serves anybody else. PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
+PQR_EXPORT int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options,
+    pqr_tx_body body, pqr_reply_cb done, void *data);
+
+/* One statement in the transaction, in order of the calls; target and PQR_IDEMPOTENT are ignored. Transaction
+   control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the transaction
+   ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED.
+   PQR_EINVAL, PQR_ENOMEM; PQR_ECLOSED after commit or rollback was asked for. */
+PQR_EXPORT int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data);
+
+/* Ends it once the statements before it are answered. PQR_ECLOSED when it is ending already. */
+PQR_EXPORT int pqr_tx_commit(pqr_tx *tx);
+PQR_EXPORT int pqr_tx_rollback(pqr_tx *tx);
+
+/* --- Classification ------------------------------------------------------------------------------------ */
+
+typedef enum pqr_class {
+    PQR_CLASS_PRIMARY = 0, /* writes, or is not proven harmless */
+    PQR_CLASS_REPLICA,     /* a harmless read: any server may run it */
+    PQR_CLASS_SESSION,     /* leaves or needs state on one connection: belongs into pqr_tx_run */
+} pqr_class;
+
+typedef struct pqr_verdict {
+    size_t struct_size;
+    pqr_class route;
+    char reason[120]; /* "read", "volatile function nextval", "several statements: INSERT" ... */
+} pqr_verdict;
+
+#define PQR_VERDICT_INIT                   \
+    {                                      \
+        .struct_size = sizeof(pqr_verdict) \
+    }
+
+/* Where PQR_TARGET_AUTO would send this text, and why. Any bytes are fine. Any thread. PQR_EINVAL. */
+PQR_EXPORT int pqr_classify(pqr_verdict *out, const char *sql, size_t length);
+
+/* "primary", "replica", "session". Static string, any thread. */
+PQR_EXPORT const char *pqr_class_name(pqr_class route);
+
+/* --- Statistics ---------------------------------------------------------------------------------------- */
+
+/* A quantile's value is exact to 1 part in 16. Times from the router's opening on. */
+typedef struct pqr_latency {
+    uint64_t count;
+    uint64_t p50_us, p90_us, p99_us, max_us;
+} pqr_latency;
+
+/* One server and its pool. */
+typedef struct pqr_pool_stats {
+    const char *server; /* configured name */
+    const char *host;   /* as configured */
+    const char *port;
+    pqr_role role;
+    uint32_t available;         /* idle connections */
+    uint32_t allocated;         /* in use */
+    uint32_t peak_usage;        /* most allocated at once */
+    uint32_t total_connections; /* all that max counts: these, the probe, those connecting and closing */
+    uint32_t min, max;
+    uint32_t connecting;
+    uint64_t connects, connect_failures; /* since opening */
+    uint64_t reads, writes;     /* requests that were sent to it as harmless reads / as anything else */
+    uint64_t errors;            /* of those, answered with an error */
+    uint64_t rtt_us;            /* the last probe's round trip */
+    int64_t lag_us;             /* how far behind the primary a replica is, -1: not known */
+    uint32_t server_version;    /* as PQserverVersion: 150004; 0: not known */
+    uint32_t timeline;          /* 0: not known */
+    uint64_t system_identifier; /* 0: not known */
+    pqr_latency latency;        /* of the requests it ran, from sent to answered */
+    const char *problem;        /* why it is down, refused or fenced; "" when it is not */
+} pqr_pool_stats;
+
+typedef struct pqr_router_totals {
+    size_t struct_size;
+    uint64_t uptime_us;
+    uint32_t available, allocated, peak_usage, total_connections,
+        max_total;                   /* of all pools; max_total 0: none */
+    uint32_t waiting, admin_waiting; /* requests in the queues */
+    uint64_t waiting_bytes;
+    uint64_t accepted, answered;
+    uint64_t by_status[8];                   /* indexed by pqr_status */
+    uint64_t by_outcome[3];                  /* indexed by pqr_outcome */
+    uint64_t routed_replica, routed_primary; /* as classified or targeted, counted once a request */
+    uint64_t fallback_primary;               /* reads the primary ran because no replica could */
+    uint64_t retries;                        /* moved to another server, or sent again, unseen */
+    uint64_t misroutes;                      /* a replica refused a statement classified as a harmless read */
+    pqr_latency latency;                     /* from accepted to answered */
+    pqr_latency queued;                      /* of that, waiting */
+    size_t n_pools;
+} pqr_router_totals;
+
+typedef struct pqr_stats pqr_stats;
+
+/* A snapshot; free it with pqr_stats_free. It stays valid when the router is gone. PQR_EINVAL, PQR_ENOMEM. */
+PQR_EXPORT int pqr_router_stats(const pqr_router *router, pqr_stats **out);
+PQR_EXPORT const pqr_router_totals *pqr_stats_totals(const pqr_stats *stats);
+/* Pools in the order of the configuration; NULL: no such index. */
+PQR_EXPORT const pqr_pool_stats *pqr_stats_pool(const pqr_stats *stats, size_t index);
+/* The same as JSON text, free with pqr_free. The words are these structs' member names. PQR_ENOMEM. */
+PQR_EXPORT int pqr_stats_json(const pqr_stats *stats, char **out);
+PQR_EXPORT void pqr_stats_free(pqr_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

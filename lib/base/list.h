@@ -1,0 +1,90 @@
+/* An intrusive doubly linked list, and the same with a count: state is list membership, so the counts that
+   limits are checked against come from here and from nowhere else. */
+#ifndef PQR_BASE_LIST_H
+#define PQR_BASE_LIST_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pqr__link {
+    struct pqr__link *next, *prev;
+};
+
+struct pqr__list {
+    struct pqr__link head;
+    uint32_t count;
+};
+
+#define pqr__container_of(pointer, type, member) \
+    ((type *)(void *)((char *)(void *)(pointer)-offsetof(type, member)))
+
+static inline void pqr__link_init(struct pqr__link *link)
+{
+    link->next = link->prev = NULL;
+}
+
+static inline bool pqr__link_listed(const struct pqr__link *link)
+{
+    return link->next != NULL;
+}
+
+static inline void pqr__list_init(struct pqr__list *list)
+{
+    list->head.next = list->head.prev = &list->head;
+    list->count = 0;
+}
+
+static inline bool pqr__list_empty(const struct pqr__list *list)
+{
+    return list->head.next == &list->head;
+}
+
+static inline void pqr__list_insert_before(
+    struct pqr__list *list, struct pqr__link *where, struct pqr__link *link)
+{
+    assert(link->next == NULL && link->prev == NULL);
+    link->next = where;
+    link->prev = where->prev;
+    where->prev->next = link;
+    where->prev = link;
+    list->count++;
+}
+
+static inline void pqr__list_push_back(struct pqr__list *list, struct pqr__link *link)
+{
+    pqr__list_insert_before(list, &list->head, link);
+}
+
+static inline void pqr__list_push_front(struct pqr__list *list, struct pqr__link *link)
+{
+    pqr__list_insert_before(list, list->head.next, link);
+}
+
+static inline void pqr__list_remove(struct pqr__list *list, struct pqr__link *link)
+{
+    assert(link->next != NULL && list->count > 0);
+    link->next->prev = link->prev;
+    link->prev->next = link->next;
+    link->next = link->prev = NULL;
+    list->count--;
+}
+
+/* NULL when empty. */
+static inline struct pqr__link *pqr__list_first(const struct pqr__list *list)
+{
+    return pqr__list_empty(list) ? NULL : list->head.next;
+}
+
+static inline struct pqr__link *pqr__list_last(const struct pqr__list *list)
+{
+    return pqr__list_empty(list) ? NULL : list->head.prev;
+}
+
+/* The current entry may be removed inside the loop; no other one may. */
+#define pqr__list_each(link, list)                                                                     \
+    for (struct pqr__link *link = (list)->head.next, *link##_next = link->next; link != &(list)->head; \
+         link = link##_next, link##_next = link->next)
+
+#endif

@@ -1,0 +1,23 @@
+/* Logging through the application's callback; nothing is formatted when the level is off. */
+#ifndef PQR_BASE_LOG_H
+#define PQR_BASE_LOG_H
+
+#include "pqrouter.h"
+
+struct pqr__log {
+    void (*write)(void *data, pqr_log_level level, const char *text); /* NULL: off */
+    void *data;
+    pqr_log_level level;
+};
+
+/* One line of at most 1,000 bytes; control characters in it come out escaped. */
+void pqr__log_write(const struct pqr__log *log, pqr_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define pqr__log(log, at_level, ...)                        \
+    do {                                                    \
+        if ((log)->write && (at_level) <= (log)->level)     \
+            pqr__log_write((log), (at_level), __VA_ARGS__); \
+    } while (0)
+
+#endif

@@ -1,0 +1,125 @@
+/* Level n has 64 slots of 64^n ms. An alarm sits at the lowest level whose current lap holds its time; when
+   the wheel reaches a slot of a higher level, that slot's alarms are spread over the levels below. */
+#include "base/wheel.h"
+
+enum { BITS = 6, MASK = PQR__WHEEL_SLOTS - 1 };
+
+static unsigned shift_of(unsigned level)
+{
+    return BITS * level;
+}
+
+void pqr__wheel_init(struct pqr__wheel *wheel, uint64_t now_us)
+{
+    wheel->now_ms = now_us / 1000;
+    for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++)
+        for (unsigned slot = 0; slot < PQR__WHEEL_SLOTS; slot++)
+            pqr__list_init(&wheel->slots[level][slot]);
+    pqr__list_init(&wheel->far);
+}
+
+static void place(struct pqr__wheel *wheel, struct pqr__alarm *alarm)
+{
+    struct pqr__list *list = &wheel->far;
+    for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++) {
+        /* The same lap of this level: all higher bits agree with the present. */
+        if ((alarm->at_ms >> shift_of(level + 1)) == (wheel->now_ms >> shift_of(level + 1))) {
+            list = &wheel->slots[level][(alarm->at_ms >> shift_of(level)) & MASK];
+            break;
+        }
+    }
+    pqr__list_push_back(list, &alarm->link);
+    alarm->list = list;
+}
+
+void pqr__wheel_set(struct pqr__wheel *wheel, struct pqr__alarm *alarm, uint64_t at_us)
+{
+    pqr__wheel_clear(alarm);
+    uint64_t at_ms = at_us / 1000 + (at_us % 1000 != 0);
+    alarm->at_ms = at_ms > wheel->now_ms ? at_ms : wheel->now_ms + 1;
+    place(wheel, alarm);
+}
+
+void pqr__wheel_clear(struct pqr__alarm *alarm)
+{
+    if (!alarm->list)
+        return;
+    pqr__list_remove(alarm->list, &alarm->link);
+    alarm->list = NULL;
+}
+
+bool pqr__wheel_is_set(const struct pqr__alarm *alarm)
+{
+    return alarm->list != NULL;
+}
+
+static void take_all(struct pqr__wheel *wheel, struct pqr__list *from, struct pqr__list *due)
+{
+    struct pqr__link *link;
+    struct pqr__list moved;
+    pqr__list_init(&moved);
+    while ((link = pqr__list_first(from)) != NULL) {
+        pqr__list_remove(from, link);
+        pqr__list_push_back(&moved, link);
+    }
+    while ((link = pqr__list_first(&moved)) != NULL) {
+        struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
+        pqr__list_remove(&moved, link);
+        if (alarm->at_ms > wheel->now_ms) {
+            place(wheel, alarm);
+            continue;
+        }
+        pqr__list_push_back(due, link);
+        alarm->list = due;
+    }
+}
+
+/* One millisecond on: higher levels first, so that what they hold reaches level 0 in time. */
+static void step(struct pqr__wheel *wheel, struct pqr__list *due)
+{
+    wheel->now_ms++;
+    if ((wheel->now_ms & ((UINT64_C(1) << shift_of(PQR__WHEEL_LEVELS)) - 1)) == 0)
+        take_all(wheel, &wheel->far, due);
+    for (unsigned level = PQR__WHEEL_LEVELS; level-- > 0;) {
+        if ((wheel->now_ms & ((UINT64_C(1) << shift_of(level)) - 1)) != 0)
+            continue;
+        take_all(wheel, &wheel->slots[level][(wheel->now_ms >> shift_of(level)) & MASK], due);
+    }
+}
+
+/* The next time at which step() may find anything, PQR__NEVER for none. */
+static uint64_t next_ms(const struct pqr__wheel *wheel)
+{
+    for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++) {
+        unsigned current = (unsigned)(wheel->now_ms >> shift_of(level)) & MASK;
+        for (unsigned slot = current + 1; slot < PQR__WHEEL_SLOTS; slot++) {
+            if (pqr__list_empty(&wheel->slots[level][slot]))
+                continue;
+            uint64_t lap = wheel->now_ms >> shift_of(level + 1) << shift_of(level + 1);
+            return lap + ((uint64_t)slot << shift_of(level));
+        }
+    }
+    if (pqr__list_empty(&wheel->far))
+        return PQR__NEVER;
+    return ((wheel->now_ms >> shift_of(PQR__WHEEL_LEVELS)) + 1) << shift_of(PQR__WHEEL_LEVELS);
+}
+
+void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__list *due)
+{
+    uint64_t now_ms = now_us / 1000;
+    while (wheel->now_ms < now_ms) {
+        uint64_t next = next_ms(wheel);
+        if (next > now_ms) {
+            wheel->now_ms = now_ms;
+            return;
+        }
+        wheel->now_ms = next - 1;
+        step(wheel, due);
+    }
+}
+
+uint64_t pqr__wheel_next_us(const struct pqr__wheel *wheel)
+{
+    uint64_t next = next_ms(wheel);
+    return next == PQR__NEVER ? PQR__NEVER : next * 1000;
+}

@@ -1,0 +1,36 @@
+/* A hierarchical timing wheel (Varghese and Lauck, 1987): thousands of deadlines that are almost always taken
+   out again before they come due. Adding and removing are O(1) and allocate nothing. Resolution 1 ms; an entry
+   comes due at its time or up to 1 ms after it, never before. */
+#ifndef PQR_BASE_WHEEL_H
+#define PQR_BASE_WHEEL_H
+
+#include "base/list.h"
+
+enum { PQR__WHEEL_LEVELS = 6, PQR__WHEEL_SLOTS = 64 };
+
+struct pqr__alarm {
+    struct pqr__link link;
+    struct pqr__list *list; /* the one it is in; NULL: not set */
+    uint64_t at_ms;
+};
+
+struct pqr__wheel {
+    uint64_t now_ms;
+    struct pqr__list slots[PQR__WHEEL_LEVELS][PQR__WHEEL_SLOTS];
+    struct pqr__list far; /* beyond the last level: some 2 years */
+};
+
+#define PQR__NEVER UINT64_MAX
+
+void pqr__wheel_init(struct pqr__wheel *wheel, uint64_t now_us);
+/* Sets or moves an alarm. A time that has passed comes due at the next turn. */
+void pqr__wheel_set(struct pqr__wheel *wheel, struct pqr__alarm *alarm, uint64_t at_us);
+/* Fine when it is not set. */
+void pqr__wheel_clear(struct pqr__alarm *alarm);
+bool pqr__wheel_is_set(const struct pqr__alarm *alarm);
+/* Moves what is due at now_us to due (its alarms are still set: pqr__wheel_clear takes them out of it). */
+void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__list *due);
+/* When to turn next (it may be too early, never too late); PQR__NEVER when nothing is set. */
+uint64_t pqr__wheel_next_us(const struct pqr__wheel *wheel);
+
+#endif

@@ -1,0 +1,70 @@
+/* A validated configuration: what config/pqrouter.cfg describes, every default filled in, immutable and counted.
+   All times in microseconds, all sizes in bytes. */
+#ifndef PQR_CONFIG_CONFIG_H
+#define PQR_CONFIG_CONFIG_H
+
+#include <stdatomic.h>
+
+#include "pqrouter.h"
+
+enum pqr__expected_role { PQR__EXPECT_ANY, PQR__EXPECT_PRIMARY, PQR__EXPECT_REPLICA };
+enum pqr__balance { PQR__BALANCE_LEAST_OUTSTANDING, PQR__BALANCE_ROUND_ROBIN };
+
+struct pqr__server_config {
+    char *name; /* unique; by default host:port */
+    char *host; /* for people: host, else hostaddr, else socket folder */
+    char *port;
+    char *
+        *keywords; /* libpq's parameters with ours (keepalives, application_name ...), NULL at the end; for */
+    char **values; /* PQconnectStartParams(keywords, values, 0); one host, no target_session_attrs */
+    enum pqr__expected_role role;
+    uint32_t weight; /* 1 .. 1000, default 100; of reads among replicas */
+    uint32_t min, max;
+};
+
+struct pqr_config {
+    atomic_uint references;
+    char *source; /* the file's name, or "connection string" */
+
+    struct pqr__server_config *servers;
+    uint32_t n_servers; /* at most 64 */
+
+    struct {
+        uint32_t min, max;                       /* a server; a server's own win. 2, 20 */
+        uint32_t max_total;                      /* 0: none */
+        uint32_t admin_reserved;                 /* 1 */
+        uint32_t connects_at_once;               /* a server: 2 */
+        uint64_t idle_timeout_us;                /* 10 min; surplus over min is closed after it */
+        uint64_t lifetime_us;                    /* 1 h; 0: none */
+        uint32_t lifetime_jitter;                /* percent: 10 */
+        uint64_t connect_timeout_us;             /* 10 s */
+        uint64_t backoff_min_us, backoff_max_us; /* 100 ms, 15 s: after a failed connect, doubled each time */
+        char *init_sql; /* run on each new connection, statements joined by ';'; NULL: none */
+    } pool;
+    struct {
+        uint64_t interval_us, timeout_us; /* 1 s, 1 s */
+    } probe;
+    struct {
+        enum pqr__balance balance; /* least_outstanding */
+    } reads;
+    struct {
+        uint32_t max_requests; /* 10,000 */
+        uint64_t max_bytes;    /* 64 MiB of text and parameters */
+    } queue;
+    struct {
+        uint64_t timeout_us;       /* 30 s; 0: none */
+        uint64_t cancel_grace_us;  /* 500 ms */
+        uint32_t max_retries;      /* 3 */
+        uint64_t max_result_bytes; /* 256 MiB; 0: none */
+    } request;
+    struct {
+        uint64_t idle_timeout_us; /* 5 s */
+        uint32_t max_attempts;    /* 3 */
+    } transaction;
+    uint64_t system_identifier; /* pinned; 0: the first agreement */
+};
+
+/* One more owner; the answer is config. Any thread. pqr_config_free gives it up. */
+struct pqr_config *pqr__config_ref(const struct pqr_config *config);
+
+#endif

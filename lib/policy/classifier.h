@@ -1,0 +1,42 @@
+/* Where a statement may run, by its text alone (PostgreSQL manual, chapter 4.1, and part VI). Pure, linear, no
+   allocation, no recursion. Only what is proven harmless is PQR_CLASS_REPLICA. */
+#ifndef PQR_POLICY_CLASSIFIER_H
+#define PQR_POLICY_CLASSIFIER_H
+
+#include "pqrouter.h"
+
+struct pqr__dialect {
+    bool standard_conforming_strings;
+    bool ascii_safe; /* false: the client encoding is not (SJIS, BIG5, GBK ...): all text is primary */
+};
+
+/* What settling and transactions have to know. */
+enum pqr__effect {
+    PQR__EFFECT_UNKNOWN = 0, /* not recognised: alone, never run again after it was sent */
+    PQR__EFFECT_READ,        /* harmless: may be repeated anywhere */
+    PQR__EFFECT_WRITE,       /* rolls back whole when it fails */
+    PQR__EFFECT_PARTIAL,     /* CALL, DO, VACUUM, ... CONCURRENTLY: an error does not prove rollback */
+    PQR__EFFECT_SESSION, /* leaves or needs state on the connection: SET, LISTEN, temp tables, cursors ... */
+    PQR__EFFECT_TRANSACTION, /* BEGIN, COMMIT, ROLLBACK, PREPARE TRANSACTION ... (savepoints are SESSION) */
+    PQR__EFFECT_COPY,        /* COPY from or to the client */
+};
+
+enum pqr__hint { PQR__HINT_NONE = 0, PQR__HINT_PRIMARY, PQR__HINT_REPLICA }; /* a leading pqr: comment */
+
+struct pqr__verdict {
+    pqr_class route;
+    enum pqr__effect effect; /* of the strictest statement */
+    enum pqr__hint hint;
+    uint16_t reason;      /* the classifier's own enum */
+    bool several;         /* more than one statement that is not empty */
+    uint32_t word_offset; /* the word of the text that decided, for the reason; length 0: none */
+    uint32_t word_length;
+};
+
+void pqr__classify(
+    struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect);
+
+/* The reason for people, "volatile function nextval". Control characters escaped, cut to fit. */
+void pqr__verdict_text(const struct pqr__verdict *verdict, const char *sql, char *out, size_t size);
+
+#endif

@@ -1,0 +1,159 @@
+/* The seam: what the router knows of the outside. lib/postgres implements it on libpq and libuv, tests/sim on
+ * simulated servers and a virtual clock.
+ *
+ * Everything runs on one thread. No event is ever delivered from inside a call of ops: it comes later, from the
+ * loop. Inside an event the router may call any op, on the same connection too.
+ *
+ * A connection's life, seen from the router (each line is events in order):
+ *   connect -> refused                                          (no further event; the handle is gone)
+ *   connect -> connected -> (item* settled | notice | cancelled)* -> closed
+ *   connect -> close before either -> closed                    (neither connected nor refused comes)
+ * closed is always the last event of a connection, after which its handle is gone. When a connection is lost or
+ * closed, every flight in the air is settled (lost = true), in order, before closed. The transport
+ * never closes a connection unasked without saying so: a loss is told by settling what flew, then `closed`.
+ */
+#ifndef PQR_TRANSPORT_TRANSPORT_H
+#define PQR_TRANSPORT_TRANSPORT_H
+
+#include "base/list.h"
+#include "pqrouter.h"
+
+struct pqr__transport; /* an implementation's own struct begins with: const struct pqr__transport_ops *ops; */
+struct pqr__conn;      /* a connection of an implementation */
+
+/* The library's own statements, so that the simulator parses no SQL. 0: the application's. */
+enum pqr__own {
+    PQR__OWN_NONE = 0,
+    PQR__OWN_IDENTITY, /* one row, see router/identity: what a new connection is connected to */
+    PQR__OWN_PROBE,    /* one row: role, LSN, timeline */
+    PQR__OWN_CANCEL,   /* pg_cancel_backend; parameters pid and backend start */
+    PQR__OWN_INIT,     /* the configured init SQL (simple flight) */
+    PQR__OWN_BEGIN,
+    PQR__OWN_COMMIT,
+    PQR__OWN_ROLLBACK,
+    PQR__OWN_DISCARD, /* DISCARD ALL */
+};
+
+/* One statement. Everything it points to stays valid until the flight is settled. */
+struct pqr__item {
+    const char *sql;
+    int n_params;
+    const Oid *param_types;
+    const char *const *param_values;
+    const int *param_lengths;
+    const int *param_formats;
+    int result_format;
+    enum pqr__own own;
+};
+
+enum pqr__flight_kind {
+    PQR__FLIGHT_PIPELINE, /* n_items statements by the extended protocol and one Sync */
+    PQR__FLIGHT_SIMPLE,   /* one item, outside of pipeline mode: several statements are allowed when it has no
+                             parameters. Its answer is the first error, else the last result. COPY, and a
+                             transaction left open, close the connection. */
+};
+
+/* The sender's memory, untouched by it from send to settled. */
+struct pqr__flight {
+    struct pqr__link link; /* the transport's while it is in the air */
+    enum pqr__flight_kind kind;
+    uint32_t n_items;
+    const struct pqr__item *items;
+    uint32_t n_answered; /* the transport's */
+    bool sent;           /* the transport's */
+};
+
+enum pqr__answer_kind {
+    PQR__ANSWER_OK,      /* rows or a command tag, in result */
+    PQR__ANSWER_ERROR,   /* the server's error; sqlstate may be empty; result has its fields, may be NULL */
+    PQR__ANSWER_ABORTED, /* an earlier item of the flight failed: this one did not run */
+};
+
+struct pqr__answer {
+    enum pqr__answer_kind kind;
+    char sqlstate[6];         /* "" when there is none */
+    const char *message;      /* primary message of an error, "" otherwise; valid during the event */
+    struct pg_result *result; /* the receiver's now: ops->result_free, or handed on; may be NULL */
+};
+
+enum pqr__tx_status {
+    PQR__TX_IDLE,
+    PQR__TX_OPEN,
+    PQR__TX_FAILED,
+    PQR__TX_UNKNOWN,
+};
+
+struct pqr__settled {
+    bool lost; /* the connection is gone (closed follows), what was not answered never will be */
+    bool sent; /* false: provably nothing of it reached the server */
+    enum pqr__tx_status tx;
+    bool in_recovery;    /* in_hot_standby as last reported by the server */
+    const char *message; /* why it was lost, "" otherwise; valid during the event */
+};
+
+/* Why a connection could not be opened. */
+struct pqr__refusal {
+    char sqlstate[6]; /* "" when not known (network, TLS) */
+    const char *message;
+    bool timeout;
+};
+
+struct pqr__connect_info {
+    uint32_t backend_pid;
+    uint32_t server_version; /* as PQserverVersion */
+    bool in_recovery;
+    bool standard_conforming_strings;
+    bool encoding_ascii_safe; /* of the client: no multi-byte character holds an ASCII byte */
+};
+
+/* What the transport tells. context is what connect was given for that connection. */
+struct pqr__transport_events {
+    void (*connected)(void *context, const struct pqr__connect_info *info);
+    void (*refused)(void *context, const struct pqr__refusal *refusal);
+    void (*item)(void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer);
+    void (*settled)(void *context, struct pqr__flight *flight, const struct pqr__settled *facts);
+    /* flight: the one in the air, or NULL. A FATAL or shutdown notice of an idle connection comes here too. */
+    void (*notice)(void *context, struct pqr__flight *flight, const pqr_notice *notice);
+    /* The answer to ops->cancel: the request was delivered, or could not be. Never after closed. */
+    void (*cancelled)(void *context, bool delivered);
+    void (*closed)(void *context);
+    /* The one timer is due. */
+    void (*timer)(void *router);
+    /* After ops->shutdown: nothing of the transport is left but its memory, freed when this returns. */
+    void (*down)(void *router);
+};
+
+struct pqr__transport_ops {
+    /* Opens a connection to server number `server` of the configuration, given up after timeout_us (refused with
+       timeout = true). 0 and *out, or PQR_ENOMEM / PQR_ESYSTEM and no event. */
+    int (*connect)(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
+        struct pqr__conn **out);
+    /* Always accepted on a connected connection: whatever fails is told by settled. */
+    void (*send)(struct pqr__conn *conn, struct pqr__flight *flight);
+    /* Asks the server by the cancel protocol to end what runs on the connection (PQcancel). One at a time a
+       connection. */
+    int (*cancel)(struct pqr__conn *conn);
+    /* Ends a connection at any point of its life; more than once is harmless. Politely (Terminate) if it can be
+       done without waiting. */
+    void (*close)(struct pqr__conn *conn);
+    /* One timer: due at at_us of now_us's clock, replacing what was set; PQR__NEVER (base/wheel.h) clears it. */
+    void (*timer_set)(struct pqr__transport *transport, uint64_t at_us);
+    /* A monotonic clock. */
+    uint64_t (*now_us)(struct pqr__transport *transport);
+    /* All connections are closed: gives up the rest, then `down`. */
+    void (*shutdown)(struct pqr__transport *transport);
+
+    void (*result_free)(struct pg_result *result);
+    /* Text of a value, NULL for SQL NULL or what is not there. */
+    const char *(*result_value)(const struct pg_result *result, int row, int column);
+    /* The command tag ("COMMIT", "ROLLBACK", "INSERT 0 1"), "" when there is none. */
+    const char *(*result_tag)(const struct pg_result *result);
+};
+
+struct pqr__transport {
+    const struct pqr__transport_ops *ops;
+    const struct pqr__transport_events *events;
+    void *router;
+};
+
+#endif
