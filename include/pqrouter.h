@@ -424,6 +424,7 @@ typedef struct pqr_pool_stats {
     uint64_t system_identifier; /* 0: not known */
     pqr_latency latency;        /* of the requests it ran, from sent to answered */
     const char *problem;        /* why it is down, refused or fenced; "" when it is not */
+    pqr_role expected;          /* as configured; PQR_ROLE_UNKNOWN: any */
 } pqr_pool_stats;
 
 typedef struct pqr_router_totals {
