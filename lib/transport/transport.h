@@ -110,6 +110,8 @@ struct pqr__connect_info {
 struct pqr__transport_events {
     void (*connected)(void *context, const struct pqr__connect_info *info);
     void (*refused)(void *context, const struct pqr__refusal *refusal);
+    /* Once an item, in order. Only an error at the Sync (a deferred constraint, after the last item was OK) comes
+       as one more answer to the last item and takes the place of the first: nothing is settled before settled. */
     void (*item)(void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer);
     void (*settled)(void *context, struct pqr__flight *flight, const struct pqr__settled *facts);
     /* flight: the one in the air, or NULL. A FATAL or shutdown notice of an idle connection comes here too. */
