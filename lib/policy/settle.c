@@ -1,0 +1,150 @@
+/* Run again without asking: what was never sent, what the server refused before running it, and harmless reads.
+ * Everything else is told as it is.
+ */
+#include "policy/settle.h"
+
+#include <string.h>
+
+/* What an ERROR confirmed by ReadyForQuery means for a statement that was sent alone. */
+enum verdict {
+    AS_REPORTED,
+    READ_ONLY,    /* nothing ran: the server takes no writes */
+    NO_STANDBY,   /* refused on a standby only */
+    CONFLICT,     /* rolled back, may do better again */
+    NOT_THERE_YET /* perhaps a replica that has not replayed the DDL */
+};
+
+static enum verdict verdict_of(const char *sqlstate)
+{
+    static const struct {
+        char sqlstate[6];
+        enum verdict verdict;
+    } table[] = {
+        {"25006", READ_ONLY},
+        {"0A000", NO_STANDBY},    /* serializable by default, and features a standby lacks */
+        {"55000", NO_STANDBY},    /* "recovery is in progress": functions that refuse a standby themselves */
+        {"40001", CONFLICT},      /* also a conflict with recovery */
+        {"40P01", CONFLICT},      /* deadlock */
+        {"42P01", NOT_THERE_YET}, /* table */
+        {"42703", NOT_THERE_YET}, /* column */
+        {"42704", NOT_THERE_YET}, /* object */
+        {"42883", NOT_THERE_YET}, /* function */
+        {"3F000", NOT_THERE_YET}, /* schema */
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (strcmp(table[i].sqlstate, sqlstate) == 0)
+            return table[i].verdict;
+    return AS_REPORTED;
+}
+
+pqr_status pqr__cause_status(enum pqr__cause cause)
+{
+    static const pqr_status statuses[] = {
+        [PQR__CAUSE_NONE] = PQR_STATUS_LOST,
+        [PQR__CAUSE_CANCEL] = PQR_STATUS_CANCELLED,
+        [PQR__CAUSE_DEADLINE] = PQR_STATUS_TIMEOUT,
+        [PQR__CAUSE_CLOSE] = PQR_STATUS_CLOSED,
+    };
+    return statuses[cause];
+}
+
+/* An error leaves nothing behind. */
+static bool rolls_back_whole(enum pqr__effect effect)
+{
+    return effect == PQR__EFFECT_READ || effect == PQR__EFFECT_WRITE;
+}
+
+static struct pqr__decision finish(pqr_status status, pqr_outcome outcome)
+{
+    return (struct pqr__decision){.status = status, .outcome = outcome};
+}
+
+static struct pqr__decision elsewhere(pqr_status status, pqr_outcome outcome)
+{
+    return (struct pqr__decision){.again = true, .avoid = true, .status = status, .outcome = outcome};
+}
+
+static struct pqr__decision settle_lost(const struct pqr__facts *facts)
+{
+    pqr_outcome outcome = facts->sent ? PQR_OUTCOME_UNKNOWN : PQR_OUTCOME_NOT_EXECUTED;
+    pqr_status status = pqr__cause_status(facts->cause);
+    if (facts->cause == PQR__CAUSE_NONE && !facts->sent)
+        status = PQR_STATUS_UNAVAILABLE;
+    bool repeatable = !facts->sent || facts->effect == PQR__EFFECT_READ || facts->vouched;
+    struct pqr__decision decision =
+        facts->cause == PQR__CAUSE_NONE && repeatable ? elsewhere(status, outcome) : finish(status, outcome);
+    decision.probe = facts->cause == PQR__CAUSE_NONE;
+    return decision;
+}
+
+static struct pqr__decision to_primary(bool misroute)
+{
+    struct pqr__decision decision = elsewhere(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
+    decision.to_primary = true;
+    decision.misroute = misroute;
+    return decision;
+}
+
+static struct pqr__decision settle_read_only(const struct pqr__facts *facts)
+{
+    if (facts->on_replica && facts->in_recovery)
+        return to_primary(facts->effect == PQR__EFFECT_READ);
+    struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
+    if (facts->in_recovery && rolls_back_whole(facts->effect))
+        decision = to_primary(false);
+    decision.probe = facts->in_recovery;
+    return decision;
+}
+
+static struct pqr__decision settle_error(const struct pqr__facts *facts)
+{
+    bool whole = rolls_back_whole(facts->effect);
+    bool read_on_replica = facts->on_replica && facts->effect == PQR__EFFECT_READ;
+    struct pqr__decision decision =
+        finish(PQR_STATUS_SQL_ERROR, whole ? PQR_OUTCOME_EXECUTED : PQR_OUTCOME_UNKNOWN);
+    if (facts->sqlstate[0] == '\0') /* libpq's own error: the statement may well have committed */
+        return finish(PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
+    if (facts->cause != PQR__CAUSE_NONE) {
+        if (strcmp(facts->sqlstate, "57014") == 0)
+            return finish(
+                pqr__cause_status(facts->cause), whole ? PQR_OUTCOME_NOT_EXECUTED : PQR_OUTCOME_UNKNOWN);
+        return decision;
+    }
+    switch (verdict_of(facts->sqlstate)) {
+    case READ_ONLY:
+        return settle_read_only(facts);
+    case NO_STANDBY:
+        return read_on_replica ? to_primary(true) : decision;
+    case NOT_THERE_YET:
+        return read_on_replica ? to_primary(false) : decision;
+    case CONFLICT:
+        if (facts->effect == PQR__EFFECT_READ && (facts->on_replica || facts->attempts < 2))
+            return facts->on_replica
+                       ? elsewhere(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED)
+                       : (struct pqr__decision){
+                             .again = true, .status = PQR_STATUS_SQL_ERROR, .outcome = PQR_OUTCOME_EXECUTED};
+        return decision;
+    case AS_REPORTED:
+        /* A text the server could not parse never ran, whatever we took it for. */
+        if (facts->effect == PQR__EFFECT_UNKNOWN && strcmp(facts->sqlstate, "42601") == 0)
+            decision.outcome = PQR_OUTCOME_EXECUTED;
+        return decision;
+    }
+    return decision;
+}
+
+struct pqr__decision pqr__settle(const struct pqr__facts *facts)
+{
+    struct pqr__decision decision;
+    if (facts->lost || facts->reply == PQR__REPLY_NONE)
+        decision = settle_lost(facts);
+    else if (facts->reply == PQR__REPLY_ERROR)
+        decision = settle_error(facts);
+    else if (facts->left_open)
+        decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN);
+    else
+        decision = finish(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    if (decision.again && facts->attempts >= facts->max_attempts)
+        decision.again = decision.to_primary = decision.avoid = false;
+    return decision;
+}
