@@ -1,0 +1,33 @@
+/* How far a replica is behind: the primary's LSN over time, held against what the replica has replayed. */
+#ifndef PQR_POLICY_FRESHNESS_H
+#define PQR_POLICY_FRESHNESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PQR__LSN_MOMENTS = 64 };
+
+/* Oldest first, LSNs strictly rising. Zeroed it is empty. Older moments are thinned out, never the oldest, so
+   that the history goes back to the first note at a resolution that falls with age. */
+struct pqr__lsn_history {
+    struct {
+        uint64_t time_us; /* when the primary was last known to be at lsn */
+        uint64_t lsn;
+    } moments[PQR__LSN_MOMENTS];
+    uint32_t count;
+};
+
+/* The primary was at lsn at now_us. A lower lsn than before means another primary that never had what lies
+   above: that part of the history is forgotten. */
+void pqr__lsn_history_note(struct pqr__lsn_history *history, uint64_t now_us, uint64_t lsn);
+
+/* now_us minus the last moment the primary was known to be at or below replayed_lsn: never less than the true
+   lag at the last note. 0 when the replica has replayed all that is known, however old that knowledge is.
+   -1: not known (an empty history, or the replica is behind its beginning). */
+int64_t pqr__staleness_us(const struct pqr__lsn_history *history, uint64_t replayed_lsn, uint64_t now_us);
+
+/* "16/B374D848" (PostgreSQL manual, 8.20: two hexadecimal numbers of up to 8 digits). False, and out left alone,
+   when text is NULL or anything else. */
+bool pqr__lsn_parse(uint64_t *out, const char *text);
+
+#endif

@@ -1,0 +1,39 @@
+/* Which server is what, from what the servers say of themselves. All are decided together, because the answer
+   for one depends on what the others claim. */
+#ifndef PQR_POLICY_ROLES_H
+#define PQR_POLICY_ROLES_H
+
+#include "pqrouter.h"
+
+/* The last word of one server. */
+struct pqr__observation {
+    bool probed;                /* it answered once, or a probe of it failed or timed out */
+    bool answering;             /* the last probe was answered; what follows is from it */
+    bool in_recovery;           /* a standby */
+    uint64_t system_identifier; /* 0: it does not tell, which agrees only with others that do not either */
+    uint32_t timeline;          /* 0: not known */
+};
+
+/* What is remembered between decisions; zeroed at first, or with the configured system_identifier. */
+struct pqr__cluster {
+    uint64_t system_identifier; /* pinned; 0: not yet */
+    uint32_t highest_timeline;  /* of the pinned cluster, never forgotten */
+    bool disputed;              /* servers named different identifiers before one was pinned */
+};
+
+/* Fills out[0 .. n). The rules, in order:
+   1. Not probed: UNKNOWN. Not answering: DOWN.
+   2. Another identifier than the pinned one: WRONG_CLUSTER. While none is pinned and those that answer disagree,
+      all of them are: nobody can tell whose data is the right one. That dispute ends only when every server
+      answers and all agree, so that the one that outlives the other does not win by it.
+   3. Pinned by the first agreement: every server was probed, at least one answers, and those that answer agree.
+      Until then those that answer stay UNKNOWN.
+   4. In recovery: REPLICA.
+   5. The primary is the one that claims it with the highest timeline ever seen in this cluster, on replicas too;
+      others that claim it are FENCED. Two claims with that timeline: both are FENCED and writes refused, now
+      and until one stops. The first primary is named once every server was probed, so that the order in which
+      they answer decides nothing. */
+void pqr__roles_decide(
+    struct pqr__cluster *cluster, const struct pqr__observation *seen, uint32_t n, pqr_role *out);
+
+#endif
