@@ -4,6 +4,7 @@
 #include "policy/balancer.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 static uint64_t weight_of_all(const struct pqr__candidate *candidates, uint32_t n)
 {
@@ -25,7 +26,7 @@ static uint32_t holder(const struct pqr__candidate *candidates, uint32_t n, uint
             return i;
         ticket -= candidates[i].weight;
     }
-    assert(!"the ticket is below the weight of all");
+    assert(false); /* a ticket is below the weight of all that it is drawn over */
     return 0;
 }
 
