@@ -3,15 +3,31 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Every second moment of the older half goes. The one before a gap then stands for it, with an earlier time:
-   a replica in the gap seems staler than it is, never fresher. */
-static void thin_out(struct pqr__lsn_history *history)
+/* By how much a replica just short of moment i + 1 would seem staler if moment i were gone: its moment would be
+   i - 1. Above 1, and the same for a gap of a second, a minute ago, as for a gap of a minute, an hour ago. */
+static double exaggeration(const struct pqr__lsn_history *history, uint32_t i, uint64_t now_us)
 {
-    uint32_t half = history->count / 2, kept = 0;
-    for (uint32_t i = 0; i < history->count; i++)
-        if (i >= half || i % 2 == 0)
-            history->moments[kept++] = history->moments[i];
-    history->count = kept;
+    uint64_t seems_us = now_us - history->moments[i - 1].time_us;
+    uint64_t is_us = now_us - history->moments[i + 1].time_us;
+    return (double)seems_us / (double)(is_us + 1);
+}
+
+/* Makes room at the place where it costs least. The moment before the gap then stands for it, with an earlier
+   time: a replica in the gap seems staler than it is, never fresher. */
+static void thin_out(struct pqr__lsn_history *history, uint64_t now_us)
+{
+    uint32_t victim = 1;
+    double least = exaggeration(history, 1, now_us);
+    for (uint32_t i = 2; i + 1 < history->count; i++) {
+        double cost = exaggeration(history, i, now_us);
+        if (cost < least) {
+            least = cost;
+            victim = i;
+        }
+    }
+    history->count--;
+    for (uint32_t i = victim; i < history->count; i++)
+        history->moments[i] = history->moments[i + 1];
 }
 
 void pqr__lsn_history_note(struct pqr__lsn_history *history, uint64_t now_us, uint64_t lsn)
@@ -19,7 +35,7 @@ void pqr__lsn_history_note(struct pqr__lsn_history *history, uint64_t now_us, ui
     while (history->count > 0 && history->moments[history->count - 1].lsn >= lsn)
         history->count--;
     if (history->count == PQR__LSN_MOMENTS)
-        thin_out(history);
+        thin_out(history, now_us);
     assert(history->count < PQR__LSN_MOMENTS);
     history->moments[history->count].time_us = now_us;
     history->moments[history->count].lsn = lsn;

@@ -7,8 +7,9 @@
 
 enum { PQR__LSN_MOMENTS = 64 };
 
-/* Oldest first, LSNs strictly rising. Zeroed it is empty. Older moments are thinned out, never the oldest, so
-   that the history goes back to the first note at a resolution that falls with age. */
+/* Oldest first, LSNs strictly rising. Zeroed it is empty. When it is full a moment is thinned out, never
+   the oldest, so that the history goes back to the first note: a day of notes a second apart is kept to a third of
+   their age. */
 struct pqr__lsn_history {
     struct {
         uint64_t time_us; /* when the primary was last known to be at lsn */
