@@ -82,9 +82,11 @@ static inline struct pqr__link *pqr__list_last(const struct pqr__list *list)
     return pqr__list_empty(list) ? NULL : list->head.prev;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared cannot stand in parentheses */
 /* The current entry may be removed inside the loop; no other one may. */
 #define pqr__list_each(link, list)                                                                     \
     for (struct pqr__link *link = (list)->head.next, *link##_next = link->next; link != &(list)->head; \
          link = link##_next, link##_next = link->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif
