@@ -7,11 +7,11 @@
 
 /* The last word of one server. */
 struct pqr__observation {
-    bool probed;                /* it answered once, or a probe of it failed or timed out */
-    bool answering;             /* the last probe was answered; what follows is from it */
-    bool in_recovery;           /* a standby */
     uint64_t system_identifier; /* 0: it does not tell, which agrees only with others that do not either */
     uint32_t timeline;          /* 0: not known */
+    bool in_recovery;           /* a standby */
+    bool probed;                /* it answered once, or a probe of it failed or timed out */
+    bool answering;             /* the last probe was answered; all but probed is from it */
 };
 
 /* What is remembered between decisions; zeroed at first, or with the configured system_identifier. */

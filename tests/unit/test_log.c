@@ -21,7 +21,7 @@ static void keep(void *data, pqr_log_level level, const char *text)
     seen.level = level;
     seen.data = data;
     assert_true(strlen(text) < sizeof(seen.text));
-    strcpy(seen.text, text);
+    memcpy(seen.text, text, strlen(text) + 1);
 }
 
 static int reset(void **state)
