@@ -6,6 +6,28 @@
 
 #include "base/alloc.h"
 
+/* realloc may leave the old copy lying about. */
+static char *grow(struct pqr__text *text, size_t capacity)
+{
+    if (!text->secret)
+        return pqr__realloc(text->bytes, capacity);
+    char *bytes = pqr__malloc(capacity);
+    if (!bytes)
+        return NULL;
+    if (text->bytes)
+        memcpy(bytes, text->bytes, text->length + 1);
+    pqr__free_wiped(text->bytes, text->capacity);
+    return bytes;
+}
+
+static void give_back(struct pqr__text *text)
+{
+    if (text->secret)
+        pqr__free_wiped(text->bytes, text->capacity);
+    else
+        pqr__free(text->bytes);
+}
+
 static bool reserve(struct pqr__text *text, size_t more)
 {
     if (text->failed || more > SIZE_MAX / 4 || text->length > SIZE_MAX / 4) {
@@ -22,7 +44,7 @@ static bool reserve(struct pqr__text *text, size_t more)
     size_t capacity = text->capacity ? text->capacity : 64;
     while (capacity < need)
         capacity *= 2;
-    char *bytes = pqr__realloc(text->bytes, capacity);
+    char *bytes = grow(text, capacity);
     if (!bytes) {
         text->failed = true;
         return false;
@@ -125,8 +147,8 @@ void pqr__text_clear(struct pqr__text *text)
 
 void pqr__text_finish(struct pqr__text *text)
 {
-    pqr__free(text->bytes);
-    *text = (struct pqr__text){.limit = text->limit};
+    give_back(text);
+    *text = (struct pqr__text){.limit = text->limit, .secret = text->secret};
 }
 
 char *pqr__text_take(struct pqr__text *text)
@@ -134,8 +156,8 @@ char *pqr__text_take(struct pqr__text *text)
     pqr__text_puts(text, "");
     char *bytes = text->failed ? NULL : text->bytes;
     if (!bytes)
-        pqr__free(text->bytes);
-    *text = (struct pqr__text){.limit = text->limit};
+        give_back(text);
+    *text = (struct pqr__text){.limit = text->limit, .secret = text->secret};
     return bytes;
 }
 

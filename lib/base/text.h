@@ -12,6 +12,7 @@ struct pqr__text {
     size_t length, capacity;
     size_t limit; /* 0: none */
     bool failed;
+    bool secret; /* set by the user: memory is wiped before it is given back */
 };
 
 void pqr__text_append(struct pqr__text *text, const char *bytes, size_t length);
@@ -21,7 +22,7 @@ void pqr__text_printf(struct pqr__text *text, const char *format, ...) __attribu
 void pqr__text_json(struct pqr__text *text, const char *bytes, size_t length);
 /* Forgets the content, keeps the memory. */
 void pqr__text_clear(struct pqr__text *text);
-/* Frees what it holds; the struct may be used again. */
+/* Frees what it holds; the struct may be used again, limit and secret stay. */
 void pqr__text_finish(struct pqr__text *text);
 /* The string, now the caller's (pqr_free); NULL when anything failed. */
 char *pqr__text_take(struct pqr__text *text);

@@ -14,9 +14,11 @@ struct pqr__server_config {
     char *name; /* unique; by default host:port */
     char *host; /* for people: host, else hostaddr, else socket folder */
     char *port;
-    char *
-        *keywords; /* libpq's parameters with ours (keepalives, application_name ...), NULL at the end; for */
-    char **values; /* PQconnectStartParams(keywords, values, 0); one host, no target_session_attrs */
+    char *dbname;
+    /* libpq's parameters with ours (keepalives, application_name ...), NULL at the end of both, for
+       PQconnectStartParams(keywords, values, 0); one host, any target_session_attrs. */
+    char **keywords;
+    char **values;
     enum pqr__expected_role role;
     uint32_t weight; /* 1 .. 1000, default 100; of reads among replicas */
     uint32_t min, max;
@@ -41,6 +43,11 @@ struct pqr_config {
         uint64_t backoff_min_us, backoff_max_us; /* 100 ms, 15 s: after a failed connect, doubled each time */
         char *init_sql; /* run on each new connection, statements joined by ';'; NULL: none */
     } pool;
+    struct { /* in the servers' keywords already; 0: the system's own */
+        uint64_t keepalives_idle_us, keepalives_interval_us; /* 30 s, 10 s */
+        uint32_t keepalives_count;                           /* 5 */
+        uint64_t user_timeout_us;                            /* 30 s */
+    } tcp;
     struct {
         uint64_t interval_us, timeout_us; /* 1 s, 1 s */
     } probe;
@@ -62,7 +69,16 @@ struct pqr_config {
         uint32_t max_attempts;    /* 3 */
     } transaction;
     uint64_t system_identifier; /* pinned; 0: the first agreement */
+    char *note;                 /* what was dropped or changed, for the log, one a line; NULL: nothing */
 };
+
+/* What keyword is set to in a server's parameters; NULL: it is not. */
+const char *pqr__server_config_value(const struct pqr__server_config *server, const char *keyword);
+
+/* A file's content from memory, for tests; name is what messages call it and what includes are relative to. As
+   pqr_config_load otherwise. */
+int pqr__config_parse(
+    struct pqr_config **out, const char *name, const char *text, size_t length, pqr_error *error);
 
 /* One more owner; the answer is config. Any thread. pqr_config_free gives it up. */
 struct pqr_config *pqr__config_ref(const struct pqr_config *config);

@@ -1,0 +1,149 @@
+/* Times in the table are microseconds, sizes bytes. */
+#include "config/keys.h"
+
+#include <string.h>
+
+#define MS  UINT64_C(1000)
+#define S   (1000 * MS)
+#define MIN (60 * S)
+#define H   (60 * MIN)
+#define D   (24 * H)
+#define KB  (UINT64_C(1) << 10)
+#define MB  (UINT64_C(1) << 20)
+#define TB  (UINT64_C(1) << 40)
+
+static const char *const balances[] = {
+    [PQR__BALANCE_LEAST_OUTSTANDING] = "least_outstanding", [PQR__BALANCE_ROUND_ROBIN] = "round_robin", NULL};
+static const char *const roles[] = {
+    [PQR__EXPECT_ANY] = "any", [PQR__EXPECT_PRIMARY] = "primary", [PQR__EXPECT_REPLICA] = "replica", NULL};
+
+#define AT(member)         .offset = offsetof(struct pqr__draft, member)
+#define NUMBER             .type = PQR__KEY_NUMBER
+#define DURATION           .type = PQR__KEY_DURATION
+#define SIZE               .type = PQR__KEY_SIZE
+#define RANGE(least, most) .low = (least), .high = (most)
+
+/* clang-format off */
+const struct pqr__key pqr__keys[PQR__N_KEYS] = {
+    [PQR__KEY_CONNECTION] = {"connection", .type = PQR__KEY_SECRET, AT(connection)},
+    [PQR__KEY_SERVER_LIST] = {"servers", .type = PQR__KEY_SERVERS, AT(entries)},
+    [PQR__KEY_SYSTEM_IDENTIFIER] =
+        {"system_identifier", .type = PQR__KEY_DIGITS, RANGE(1, UINT64_MAX), AT(config.system_identifier)},
+    [PQR__KEY_POOL_MIN] = {"pool.min", NUMBER, .initial = "2", RANGE(0, 10000), AT(config.pool.min)},
+    [PQR__KEY_POOL_MAX] = {"pool.max", NUMBER, .initial = "20", RANGE(0, 10000), AT(config.pool.max)},
+    [PQR__KEY_POOL_MAX_TOTAL] =
+        {"pool.max_total", NUMBER, .none = true, .initial = "0", RANGE(3, 640000), AT(config.pool.max_total)},
+    [PQR__KEY_POOL_ADMIN_RESERVED] =
+        {"pool.admin_reserved", NUMBER, .initial = "1", RANGE(0, 1000), AT(config.pool.admin_reserved)},
+    [PQR__KEY_POOL_CONNECTS_AT_ONCE] =
+        {"pool.connects_at_once", NUMBER, .initial = "2", RANGE(1, 100), AT(config.pool.connects_at_once)},
+    [PQR__KEY_POOL_IDLE_TIMEOUT] =
+        {"pool.idle_timeout", DURATION, .initial = "10min", RANGE(MS, 365 * D), AT(config.pool.idle_timeout_us)},
+    [PQR__KEY_POOL_LIFETIME] = {"pool.lifetime", DURATION, .none = true, .initial = "1h", RANGE(MS, 365 * D),
+        AT(config.pool.lifetime_us)},
+    [PQR__KEY_POOL_LIFETIME_JITTER] =
+        {"pool.lifetime_jitter", NUMBER, .initial = "10", RANGE(0, 50), AT(config.pool.lifetime_jitter)},
+    [PQR__KEY_POOL_CONNECT_TIMEOUT] =
+        {"pool.connect_timeout", DURATION, .initial = "10s", RANGE(MS, H), AT(config.pool.connect_timeout_us)},
+    [PQR__KEY_POOL_BACKOFF_MIN] =
+        {"pool.backoff_min", DURATION, .initial = "100ms", RANGE(MS, H), AT(config.pool.backoff_min_us)},
+    [PQR__KEY_POOL_BACKOFF_MAX] =
+        {"pool.backoff_max", DURATION, .initial = "15s", RANGE(MS, H), AT(config.pool.backoff_max_us)},
+    [PQR__KEY_POOL_INIT_SQL] = {"pool.init_sql", .type = PQR__KEY_SQL, AT(config.pool.init_sql)},
+    [PQR__KEY_TCP_KEEPALIVES_IDLE] = {"tcp.keepalives_idle", DURATION, .none = true, .initial = "30s", RANGE(S, D),
+        .multiple = S, AT(config.tcp.keepalives_idle_us)},
+    [PQR__KEY_TCP_KEEPALIVES_INTERVAL] = {"tcp.keepalives_interval", DURATION, .none = true, .initial = "10s",
+        RANGE(S, D), .multiple = S, AT(config.tcp.keepalives_interval_us)},
+    [PQR__KEY_TCP_KEEPALIVES_COUNT] =
+        {"tcp.keepalives_count", NUMBER, .initial = "5", RANGE(0, 100), AT(config.tcp.keepalives_count)},
+    [PQR__KEY_TCP_USER_TIMEOUT] = {"tcp.user_timeout", DURATION, .none = true, .initial = "30s", RANGE(MS, D),
+        .multiple = MS, AT(config.tcp.user_timeout_us)},
+    [PQR__KEY_PROBE_INTERVAL] =
+        {"probe.interval", DURATION, .initial = "1s", RANGE(10 * MS, H), AT(config.probe.interval_us)},
+    [PQR__KEY_PROBE_TIMEOUT] =
+        {"probe.timeout", DURATION, .initial = "1s", RANGE(10 * MS, H), AT(config.probe.timeout_us)},
+    [PQR__KEY_READS_BALANCE] = {"reads.balance", .type = PQR__KEY_WORD, .initial = "least_outstanding",
+        .words = balances, AT(config.reads.balance)},
+    [PQR__KEY_QUEUE_MAX_REQUESTS] =
+        {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000), AT(config.queue.max_requests)},
+    [PQR__KEY_QUEUE_MAX_BYTES] =
+        {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB), AT(config.queue.max_bytes)},
+    [PQR__KEY_REQUEST_TIMEOUT] =
+        {"request.timeout", DURATION, .none = true, .initial = "30s", RANGE(MS, 30 * D), AT(config.request.timeout_us)},
+    [PQR__KEY_REQUEST_CANCEL_GRACE] =
+        {"request.cancel_grace", DURATION, .initial = "500ms", RANGE(MS, H), AT(config.request.cancel_grace_us)},
+    [PQR__KEY_REQUEST_MAX_RETRIES] =
+        {"request.max_retries", NUMBER, .initial = "3", RANGE(0, 100), AT(config.request.max_retries)},
+    [PQR__KEY_REQUEST_MAX_RESULT] =
+        {"request.max_result", SIZE, .none = true, .initial = "256MB", RANGE(KB, TB), AT(config.request.max_result_bytes)},
+    [PQR__KEY_TRANSACTION_IDLE_TIMEOUT] =
+        {"transaction.idle_timeout", DURATION, .initial = "5s", RANGE(MS, D), AT(config.transaction.idle_timeout_us)},
+    [PQR__KEY_TRANSACTION_MAX_ATTEMPTS] =
+        {"transaction.max_attempts", NUMBER, .initial = "3", RANGE(1, 100), AT(config.transaction.max_attempts)},
+};
+
+#undef AT
+#define AT(member) .offset = offsetof(struct pqr__draft_entry, member)
+
+/* min and max have no default of their own: pool.min and pool.max stand in for them. */
+const struct pqr__key pqr__server_keys[PQR__N_SERVER_KEYS] = {
+    [PQR__SERVER_KEY_NAME] = {"name", .type = PQR__KEY_TEXT, AT(name)},
+    [PQR__SERVER_KEY_CONNECTION] = {"connection", .type = PQR__KEY_SECRET, AT(connection)},
+    [PQR__SERVER_KEY_ROLE] = {"role", .type = PQR__KEY_WORD, .initial = "any", .words = roles, AT(role)},
+    [PQR__SERVER_KEY_WEIGHT] = {"weight", NUMBER, .initial = "100", RANGE(1, 1000), AT(weight)},
+    [PQR__SERVER_KEY_MIN] = {"min", NUMBER, RANGE(0, 10000), AT(min)},
+    [PQR__SERVER_KEY_MAX] = {"max", NUMBER, RANGE(0, 10000), AT(max)},
+};
+/* clang-format on */
+
+enum { LONGEST = 40 };
+
+/* Levenshtein's distance; words longer than any key of ours are far from all of them. */
+static size_t distance(const char *left, const char *right)
+{
+    size_t row[LONGEST + 1];
+    size_t n_left = strlen(left);
+    size_t n_right = strlen(right);
+    if (n_left > LONGEST || n_right > LONGEST)
+        return SIZE_MAX / 2;
+    for (size_t j = 0; j <= n_right; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n_left; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n_right; j++) {
+            size_t best = diagonal + (left[i - 1] != right[j - 1]);
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[n_right];
+}
+
+static const char *last_part(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot ? dot + 1 : path;
+}
+
+const struct pqr__key *pqr__key_nearest(const struct pqr__key *keys, size_t n_keys, const char *path)
+{
+    const struct pqr__key *nearest = NULL;
+    size_t best = SIZE_MAX;
+    const char *last = last_part(path);
+    for (size_t i = 0; i < n_keys; i++) {
+        size_t whole = distance(path, keys[i].path);
+        /* The right word in the wrong group is a little further away than in the right one. */
+        size_t part = 1 + distance(last, last_part(keys[i].path));
+        size_t this = whole < part ? whole : part;
+        if (this < best) {
+            best = this;
+            nearest = &keys[i];
+        }
+    }
+    return best <= 1 + strlen(last) / 3 ? nearest : NULL;
+}

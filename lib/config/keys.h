@@ -1,0 +1,38 @@
+/* Every key of the configuration: one table drives reading, ranges, defaults and suggestions. */
+#ifndef PQR_CONFIG_KEYS_H
+#define PQR_CONFIG_KEYS_H
+
+#include <stddef.h>
+
+#include "config/draft.h"
+
+enum pqr__key_type {
+    PQR__KEY_NUMBER,   /* uint32_t */
+    PQR__KEY_DURATION, /* uint64_t, microseconds */
+    PQR__KEY_SIZE,     /* uint64_t, bytes */
+    PQR__KEY_WORD,     /* an enum: the position in words */
+    PQR__KEY_TEXT,     /* char * */
+    PQR__KEY_SECRET,   /* char *, never quoted in a message */
+    PQR__KEY_DIGITS,   /* uint64_t, in quotes */
+    PQR__KEY_SQL,      /* char *, from a text or an array of texts, joined by ';' */
+    PQR__KEY_SERVERS,  /* the list of servers */
+};
+
+struct pqr__key {
+    const char *path; /* "pool.min" */
+    enum pqr__key_type type;
+    bool none;                /* 0 and "none" are allowed below low, and mean none */
+    const char *initial;      /* as in a file, without quotes; NULL: nothing */
+    uint64_t low, high;       /* both allowed */
+    uint64_t multiple;        /* of durations: 0, or what they must be a multiple of */
+    const char *const *words; /* ended by NULL */
+    size_t offset;            /* in struct pqr__draft, or in struct pqr__draft_entry */
+};
+
+extern const struct pqr__key pqr__keys[PQR__N_KEYS];
+extern const struct pqr__key pqr__server_keys[PQR__N_SERVER_KEYS];
+
+/* For people who wrote a key that there is not: the nearest one, or NULL when none is near. */
+const struct pqr__key *pqr__key_nearest(const struct pqr__key *keys, size_t n_keys, const char *path);
+
+#endif
