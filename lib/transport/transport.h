@@ -89,6 +89,7 @@ struct pqr__settled {
     enum pqr__tx_status tx;
     bool in_recovery;    /* in_hot_standby as last reported by the server */
     const char *message; /* why it was lost, "" otherwise; valid during the event */
+    char sqlstate[6];    /* of the server's FATAL error that ended it, where there was one; else "" */
 };
 
 /* Why a connection could not be opened. */
