@@ -1,0 +1,113 @@
+/* A connection: a state machine around one PGconn, its poll handle and the flights given to it.
+ *
+ * conn.c is its life (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue
+ * of flights and the two ways to fly one. All of it runs on the loop's thread.
+ */
+#ifndef PQR_POSTGRES_CONN_H
+#define PQR_POSTGRES_CONN_H
+
+#include <libpq-fe.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "postgres/meter.h"
+#include "transport/transport.h"
+
+struct pqr__canceller;
+struct pqr__connector;
+struct pqr__mailbox;
+
+struct pqr__postgres {
+    struct pqr__transport base; /* first */
+    uv_loop_t *loop;
+    struct pqr_config *config;
+    pqr_callbacks callbacks;
+    struct pqr__log log;
+    struct pqr__mailbox *mailbox;
+    uv_timer_t timer;
+    uint64_t timer_at_ms; /* PQR__NEVER: not set */
+    unsigned n_handles;   /* still to close at shutdown */
+    pid_t pid;            /* of the process that owns the connections */
+};
+
+enum pqr__conn_state {
+    PQR__CONN_CONNECTING, /* a connector is at work */
+    PQR__CONN_PIPELINE,   /* open and in pipeline mode: idle, or with pipeline flights in the air */
+    PQR__CONN_SIMPLE,     /* open and out of pipeline mode, for the one simple flight in the air */
+    PQR__CONN_REFUSED,    /* never opened, and told so; its handles are closing */
+    PQR__CONN_CLOSING,    /* its handles are closing; then the flights are settled and `closed` is told */
+};
+
+struct pqr__conn {
+    struct pqr__postgres *home;
+    void *context;
+    uint32_t server;
+    enum pqr__conn_state state;
+    PGconn *pg;
+    struct pqr__connector *connector; /* while connecting */
+    struct pqr__canceller *canceller; /* while one is under way */
+
+    uv_poll_t poll;      /* from open on */
+    uv_timer_t deadline; /* of the connect */
+    unsigned n_handles;
+    int fd;
+    int armed; /* events the poll handle waits for */
+
+    bool in_libpq;  /* libpq is parsing: the PGconn must stay */
+    bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
+    uint64_t at_ns; /* when it last answered */
+    struct pqr__meter meter;
+
+    struct pqr__list flights; /* in order; the first n_air are in the air */
+    uint32_t n_air;
+    /* Of the first flight: */
+    PGresult *held;   /* the answer of its latest item, until it is known to be the last word */
+    uint32_t n_ended; /* items whose results have come to an end */
+    bool expects_end; /* a result was read, its end was not */
+
+    char sqlstate[6]; /* why it was lost */
+    char message[400];
+};
+
+/* --- conn.c --- */
+int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
+    struct pqr__conn **out);
+bool pqr__conn_is_open(const struct pqr__conn *conn);
+void pqr__conn_move(struct pqr__conn *conn, enum pqr__conn_state to);
+/* The connection is of no use any more; flights are settled and closed is told from a later turn. message may be
+   libpq's. What the server itself said last, if it did, is told instead. */
+void pqr__conn_lose(struct pqr__conn *conn, const char *message);
+void pqr__conn_close(struct pqr__conn *conn);
+/* Ends the PGconn, politely. When libpq has returned. */
+void pqr__conn_drop(struct pqr__conn *conn);
+
+/* --- wire.c --- */
+/* From now on what the server sends is read. 0, or an error of libuv. */
+int pqr__wire_open(struct pqr__conn *conn);
+/* Waits for what has to be waited for, after something was sent. */
+void pqr__wire_arm(struct pqr__conn *conn);
+/* Is there anything to read (or an end) on a connection that should be quiet? */
+bool pqr__wire_stirs(const struct pqr__conn *conn);
+
+/* --- flight.c --- */
+void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight);
+/* Sends what has been waiting, after something was read. */
+void pqr__flight_resume(struct pqr__conn *conn);
+/* One answer of PQgetResult for the flight in the air, NULL included. Takes it over. */
+void pqr__flight_take(struct pqr__conn *conn, PGresult *result);
+/* The connection is gone: what was not settled is, now. */
+void pqr__flight_settle_lost(struct pqr__conn *conn);
+
+/* --- cancel.c --- */
+int pqr__conn_cancel(struct pqr__conn *conn);
+void pqr__conn_cancel_abandon(struct pqr__conn *conn);
+
+/* --- result.c: what a PGresult says --- */
+bool pqr__result_is_error(const PGresult *result);
+/* "" when there is none. */
+void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);
+/* The primary message, or the whole text of an error of libpq's own; "" when there is none. */
+const char *pqr__result_message(const PGresult *result);
+
+#endif

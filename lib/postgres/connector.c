@@ -1,0 +1,228 @@
+/* The thread's side of a connect. What may go wrong: everything that PQconnectPoll can say, a password callback
+   that fails, and that the loop has lost interest in the meantime (a byte in the wake-up pipe says so). */
+#include "postgres/connector.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "postgres/refusal.h"
+
+enum { PASSWORD_SIZE = 16 * 1024, STACK_SIZE = 256 * 1024, PHASE_PASSWORD = -2, PHASE_START = -1 };
+
+static void dispose(struct pqr__mail *mail)
+{
+    pqr__connector_free(pqr__container_of(mail, struct pqr__connector, mail));
+}
+
+static void deliver(struct pqr__mail *mail)
+{
+    struct pqr__connector *connector = pqr__container_of(mail, struct pqr__connector, mail);
+    connector->done(connector);
+}
+
+static void wake(struct pqr__mail *mail)
+{
+    struct pqr__connector *connector = pqr__container_of(mail, struct pqr__connector, mail);
+    ssize_t written = write(connector->wake[1], "", 1);
+    (void)written; /* the pipe is empty before: one byte fits */
+}
+
+static const struct pqr__mail_ops mail_ops = {.deliver = deliver, .wake = wake, .dispose = dispose};
+
+void pqr__connector_free(struct pqr__connector *connector)
+{
+    PQfinish(connector->pg);
+    close(connector->wake[0]);
+    close(connector->wake[1]);
+    pqr_config_free(connector->config);
+    pqr__free(connector);
+}
+
+void pqr__connector_abandon(struct pqr__connector *connector)
+{
+    pqr__mail_abandon(&connector->mail);
+}
+
+const char *pqr__connector_phase(const struct pqr__connector *connector)
+{
+    switch (atomic_load(&connector->phase)) {
+    case PHASE_PASSWORD:
+        return "asking for the password";
+    case PHASE_START:
+        return "looking up the host name";
+    case CONNECTION_STARTED:
+    case CONNECTION_NEEDED:
+        return "reaching the server";
+    case CONNECTION_SSL_STARTUP:
+    case CONNECTION_GSS_STARTUP:
+        return "negotiating encryption";
+    case CONNECTION_MADE:
+    case CONNECTION_AWAITING_RESPONSE:
+        return "waiting for the server to answer";
+    default:
+        return "logging in";
+    }
+}
+
+static void refuse(struct pqr__connector *connector, const char *message)
+{
+    PQfinish(connector->pg);
+    connector->pg = NULL;
+    pqr__text_copy(connector->message, sizeof(connector->message), message);
+}
+
+/* libpq's parameters with one more; of two equal keywords the later one counts. */
+static PGconn *start_with_password(const struct pqr__server_config *server, const char *password)
+{
+    size_t n = 0;
+    while (server->keywords[n])
+        n++;
+    const char **arrays = pqr__calloc(2 * (n + 2), sizeof(*arrays));
+    if (!arrays)
+        return NULL;
+    const char **keywords = arrays;
+    const char **values = arrays + n + 2;
+    for (size_t i = 0; i < n; i++) {
+        keywords[i] = server->keywords[i];
+        values[i] = server->values[i];
+    }
+    keywords[n] = "password";
+    values[n] = password;
+    PGconn *pg = PQconnectStartParams(keywords, values, 0);
+    pqr__free(arrays);
+    return pg;
+}
+
+static void start_asking(struct pqr__connector *connector)
+{
+    char *password = pqr__calloc(1, PASSWORD_SIZE);
+    if (!password) {
+        refuse(connector, pqr_error_text(PQR_ENOMEM));
+        return;
+    }
+    if (connector->password(connector->password_data, connector->server->name, password, PASSWORD_SIZE) !=
+        0) {
+        refuse(connector, "the password callback failed");
+    } else if (!memchr(password, '\0', PASSWORD_SIZE)) {
+        refuse(connector, "the password callback wrote no end of string");
+    } else {
+        atomic_store(&connector->phase, PHASE_START);
+        connector->pg = start_with_password(connector->server, password);
+        if (!connector->pg)
+            refuse(connector, pqr_error_text(PQR_ENOMEM));
+    }
+    pqr__free_wiped(password, PASSWORD_SIZE);
+}
+
+static void start(struct pqr__connector *connector)
+{
+    if (connector->password) {
+        start_asking(connector);
+        return;
+    }
+    const struct pqr__server_config *server = connector->server;
+    connector->pg =
+        PQconnectStartParams((const char *const *)server->keywords, (const char *const *)server->values, 0);
+    if (!connector->pg)
+        refuse(connector, pqr_error_text(PQR_ENOMEM));
+}
+
+/* False: the loop gave up. */
+static bool wait_for(const struct pqr__connector *connector, PostgresPollingStatusType wanted)
+{
+    struct pollfd fds[] = {
+        {.fd = connector->wake[0], .events = POLLIN},
+        {.fd = PQsocket(connector->pg), .events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT},
+    };
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+            return true; /* cannot be; PQconnectPoll will see what is wrong */
+    return !fds[0].revents;
+}
+
+static void fail(struct pqr__connector *connector)
+{
+    pqr__refusal_read(
+        connector->sqlstate, connector->message, sizeof(connector->message), PQerrorMessage(connector->pg));
+    PQfinish(connector->pg);
+    connector->pg = NULL;
+}
+
+static void finish(struct pqr__connector *connector)
+{
+    PQsetErrorVerbosity(connector->pg, PQERRORS_DEFAULT);
+    if (PQsetnonblocking(connector->pg, 1) != 0 || !PQenterPipelineMode(connector->pg))
+        fail(connector);
+}
+
+static void establish(struct pqr__connector *connector)
+{
+    PQsetErrorVerbosity(connector->pg, PQERRORS_VERBOSE); /* for the SQLSTATE of a refusal */
+    PostgresPollingStatusType status =
+        PQstatus(connector->pg) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+    while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
+        atomic_store(&connector->phase, (int)PQstatus(connector->pg));
+        if (!wait_for(connector, status)) {
+            refuse(connector, "abandoned");
+            return;
+        }
+        status = PQconnectPoll(connector->pg);
+    }
+    if (status == PGRES_POLLING_OK)
+        finish(connector);
+    else
+        fail(connector);
+}
+
+static void body(struct pqr__mail *mail)
+{
+    struct pqr__connector *connector = pqr__container_of(mail, struct pqr__connector, mail);
+    start(connector);
+    if (connector->pg)
+        establish(connector);
+    pqr__mail_post(mail);
+}
+
+static int prepare(struct pqr__connector *connector, const pqr_callbacks *callbacks)
+{
+    if (uv_pipe(connector->wake, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) != 0)
+        return PQR_ESYSTEM;
+    if (callbacks && callbacks->password) {
+        connector->password = callbacks->password;
+        connector->password_data = callbacks->data;
+    }
+    atomic_init(&connector->phase, connector->password ? PHASE_PASSWORD : PHASE_START);
+    return 0;
+}
+
+int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailbox,
+    const struct pqr_config *config, uint32_t server, const pqr_callbacks *callbacks,
+    void (*done)(struct pqr__connector *connector), void *owner)
+{
+    struct pqr__connector *connector = pqr__calloc(1, sizeof(*connector));
+    if (!connector)
+        return PQR_ENOMEM;
+    int failed = prepare(connector, callbacks);
+    if (failed) {
+        pqr__free(connector);
+        return failed;
+    }
+    connector->config = pqr__config_ref(config); /* the thread may outlive the router */
+    connector->server = &config->servers[server];
+    connector->done = done;
+    connector->owner = owner;
+    /* The application's password callback gets as much stack as its other threads have. */
+    failed =
+        pqr__mail_start(&connector->mail, mailbox, &mail_ops, body, connector->password ? 0 : STACK_SIZE);
+    if (failed) {
+        pqr__connector_free(connector);
+        return failed;
+    }
+    *out = connector;
+    return 0;
+}

@@ -1,0 +1,41 @@
+/* Opens one connection on a thread of its own, because libpq blocks there: DNS, files, TLS and SCRAM computations,
+ * Kerberos, and the application's password callback.
+ *
+ * done comes on the loop; the connector is the receiver's then (take what is wanted, then free it). Time limits are
+ * the loop's: it abandons a connector that takes too long, and the thread ends by itself, at once when it waits
+ * for the server, later when it is held by one of the above.
+ */
+#ifndef PQR_POSTGRES_CONNECTOR_H
+#define PQR_POSTGRES_CONNECTOR_H
+
+#include <libpq-fe.h>
+
+#include "config/config.h"
+#include "postgres/mailbox.h"
+
+struct pqr__connector {
+    struct pqr__mail mail;
+    struct pqr_config *config;
+    const struct pqr__server_config *server;
+    int (*password)(void *data, const char *server, char *buffer, size_t size);
+    void *password_data;
+    void (*done)(struct pqr__connector *connector);
+    void *owner; /* of the receiver */
+    int wake[2];
+    atomic_int phase;   /* what the thread is doing: pqr__connector_phase */
+    PGconn *pg;         /* open, nonblocking and in pipeline mode; NULL: refused */
+    char sqlstate[6];   /* when refused */
+    char message[1000]; /* when refused */
+};
+
+/* server's password callback may be NULL. PQR_ENOMEM, PQR_ESYSTEM. */
+int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailbox,
+    const struct pqr_config *config, uint32_t server, const pqr_callbacks *callbacks,
+    void (*done)(struct pqr__connector *connector), void *owner);
+/* What it was busy with, for people: "looking up the host name" ... */
+const char *pqr__connector_phase(const struct pqr__connector *connector);
+void pqr__connector_abandon(struct pqr__connector *connector);
+/* After done. Closes the connection when it was not taken (pg set to NULL). */
+void pqr__connector_free(struct pqr__connector *connector);
+
+#endif

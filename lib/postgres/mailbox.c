@@ -1,0 +1,182 @@
+/* The hand-over between threads and the loop. What may go wrong: a thread can be stuck for minutes (DNS, a dead
+   name server, a password callback), so nobody ever waits for one; it finds the box closed when it comes back. */
+#include "postgres/mailbox.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "pqrouter.h"
+
+struct pqr__mailbox {
+    atomic_uint references; /* one the loop's, one for each thread */
+    pthread_mutex_t lock;
+    bool open; /* under the lock: the async handle may be used */
+    struct pqr__list inbox;
+    uv_async_t async;
+    void (*closed)(void *data);
+    void *data;
+};
+
+struct start {
+    struct pqr__mail *mail;
+    void (*body)(struct pqr__mail *mail);
+};
+
+static void unref(struct pqr__mailbox *mailbox)
+{
+    if (atomic_fetch_sub(&mailbox->references, 1) != 1)
+        return;
+    pthread_mutex_destroy(&mailbox->lock);
+    pqr__free(mailbox);
+}
+
+static struct pqr__mail *take_first(struct pqr__mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    struct pqr__link *link = pqr__list_first(&mailbox->inbox);
+    if (link)
+        pqr__list_remove(&mailbox->inbox, link);
+    pthread_mutex_unlock(&mailbox->lock);
+    return link ? pqr__container_of(link, struct pqr__mail, link) : NULL;
+}
+
+void pqr__mailbox_collect(struct pqr__mailbox *mailbox)
+{
+    /* One at a time: a delivery may lead to another mail being abandoned. */
+    struct pqr__mail *mail;
+    while ((mail = take_first(mailbox)))
+        mail->ops->deliver(mail);
+}
+
+static void on_async(uv_async_t *async)
+{
+    pqr__mailbox_collect(async->data);
+}
+
+int pqr__mailbox_open(struct pqr__mailbox **out, uv_loop_t *loop)
+{
+    struct pqr__mailbox *mailbox = pqr__calloc(1, sizeof(*mailbox));
+    if (!mailbox)
+        return PQR_ENOMEM;
+    atomic_init(&mailbox->references, 1);
+    pqr__list_init(&mailbox->inbox);
+    mailbox->open = true;
+    if (pthread_mutex_init(&mailbox->lock, NULL) != 0) {
+        pqr__free(mailbox);
+        return PQR_ESYSTEM;
+    }
+    if (uv_async_init(loop, &mailbox->async, on_async) != 0) {
+        unref(mailbox);
+        return PQR_ESYSTEM;
+    }
+    mailbox->async.data = mailbox;
+    *out = mailbox;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct pqr__mailbox *mailbox = handle->data;
+    void (*closed)(void *data) = mailbox->closed;
+    void *data = mailbox->data;
+    unref(mailbox);
+    closed(data);
+}
+
+void pqr__mailbox_close(struct pqr__mailbox *mailbox, void (*closed)(void *data), void *data)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    mailbox->open = false;
+    pthread_mutex_unlock(&mailbox->lock);
+    struct pqr__mail *mail;
+    while ((mail = take_first(mailbox)))
+        mail->ops->dispose(mail);
+    mailbox->closed = closed;
+    mailbox->data = data;
+    uv_close((uv_handle_t *)&mailbox->async, on_closed);
+}
+
+static void *run(void *argument)
+{
+    struct start start = *(struct start *)argument;
+    pqr__free(argument);
+    start.body(start.mail);
+    return NULL;
+}
+
+/* The thread inherits the mask it is created under. */
+static int create(void *argument, size_t stack_size)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return -1;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (stack_size)
+        pthread_attr_setstacksize(&attributes, stack_size);
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    int failed = pthread_create(&thread, &attributes, run, argument);
+    if (failed == EINVAL) /* a program with much thread-local data needs a larger stack than ours */
+        failed = pthread_create(&thread, NULL, run, argument) ? EAGAIN : (pthread_detach(thread), 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return failed;
+}
+
+int pqr__mail_start(struct pqr__mail *mail, struct pqr__mailbox *mailbox, const struct pqr__mail_ops *ops,
+    void (*body)(struct pqr__mail *mail), size_t stack_size)
+{
+    struct start *start = pqr__malloc(sizeof(*start));
+    if (!start)
+        return PQR_ENOMEM;
+    start->mail = mail;
+    start->body = body;
+    pqr__link_init(&mail->link);
+    mail->mailbox = mailbox;
+    mail->ops = ops;
+    mail->abandoned = false;
+    atomic_fetch_add(&mailbox->references, 1);
+    if (create(start, stack_size) != 0) {
+        unref(mailbox);
+        pqr__free(start);
+        return PQR_ESYSTEM;
+    }
+    return 0;
+}
+
+void pqr__mail_post(struct pqr__mail *mail)
+{
+    struct pqr__mailbox *mailbox = mail->mailbox;
+    pthread_mutex_lock(&mailbox->lock);
+    bool wanted = mailbox->open && !mail->abandoned;
+    if (wanted) {
+        pqr__list_push_back(&mailbox->inbox, &mail->link);
+        uv_async_send(&mailbox->async);
+    }
+    pthread_mutex_unlock(&mailbox->lock);
+    if (!wanted)
+        mail->ops->dispose(mail);
+    unref(mailbox);
+}
+
+void pqr__mail_abandon(struct pqr__mail *mail)
+{
+    struct pqr__mailbox *mailbox = mail->mailbox;
+    pthread_mutex_lock(&mailbox->lock);
+    bool posted = pqr__link_listed(&mail->link);
+    mail->abandoned = true;
+    if (posted)
+        pqr__list_remove(&mailbox->inbox, &mail->link);
+    else if (mail->ops->wake)
+        mail->ops->wake(mail);
+    pthread_mutex_unlock(&mailbox->lock);
+    if (posted)
+        mail->ops->dispose(mail);
+}

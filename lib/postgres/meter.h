@@ -1,0 +1,29 @@
+/* How much of an unfinished reply has been read from a socket: libpq holds it all in memory and shows no partial
+ * size.
+ *
+ * It starts with the first read that did not complete a flight, so that short replies cost no system call; what
+ * that read took (one buffer of libpq's) is not counted. On TCP the rest is exact, by the kernel's own counter. A
+ * Unix socket has none: there each read counts as what was available before less what is left, but at least
+ * as a buffer of 16 kB (or all that was there), since the server may have refilled the socket meanwhile.
+ */
+#ifndef PQR_POSTGRES_METER_H
+#define PQR_POSTGRES_METER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pqr__meter {
+    bool running;
+    bool tcp;
+    uint64_t base;   /* TCP: received when it started */
+    uint64_t before; /* Unix: available before the read */
+    uint64_t bytes;
+};
+
+/* The flight is complete. */
+void pqr__meter_stop(struct pqr__meter *meter);
+/* Around a read. The answer is the bytes of the flight so far. */
+void pqr__meter_before(struct pqr__meter *meter, int fd);
+uint64_t pqr__meter_after(struct pqr__meter *meter, int fd);
+
+#endif

@@ -1,0 +1,177 @@
+/* The socket of an open connection: when it is read, what libpq finds in it, and what it says outside of replies.
+ *
+ * READABLE stays armed for the connection's whole life, so that the end of an idle connection is noticed, and a
+ * reply costs no call of epoll_ctl. What may go wrong: libpq closes the socket inside PQconsumeInput; the poll
+ * handle reports an error and stops itself; a notice shows that the protocol is out of step; the router closes the
+ * connection from inside a notice, in the middle of libpq's parser (the PGconn then waits for libpq to return). */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+#include "postgres/conn.h"
+
+/* The connection whose input libpq is parsing. Not passed as the notice receiver's argument because every PGresult
+   keeps that, and may use it when the connection is gone. */
+static _Thread_local struct pqr__conn *parsing;
+
+static void enter_libpq(struct pqr__conn *conn)
+{
+    parsing = conn;
+    conn->in_libpq = true;
+}
+
+static void leave_libpq(struct pqr__conn *conn)
+{
+    parsing = NULL;
+    conn->in_libpq = false;
+    if (!pqr__conn_is_open(conn))
+        pqr__conn_drop(conn);
+    else if (conn->poisoned)
+        pqr__conn_lose(conn, "the connection was out of step with the server");
+}
+
+static void on_notice(void *data, const PGresult *result)
+{
+    (void)data;
+    struct pqr__conn *conn = parsing;
+    if (!conn || !pqr__conn_is_open(conn))
+        return;
+    pqr_notice notice;
+    pqr__result_sqlstate(notice.sqlstate, result);
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    pqr__text_copy(notice.severity, sizeof(notice.severity), severity ? severity : "");
+    pqr__text_copy(notice.text, sizeof(notice.text), pqr__result_message(result));
+    if (!notice.sqlstate[0]) {
+        conn->poisoned = true;
+        pqr__text_copy(conn->message, sizeof(conn->message), notice.text);
+        return;
+    }
+    bool fatal = strcmp(notice.severity, "FATAL") == 0 || strcmp(notice.severity, "PANIC") == 0;
+    if (fatal) { /* a session never survives one; while a statement runs it comes as that one's result */
+        conn->poisoned = true;
+        memcpy(conn->sqlstate, notice.sqlstate, sizeof(conn->sqlstate));
+        pqr__text_copy(conn->message, sizeof(conn->message), notice.text);
+    }
+    struct pqr__flight *flight = NULL;
+    if (conn->n_air > 0)
+        flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
+    parsing = NULL; /* what the receiver does to its own results is no business of this connection */
+    conn->home->base.events->notice(conn->context, flight, &notice);
+    parsing = conn;
+}
+
+/* False: there is nothing to take yet, or nothing is expected. */
+static bool next_result(struct pqr__conn *conn, PGresult **result)
+{
+    enter_libpq(conn);
+    bool ready = !PQisBusy(conn->pg) && conn->n_air > 0 && pqr__conn_is_open(conn);
+    if (ready)
+        *result = PQgetResult(conn->pg);
+    leave_libpq(conn);
+    if (ready && !pqr__conn_is_open(conn)) {
+        PQclear(*result);
+        return false;
+    }
+    return ready;
+}
+
+static void drop_notifications(struct pqr__conn *conn)
+{
+    enter_libpq(conn);
+    PGnotify *notify;
+    while ((notify = PQnotifies(conn->pg)))
+        PQfreemem(notify);
+    leave_libpq(conn);
+}
+
+static void parse(struct pqr__conn *conn)
+{
+    PGresult *result = NULL;
+    while (pqr__conn_is_open(conn) && next_result(conn, &result))
+        pqr__flight_take(conn, result);
+    if (pqr__conn_is_open(conn))
+        drop_notifications(conn);
+}
+
+static void check_size(struct pqr__conn *conn)
+{
+    uint64_t limit = conn->home->config->request.max_result_bytes;
+    if (conn->n_air == 0)
+        return;
+    if (limit == 0 || pqr__meter_after(&conn->meter, conn->fd) <= limit)
+        return;
+    char text[160];
+    snprintf(text, sizeof(text),
+        "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the limit",
+        (unsigned long long)limit);
+    PQclear(conn->held);
+    conn->held = NULL;
+    pqr__conn_lose(conn, text);
+}
+
+static void read_input(struct pqr__conn *conn)
+{
+    pqr__meter_before(&conn->meter, conn->fd);
+    bool alive = PQconsumeInput(conn->pg) == 1;
+    if (PQsocket(conn->pg) < 0)
+        uv_poll_stop(&conn->poll); /* libpq closed it; its number may be another one's already */
+    parse(conn);
+    if (!pqr__conn_is_open(conn))
+        return;
+    if (!alive)
+        pqr__conn_lose(conn, PQerrorMessage(conn->pg));
+    else
+        check_size(conn);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct pqr__conn *conn = poll->data;
+    (void)events;
+    if (status < 0)
+        conn->armed = 0; /* libuv stopped the handle; libpq shall find out why */
+    read_input(conn);
+    pqr__flight_resume(conn);
+    if (pqr__conn_is_open(conn))
+        pqr__wire_arm(conn);
+}
+
+void pqr__wire_arm(struct pqr__conn *conn)
+{
+    int left = PQflush(conn->pg);
+    if (left < 0) {
+        pqr__conn_lose(conn, PQerrorMessage(conn->pg));
+        return;
+    }
+    int wanted = UV_READABLE | (left ? UV_WRITABLE : 0);
+    if (wanted == conn->armed)
+        return;
+    int failed = uv_poll_start(&conn->poll, wanted, on_ready);
+    if (failed)
+        pqr__conn_lose(conn, uv_strerror(failed));
+    else
+        conn->armed = wanted;
+}
+
+int pqr__wire_open(struct pqr__conn *conn)
+{
+    conn->fd = PQsocket(conn->pg);
+    /* UV_EEXIST: somebody's handle still watches a closed socket of this number. Never ours: they are stopped
+       before their socket is closed. */
+    int failed = uv_poll_init(conn->home->loop, &conn->poll, conn->fd);
+    if (failed)
+        return failed;
+    conn->poll.data = conn;
+    conn->n_handles++;
+    PQsetNoticeReceiver(conn->pg, on_notice, NULL);
+    conn->armed = UV_READABLE;
+    return uv_poll_start(&conn->poll, UV_READABLE, on_ready);
+}
+
+bool pqr__wire_stirs(const struct pqr__conn *conn)
+{
+    char byte;
+    return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+           (errno != EAGAIN && errno != EWOULDBLOCK);
+}
