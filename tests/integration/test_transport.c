@@ -1,0 +1,470 @@
+/* The transport against a real server: what it tells about statements, errors, losses and closes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wheel.h"
+#include "cluster.h"
+#include "rig.h"
+
+static struct cluster cluster;
+static struct rig rig;
+static struct party party;
+
+static int start(void **state)
+{
+    (void)state;
+    cluster_start(&cluster, 0);
+    cluster_exec(&cluster, 0,
+        "create table parent (id int primary key); grant all on parent to app;"
+        "create table child (id int references parent deferrable initially deferred); grant all on child to "
+        "app");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    cluster_stop(&cluster);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_open(&rig, cluster_conninfo(&cluster, 0), NULL);
+    party_join(&party, &rig);
+    return !party.connected;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (!party.closed)
+        party_leave(&party);
+    rig_close(&rig);
+    return 0;
+}
+
+static void terminate(const struct party *victim)
+{
+    char sql[80];
+    snprintf(sql, sizeof(sql), "select pg_terminate_backend(%u)", victim->info.backend_pid);
+    cluster_exec(&cluster, 0, sql);
+    snprintf(
+        sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %u", victim->info.backend_pid);
+    while (strcmp(cluster_exec(&cluster, 0, sql), "0") != 0) {}
+}
+
+static void a_connection_tells_what_it_is_connected_to(void **state)
+{
+    (void)state;
+    assert_true(party.info.server_version >= 140000);
+    assert_true(party.info.standard_conforming_strings);
+    assert_true(party.info.encoding_ascii_safe);
+    assert_false(party.info.in_recovery);
+    party_run(&party, "select pg_backend_pid()");
+    assert_int_equal(strtoul(party.answers[0].value, NULL, 10), party.info.backend_pid);
+}
+
+static void a_statement_is_answered_then_settled(void **state)
+{
+    (void)state;
+    party_run(&party, "select 6 * 7");
+    assert_string_equal(party.log, "cis");
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
+    assert_string_equal(party.answers[0].value, "42");
+    assert_string_equal(party.answers[0].tag, "SELECT 1");
+    assert_false(party.facts.lost);
+    assert_true(party.facts.sent);
+    assert_int_equal(party.facts.tx, PQR__TX_IDLE);
+    assert_string_equal(party.facts.message, "");
+}
+
+static void nothing_comes_from_inside_send(void **state)
+{
+    (void)state;
+    const char *sql = "select 1";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    assert_string_equal(party.log, "c");
+    rig_until_count(&rig, &party.settled, 1);
+}
+
+static void an_error_is_an_answer(void **state)
+{
+    (void)state;
+    party_run(&party, "select 1 / 0");
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_ERROR);
+    assert_string_equal(party.answers[0].sqlstate, "22012");
+    assert_string_equal(party.answers[0].message, "division by zero");
+    assert_false(party.facts.lost);
+    assert_int_equal(party.facts.tx, PQR__TX_IDLE);
+    party_run(&party, "select 2");
+    assert_string_equal(party.answers[0].value, "2");
+}
+
+static void an_error_at_the_sync_takes_the_answers_place(void **state)
+{
+    (void)state;
+    party_run(&party, "insert into child values (1)");
+    assert_int_equal(party.n_answers, 1);
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_ERROR);
+    assert_string_equal(party.answers[0].sqlstate, "23503");
+    assert_false(party.facts.lost);
+    party_run(&party, "select count(*) from child");
+    assert_string_equal(party.answers[0].value, "0");
+}
+
+static void items_after_a_failed_one_are_aborted(void **state)
+{
+    (void)state;
+    const char *sql[] = {"select 1", "select 1 / 0", "select 3", "select 4"};
+    party_send(&party, PQR__FLIGHT_PIPELINE, 4, sql);
+    rig_until_count(&rig, &party.settled, 1);
+    assert_int_equal(party.n_answers, 4);
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
+    assert_int_equal(party.answers[1].kind, PQR__ANSWER_ERROR);
+    assert_int_equal(party.answers[2].kind, PQR__ANSWER_ABORTED);
+    assert_int_equal(party.answers[3].kind, PQR__ANSWER_ABORTED);
+    party_run(&party, "select 5");
+    assert_string_equal(party.answers[0].value, "5");
+}
+
+static void an_error_at_the_sync_belongs_to_the_last_item(void **state)
+{
+    (void)state;
+    const char *sql[] = {"insert into child values (1)", "select 1"};
+    party_send(&party, PQR__FLIGHT_PIPELINE, 2, sql);
+    rig_until_count(&rig, &party.settled, 1);
+    assert_int_equal(party.n_answers, 2);
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
+    assert_int_equal(party.answers[1].kind, PQR__ANSWER_ERROR);
+    assert_string_equal(party.answers[1].sqlstate, "23503");
+}
+
+static void an_empty_statement_is_fine(void **state)
+{
+    (void)state;
+    party_run(&party, "");
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
+    party_run_simple(&party, "");
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
+}
+
+static void transaction_status_is_told(void **state)
+{
+    (void)state;
+    party_run(&party, "begin");
+    assert_int_equal(party.facts.tx, PQR__TX_OPEN);
+    party_run(&party, "select 1 / 0");
+    assert_int_equal(party.facts.tx, PQR__TX_FAILED);
+    party_run(&party, "rollback");
+    assert_int_equal(party.facts.tx, PQR__TX_IDLE);
+    party_run_simple(&party, "begin; select 1");
+    assert_int_equal(party.facts.tx, PQR__TX_OPEN);
+    party_run(&party, "commit");
+    assert_string_equal(party.answers[0].tag, "COMMIT");
+    assert_int_equal(party.facts.tx, PQR__TX_IDLE);
+}
+
+static void simple_flights_take_several_statements(void **state)
+{
+    (void)state;
+    party_run_simple(&party, "select 1; select 2; select 3");
+    assert_int_equal(party.n_answers, 1);
+    assert_string_equal(party.answers[0].value, "3");
+    party_run_simple(&party, "select 1; select 1 / 0; select 3");
+    assert_int_equal(party.n_answers, 1);
+    assert_string_equal(party.answers[0].sqlstate, "22012");
+    party_run(&party, "select 4");
+    assert_string_equal(party.answers[0].value, "4");
+}
+
+static void several_statements_are_refused_in_a_pipeline(void **state)
+{
+    (void)state;
+    party_run(&party, "select 1; select 2");
+    assert_string_equal(party.answers[0].sqlstate, "42601");
+    assert_false(party.facts.lost);
+}
+
+static void ten_megabytes_go_there_and_back(void **state)
+{
+    (void)state;
+    enum { SIZE = 10 * 1000 * 1000 };
+    char *text = malloc(SIZE + 1);
+    assert_non_null(text);
+    memset(text, 'x', SIZE);
+    text[SIZE] = '\0';
+    const char *sql = "select length($1::text) || $1::text";
+    const char *values[] = {text};
+    memset(party.items, 0, sizeof(party.items));
+    party.items[0] = (struct pqr__item){.sql = sql, .n_params = 1, .param_values = values};
+    party.flight = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = 1, .items = party.items};
+    rig.transport->ops->send(party.conn, &party.flight);
+    rig_until_count(&rig, &party.settled, 1);
+    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
+    assert_memory_equal(party.answers[0].value, "10000000xxxx", 12);
+    free(text);
+}
+
+static void notices_come_with_their_flight(void **state)
+{
+    (void)state;
+    party_run(&party, "do $$begin raise warning 'mind %', 'the gap'; end$$");
+    assert_string_equal(party.log, "cnis");
+    assert_true(party.notice_in_flight);
+    assert_string_equal(party.notice.severity, "WARNING");
+    assert_string_equal(party.notice.sqlstate, "01000");
+    assert_string_equal(party.notice.text, "mind the gap");
+}
+
+static void closing_from_inside_a_notice_is_fine(void **state)
+{
+    (void)state;
+    party.close_on_notice = true;
+    party_run(&party, "do $$begin raise notice '1'; raise notice '2'; end$$");
+    assert_true(party.facts.lost);
+    assert_true(party.facts.sent);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cnLz");
+}
+
+static void closing_from_inside_an_answer_is_fine(void **state)
+{
+    (void)state;
+    party.close_on_item = true;
+    party_run(&party, "select 1");
+    assert_false(party.facts.lost);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cisz");
+}
+
+static void the_end_of_an_idle_connection_is_told(void **state)
+{
+    (void)state;
+    terminate(&party);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cnz");
+    assert_string_equal(party.notice.sqlstate, "57P01");
+    assert_false(party.notice_in_flight);
+}
+
+static void a_flight_given_to_a_dead_connection_was_not_sent(void **state)
+{
+    (void)state;
+    terminate(&party);
+    party_run(&party, "select 1");
+    assert_true(party.facts.lost);
+    assert_false(party.facts.sent);
+    assert_string_equal(party.sqlstate, "57P01");
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cnLz");
+}
+
+static void a_connection_that_dies_in_flight_is_lost(void **state)
+{
+    (void)state;
+    const char *sql = "select pg_terminate_backend(pg_backend_pid()), pg_sleep(10)";
+    for (int simple = 0; simple < 2; simple++) {
+        party_send(&party, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE, 1, &sql);
+        rig_until(&rig, &party.closed);
+        assert_string_equal(party.log, "cLz");
+        assert_int_equal(party.n_answers, 0);
+        assert_true(party.facts.lost);
+        assert_true(party.facts.sent);
+        assert_string_equal(party.sqlstate, "57P01");
+        assert_string_equal(party.message, "terminating connection due to administrator command");
+        party_join(&party, &rig);
+    }
+}
+
+static void copy_ends_the_connection(void **state)
+{
+    (void)state;
+    static const char *const sql[] = {"copy parent to stdout", "copy parent from stdin"};
+    for (int i = 0; i < 4; i++) {
+        party_send(&party, i & 1 ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE, 1, &sql[i / 2]);
+        rig_until(&rig, &party.closed);
+        assert_string_equal(party.log, "cLz");
+        assert_non_null(strstr(party.message, "COPY"));
+        party_join(&party, &rig);
+    }
+}
+
+static void a_running_statement_can_be_cancelled(void **state)
+{
+    (void)state;
+    const char *sql = "select pg_sleep(20)";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    char waits[120];
+    snprintf(waits, sizeof(waits), "select wait_event from pg_stat_activity where pid = %u",
+        party.info.backend_pid);
+    while (strcmp(cluster_exec(&cluster, 0, waits), "PgSleep") != 0) {}
+    assert_int_equal(rig.transport->ops->cancel(party.conn), 0);
+    assert_int_not_equal(rig.transport->ops->cancel(party.conn), 0); /* one at a time */
+    rig_until_count(&rig, &party.cancelled, 1);
+    assert_true(party.delivered);
+    rig_until_count(&rig, &party.settled, 1);
+    assert_string_equal(party.answers[0].sqlstate, "57014");
+    assert_false(party.facts.lost);
+}
+
+static void nothing_of_a_cancel_comes_after_closed(void **state)
+{
+    (void)state;
+    const char *sql = "select pg_sleep(20)";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    assert_int_equal(rig.transport->ops->cancel(party.conn), 0);
+    party_leave(&party);
+    assert_string_equal(party.log, "cLz");
+}
+
+static void a_result_beyond_the_limit_ends_the_connection(void **state)
+{
+    (void)state;
+    rig.config->request.max_result_bytes = 1000 * 1000;
+    party_run(&party, "select repeat('x', 1000) from generate_series(1, 500)");
+    assert_false(party.facts.lost);
+    party_run(&party, "select repeat('x', 1000) from generate_series(1, 100000)");
+    assert_true(party.facts.lost);
+    assert_non_null(strstr(party.message, "request.max_result"));
+    rig_until(&rig, &party.closed);
+}
+
+static void a_result_beyond_the_limit_is_seen_on_a_unix_socket(void **state)
+{
+    (void)state;
+    party_leave(&party);
+    rig_close(&rig);
+    char conninfo[160];
+    snprintf(conninfo, sizeof(conninfo), "host=%s port=%d user=postgres dbname=app", cluster.sockets,
+        cluster_port(&cluster, 0));
+    rig_open(&rig, conninfo, NULL);
+    rig.config->request.max_result_bytes = 2000 * 1000;
+    party_join(&party, &rig);
+    assert_true(party.connected);
+    party_run(&party, "select repeat('x', 1000) from generate_series(1, 1000)");
+    assert_false(party.facts.lost);
+    party_run(&party, "select repeat('x', 1000) from generate_series(1, 100000)");
+    assert_true(party.facts.lost);
+    assert_non_null(strstr(party.message, "request.max_result"));
+    rig_until(&rig, &party.closed);
+}
+
+static void notifications_do_not_disturb(void **state)
+{
+    (void)state;
+    party_run(&party, "listen bell");
+    party_run(&party, "notify bell, 'ding'");
+    party_run(&party, "select 1");
+    assert_string_equal(party.log, "cisisis");
+}
+
+static void a_close_settles_what_flies(void **state)
+{
+    (void)state;
+    const char *sql = "select pg_sleep(20)";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    rig.transport->ops->close(party.conn);
+    rig.transport->ops->close(party.conn);
+    assert_string_equal(party.log, "c");
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cLz");
+    assert_true(party.facts.sent);
+}
+
+static void what_is_sent_after_a_close_is_settled_unsent(void **state)
+{
+    (void)state;
+    const char *sql = "select 1";
+    rig.transport->ops->close(party.conn);
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cLz");
+    assert_false(party.facts.sent);
+}
+
+/* connect, statement, simple statement, close: cut short after every number of turns. */
+static void a_close_after_any_number_of_turns_ends_in_closed(void **state)
+{
+    (void)state;
+    party_leave(&party);
+    bool through = false;
+    for (int turns = 0; !through; turns++) {
+        static const char *const sql = "select 1";
+        struct party other;
+        party_connect(&other, &rig, 10 * 1000 * 1000);
+        unsigned stage = 0;
+        for (int i = 0; i < turns && !through; i++) {
+            uv_run(&rig.loop, UV_RUN_ONCE);
+            if (stage == 0 && other.connected)
+                stage = 1, party_send(&other, PQR__FLIGHT_PIPELINE, 1, &sql);
+            if (stage == 1 && other.settled == 1)
+                stage = 2, party_send(&other, PQR__FLIGHT_SIMPLE, 1, &sql);
+            through = stage == 2 && other.settled == 2;
+        }
+        rig.transport->ops->close(other.conn);
+        rig_until(&rig, &other.closed);
+        assert_int_equal(other.settled, stage);
+    }
+}
+
+static void the_timer_is_never_early(void **state)
+{
+    (void)state;
+    const struct pqr__transport_ops *ops = rig.transport->ops;
+    for (unsigned i = 1; i <= 20; i++) {
+        uint64_t at = ops->now_us(rig.transport) + 1 + i * 137;
+        ops->timer_set(rig.transport, at);
+        rig_until_count(&rig, &rig.timers, i);
+        assert_true(ops->now_us(rig.transport) >= at);
+    }
+    ops->timer_set(rig.transport, ops->now_us(rig.transport) + 1);
+    ops->timer_set(rig.transport, PQR__NEVER);
+    party_run(&party, "select pg_sleep(0.01)");
+    assert_int_equal(rig.timers, 20);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_connection_tells_what_it_is_connected_to),
+        TEST(a_statement_is_answered_then_settled),
+        TEST(nothing_comes_from_inside_send),
+        TEST(an_error_is_an_answer),
+        TEST(an_error_at_the_sync_takes_the_answers_place),
+        TEST(an_error_at_the_sync_belongs_to_the_last_item),
+        TEST(items_after_a_failed_one_are_aborted),
+        TEST(an_empty_statement_is_fine),
+        TEST(transaction_status_is_told),
+        TEST(simple_flights_take_several_statements),
+        TEST(several_statements_are_refused_in_a_pipeline),
+        TEST(ten_megabytes_go_there_and_back),
+        TEST(notices_come_with_their_flight),
+        TEST(closing_from_inside_a_notice_is_fine),
+        TEST(closing_from_inside_an_answer_is_fine),
+        TEST(the_end_of_an_idle_connection_is_told),
+        TEST(a_flight_given_to_a_dead_connection_was_not_sent),
+        TEST(a_connection_that_dies_in_flight_is_lost),
+        TEST(copy_ends_the_connection),
+        TEST(a_running_statement_can_be_cancelled),
+        TEST(nothing_of_a_cancel_comes_after_closed),
+        TEST(a_result_beyond_the_limit_ends_the_connection),
+        TEST(a_result_beyond_the_limit_is_seen_on_a_unix_socket),
+        TEST(notifications_do_not_disturb),
+        TEST(a_close_settles_what_flies),
+        TEST(what_is_sent_after_a_close_is_settled_unsent),
+        TEST(a_close_after_any_number_of_turns_ends_in_closed),
+        TEST(the_timer_is_never_early),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

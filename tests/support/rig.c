@@ -1,0 +1,228 @@
+#include "rig.h"
+
+#include <assert.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "postgres/postgres.h"
+
+static _Noreturn void die(const char *text)
+{
+    fprintf(stderr, "rig: %s\n", text);
+    abort();
+}
+
+static void on_guard(uv_timer_t *timer)
+{
+    (void)timer;
+    die("what was waited for did not happen within 20 s");
+}
+
+static void note(struct party *party, char event)
+{
+    size_t length = strlen(party->log);
+    if (party->closed || party->refused)
+        die("an event after the last one");
+    if (length + 1 < sizeof(party->log))
+        party->log[length] = event;
+}
+
+static void on_connected(void *context, const struct pqr__connect_info *info)
+{
+    struct party *party = context;
+    note(party, 'c');
+    party->connected = true;
+    party->info = *info;
+}
+
+static void on_refused(void *context, const struct pqr__refusal *refusal)
+{
+    struct party *party = context;
+    note(party, 'r');
+    party->refused = true;
+    party->timeout = refusal->timeout;
+    memcpy(party->sqlstate, refusal->sqlstate, sizeof(party->sqlstate));
+    snprintf(party->message, sizeof(party->message), "%s", refusal->message);
+}
+
+static void on_item(
+    void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer)
+{
+    struct party *party = context;
+    const struct pqr__transport_ops *ops = party->rig->transport->ops;
+    note(party, 'i');
+    if (flight != &party->flight || index != party->n_answers || index >= PARTY_ANSWERS)
+        die("an answer that belongs to nothing");
+    struct party_answer *kept = &party->answers[party->n_answers++];
+    kept->kind = answer->kind;
+    memcpy(kept->sqlstate, answer->sqlstate, sizeof(kept->sqlstate));
+    snprintf(kept->message, sizeof(kept->message), "%s", answer->message);
+    const char *value = ops->result_value(answer->result, 0, 0);
+    snprintf(kept->value, sizeof(kept->value), "%s", value ? value : "NULL");
+    snprintf(kept->tag, sizeof(kept->tag), "%s", ops->result_tag(answer->result));
+    ops->result_free(answer->result);
+    if (party->close_on_item)
+        ops->close(party->conn);
+}
+
+static void on_settled(void *context, struct pqr__flight *flight, const struct pqr__settled *facts)
+{
+    struct party *party = context;
+    note(party, facts->lost ? 'L' : 's');
+    if (flight != &party->flight)
+        die("a flight that is not ours was settled");
+    party->settled++;
+    party->facts = *facts;
+    memcpy(party->sqlstate, facts->sqlstate, sizeof(party->sqlstate));
+    snprintf(party->message, sizeof(party->message), "%s", facts->message);
+}
+
+static void on_notice(void *context, struct pqr__flight *flight, const pqr_notice *notice)
+{
+    struct party *party = context;
+    note(party, 'n');
+    party->notices++;
+    party->notice = *notice;
+    party->notice_in_flight = flight == &party->flight;
+    if (party->close_on_notice)
+        party->rig->transport->ops->close(party->conn);
+}
+
+static void on_cancelled(void *context, bool delivered)
+{
+    struct party *party = context;
+    note(party, 'x');
+    party->cancelled++;
+    party->delivered = delivered;
+}
+
+static void on_conn_closed(void *context)
+{
+    struct party *party = context;
+    note(party, 'z');
+    party->closed = true;
+}
+
+static void on_timer(void *router)
+{
+    struct rig *rig = router;
+    rig->timers++;
+}
+
+static void on_down(void *router)
+{
+    struct rig *rig = router;
+    rig->down = true;
+}
+
+static const struct pqr__transport_events events = {
+    .connected = on_connected,
+    .refused = on_refused,
+    .item = on_item,
+    .settled = on_settled,
+    .notice = on_notice,
+    .cancelled = on_cancelled,
+    .closed = on_conn_closed,
+    .timer = on_timer,
+    .down = on_down,
+};
+
+void rig_open(struct rig *rig, const char *conninfo, const pqr_callbacks *callbacks)
+{
+    static const struct pqr__log log = {.write = NULL};
+    memset(rig, 0, sizeof(*rig));
+    pqr_error error;
+    if (pqr_config_conninfo(&rig->config, conninfo, &error) != 0)
+        die(error.message);
+    uv_loop_init(&rig->loop);
+    uv_timer_init(&rig->loop, &rig->guard);
+    uv_unref((uv_handle_t *)&rig->guard);
+    if (pqr__postgres_open(&rig->transport, &rig->loop, rig->config, &events, rig, callbacks, &log) != 0)
+        die("pqr__postgres_open failed");
+}
+
+void rig_close(struct rig *rig)
+{
+    rig->transport->ops->shutdown(rig->transport);
+    rig_until(rig, &rig->down);
+    pqr_config_free(rig->config);
+    uv_close((uv_handle_t *)&rig->guard, NULL);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&rig->loop) != 0)
+        die("something is left on the loop");
+}
+
+static void turn(struct rig *rig)
+{
+    uv_run(&rig->loop, UV_RUN_ONCE);
+}
+
+void rig_until(struct rig *rig, const bool *flag)
+{
+    uv_update_time(&rig->loop);
+    uv_timer_start(&rig->guard, on_guard, 20000, 0);
+    while (!*flag)
+        turn(rig);
+    uv_timer_stop(&rig->guard);
+}
+
+void rig_until_count(struct rig *rig, const unsigned *count, unsigned at_least)
+{
+    uv_update_time(&rig->loop);
+    uv_timer_start(&rig->guard, on_guard, 20000, 0);
+    while (*count < at_least)
+        turn(rig);
+    uv_timer_stop(&rig->guard);
+}
+
+void party_connect(struct party *party, struct rig *rig, uint64_t timeout_us)
+{
+    memset(party, 0, sizeof(*party));
+    party->rig = rig;
+    if (rig->transport->ops->connect(rig->transport, 0, timeout_us, party, &party->conn) != 0)
+        die("connect failed at once");
+}
+
+void party_join(struct party *party, struct rig *rig)
+{
+    party_connect(party, rig, 10 * 1000 * 1000);
+    while (!party->refused && !party->connected)
+        turn(rig);
+}
+
+void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, const char *const *sql)
+{
+    party->n_answers = 0;
+    party->flight.kind = kind;
+    party->flight.n_items = n;
+    party->flight.items = party->items;
+    memset(party->items, 0, sizeof(party->items));
+    for (unsigned i = 0; i < n; i++)
+        party->items[i].sql = sql[i];
+    party->rig->transport->ops->send(party->conn, &party->flight);
+}
+
+static void run(struct party *party, enum pqr__flight_kind kind, const char *sql)
+{
+    unsigned settled = party->settled;
+    party_send(party, kind, 1, &sql);
+    rig_until_count(party->rig, &party->settled, settled + 1);
+}
+
+void party_run(struct party *party, const char *sql)
+{
+    run(party, PQR__FLIGHT_PIPELINE, sql);
+}
+
+void party_run_simple(struct party *party, const char *sql)
+{
+    run(party, PQR__FLIGHT_SIMPLE, sql);
+}
+
+void party_leave(struct party *party)
+{
+    party->rig->transport->ops->close(party->conn);
+    rig_until(party->rig, &party->closed);
+}

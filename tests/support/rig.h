@@ -1,0 +1,76 @@
+/* The transport of lib/postgres on a loop of its own, driven by a test: what the router would see is recorded.
+   Whatever does not happen within 20 s ends the test's process. Needs the static library. */
+#ifndef PQR_TESTS_RIG_H
+#define PQR_TESTS_RIG_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "config/config.h"
+#include "transport/transport.h"
+
+struct rig {
+    uv_loop_t loop;
+    uv_timer_t guard;
+    struct pqr_config *config;
+    struct pqr__server_config server;
+    struct pqr__transport *transport;
+    unsigned timers; /* how often the timer was due */
+    bool down;
+};
+
+enum { PARTY_ANSWERS = 8 };
+
+struct party_answer {
+    enum pqr__answer_kind kind;
+    char sqlstate[6];
+    char message[200];
+    char value[64]; /* row 0, column 0; "NULL" */
+    char tag[32];
+};
+
+/* One connection and its one flight. */
+struct party {
+    struct rig *rig;
+    struct pqr__conn *conn;
+    struct pqr__connect_info info;
+    bool connected, refused, timeout, closed;
+    char sqlstate[6]; /* of a refusal or a loss */
+    char message[1000];
+    struct pqr__flight flight;
+    struct pqr__item items[PARTY_ANSWERS];
+    unsigned n_answers;
+    struct party_answer answers[PARTY_ANSWERS];
+    unsigned settled; /* flights */
+    struct pqr__settled facts;
+    unsigned notices;
+    pqr_notice notice; /* the last one */
+    bool notice_in_flight;
+    bool close_on_notice;
+    bool close_on_item;
+    unsigned cancelled;
+    bool delivered;
+    char log
+        [400]; /* of events: c connected, r refused, i item, s settled, L settled as lost, n notice, x cancelled,
+                      z closed */
+};
+
+/* conninfo: PQconninfoParse's; one host. callbacks may be NULL. */
+void rig_open(struct rig *rig, const char *conninfo, const pqr_callbacks *callbacks);
+/* The transport goes down, and nothing may be left on the loop. */
+void rig_close(struct rig *rig);
+/* Turns the loop until *flag. */
+void rig_until(struct rig *rig, const bool *flag);
+void rig_until_count(struct rig *rig, const unsigned *count, unsigned at_least);
+
+void party_connect(struct party *party, struct rig *rig, uint64_t timeout_us);
+/* Connects, and waits until that is done. */
+void party_join(struct party *party, struct rig *rig);
+void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, const char *const *sql);
+/* One statement, and waits until it is settled. */
+void party_run(struct party *party, const char *sql);
+void party_run_simple(struct party *party, const char *sql);
+/* Closes and waits for closed. */
+void party_leave(struct party *party);
+
+#endif
