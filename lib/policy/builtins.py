@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Writes builtins.inc: what pqrouter knows of PostgreSQL's own words, judged.
+
+    python3 lib/policy/builtins.py "host=/tmp user=postgres" > lib/policy/builtins.inc
+
+The argument is a conninfo for psql, of a PostgreSQL 15 server without extensions. Functions, types, operators and
+key words come from its catalog; what versions 14 to 18 have beside that is kept by hand below.
+
+A function is harmless when it is immutable or stable and in none of the lists below, or volatile and in HARMLESS.
+provolatile alone would be wrong in both directions: txid_current is stable and refused on a standby, advisory
+locks and set_config succeed there silently, random and pg_sleep are volatile and hurt nobody. Overloads of one
+name share the strictest verdict. Functions that only the server itself can call (they take or return type
+internal, triggers, handlers) and those that call another type's input function are left out: unknown.
+"""
+import os
+import re
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# In order of strictness; the first pattern that matches the whole name decides.
+JUDGED = [
+    ('SESSION', r'''set_config|setseed|currval|lastval|pg_advisory_(un)?lock.*|pg_try_advisory_lock.*
+        |lo_open|lo_close|lo_lseek(64)?|lo_tell(64)?|lo_truncate(64)?|loread|lowrite
+        |pg_stat_clear_snapshot|pg_stat_force_next_flush|pg_replication_origin_(session|xact)_.*'''),
+    ('WRITE', r'brin_(de)?summarize.*'),
+    ('LOCK', r'pg_(try_)?advisory_xact_lock.*'),
+    ('FILES', r'''lo_import|lo_export|pg_(read|stat)_(binary_)?file.*|pg_ls_.*|pg_file_.*|pg_logdir_ls
+        |pg_import_system_collations|pg_extension_update_paths'''),
+    ('SQL', r'''(query|table|schema|database|cursor)_to_xml.*|ts_stat|ts_rewrite|pg_input_.*'''),
+    ('STANDBY', r'''txid_current|pg_current_xact_id|pg_export_snapshot|pg_current_wal_.*|pg_walfile_name.*
+        |pg_switch_wal|pg_create_restore_point|pg_backup_.*|pg_(start|stop)_backup|pg_is_in_backup|pg_notify
+        |pg_logical_.*|pg_create_(physical|logical)_.*|pg_backup_start_time|pg_log_standby_snapshot'''),
+    ('OTHERS', r'''pg_cancel_backend|pg_terminate_backend|pg_reload_conf|pg_rotate_logfile.*|pg_promote
+        |pg_wal_replay_(pause|resume)|pg_stat_reset.*|pg_log_backend_memory_contexts|pg_drop_replication_slot
+        |pg_copy_(physical|logical)_replication_slot|pg_replication_slot_advance|pg_sync_replication_slots
+        |pg_replication_origin_(advance|create|drop)|pg_get_process_memory_contexts'''),
+    ('SERVER', r'''pg_stat_get_.*|pg_stat_have_stats|pg_control_.*|pg_last_(wal|xact|committed)_.*
+        |pg_is_wal_replay_paused|pg_get_wal_replay_pause_state|pg_lock_status|pg_cursor|pg_prepared_statement
+        |pg_prepared_xact|pg_listening_channels|pg_blocking_pids|pg_safe_snapshot_blocking_pids
+        |pg_isolation_test_session_is_blocked|pg_notification_queue_usage|pg_conf_load_time
+        |pg_postmaster_start_time|pg_show_.*|pg_hba_file_rules|pg_ident_file_mappings|pg_current_logfile
+        |pg_get_(shmem_allocations|backend_memory_contexts|replication_slots|wal_.*)|pg_sequence_last_value
+        |pg_replication_origin_progress|pg_get_aios|pg_get_dsm_registry.*|pg_wal_summary_.*
+        |pg_available_wal_summaries|pg_get_sequence_data|pg_get_multixact_members|pg_xact_commit_timestamp.*'''),
+]
+
+# Volatile, and yet the same everywhere or meant not to be.
+HARMLESS = set('''
+clock_timestamp timeofday random gen_random_uuid current_query pg_sleep pg_sleep_for pg_sleep_until lo_get
+pg_is_in_recovery pg_collation_actual_version pg_database_collation_actual_version pg_database_size
+pg_indexes_size pg_relation_size pg_table_size pg_total_relation_size pg_tablespace_size pg_partition_ancestors
+pg_partition_tree pg_jit_available
+'''.split())
+
+# What their argument names decides what else runs: input functions of other types, domain checks, validators.
+LEFT_OUT = re.compile(r'(array|record|domain|range|multirange|enum|any.*|trigger|pg_ddl_command)_(in|recv)'
+                      r'|.*_(validator|call_handler)|pg_event_trigger_.*|brin_.*|pg_mcv_.*|binary_upgrade_.*')
+
+# Harmless functions that version 15 lacks (14, 16, 17, 18).
+NEWER = '''
+any_value array_reverse array_sample array_shuffle array_sort bit_count casefold crc32 crc32c date_add
+date_subtract erf erfc gamma has_largeobject_privilege icu_unicode_version json_arrayagg lgamma pg_basetype
+pg_column_toast_chunk_id pg_get_acl pg_numa_available pg_split_walfile_name random_normal to_bin to_oct
+to_regtypemod unicode_assigned unicode_version uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 xmltext
+'''.split()
+
+# Harmful or per-server ones that version 15 lacks: only for a better reason than "unknown".
+NEWER_JUDGED = '''
+pg_start_backup pg_stop_backup pg_is_in_backup pg_backup_start_time pg_log_standby_snapshot
+pg_sync_replication_slots pg_input_is_valid pg_input_error_info pg_get_aios pg_available_wal_summaries
+pg_stat_get_io pg_stat_reset_backend_stats pg_get_sequence_data pg_get_process_memory_contexts
+'''.split()
+
+# Key words of versions 16 to 18, by the category of pg_get_keywords().
+NEWER_KEYWORDS = {
+    'U': '''absent conditional empty enforced error format indent keep keys nested objects omit path period plan
+            quotes scalar source split string target ties unconditional virtual wait lsn error''',
+    'C': '''json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar
+            json_serialize json_table json_value merge_action''',
+}
+
+# Written as key words or in two words: types too.
+TYPE_WORDS = '''bigint bit boolean char character dec decimal double float int integer interval json national nchar
+numeric real smallint time timestamp varchar'''.split()
+
+# Words that are no key words of PostgreSQL's but that rules ask for by name.
+SPECIAL = 'pg_catalog last_value'.split()
+
+NEWER_VIEWS = '''pg_aios pg_dsm_registry_allocations pg_shmem_allocations_numa'''.split()
+SERVER_VIEW = re.compile(r'''pg_stat(io)?_\w+|pg_settings|pg_file_settings
+    |pg_hba_file_rules|pg_ident_file_mappings|pg_shmem_allocations|pg_backend_memory_contexts|pg_locks|pg_cursors
+    |pg_replication_origin_status|pg_sequences|pg_prepared_xacts|pg_prepared_statements|pg_replication_slots''',
+                         re.X)
+
+FUNCTIONS = '''select proname, bool_or(provolatile = 'v') from pg_catalog.pg_proc
+    where pronamespace = 'pg_catalog'::regnamespace group by 1
+    having not bool_and('internal'::regtype = any(proargtypes) or prorettype in ('internal'::regtype,
+    'trigger'::regtype, 'event_trigger'::regtype, 'language_handler'::regtype, 'index_am_handler'::regtype,
+    'tsm_handler'::regtype, 'table_am_handler'::regtype, 'fdw_handler'::regtype)) order by 1'''
+TYPES = '''select typname from pg_catalog.pg_type where typnamespace = 'pg_catalog'::regnamespace
+    and typtype in ('b', 'r', 'm') and typrelid = 0 and typname !~ '^_' or typname = 'record' order by 1'''
+VIEWS = '''select relname from pg_catalog.pg_class where relnamespace = 'pg_catalog'::regnamespace
+    and relkind = 'v' order by 1'''
+OPERATORS = 'select distinct oprname from pg_catalog.pg_operator'
+KEYWORDS = 'select word, catcode from pg_catalog.pg_get_keywords()'
+
+CATEGORIES = {'U': 'UNRESERVED', 'C': 'COLUMN', 'T': 'FUNCTION', 'R': 'RESERVED'}
+SLOT_BITS = 13
+
+
+def query(conninfo, sql):
+    out = subprocess.run(['psql', '-X', '-At', '-F', '\t', '-d', conninfo, '-c', sql], check=True,
+                         stdout=subprocess.PIPE, universal_newlines=True).stdout
+    return [line.split('\t') for line in out.splitlines()]
+
+
+def hash_name(name):
+    """As in builtins.c."""
+    data = bytes(b | 0x20 for b in name.encode())
+    first = int.from_bytes(data[:8], 'little')
+    last = int.from_bytes(data[-8:], 'little')
+    mixed = (first * 0x9E3779B97F4A7C15 + (last ^ len(data)) * 0xC2B2AE3D27D4EB4F) & (2**64 - 1)
+    return mixed ^ (mixed >> 29)
+
+
+def judge(name, volatile):
+    for verdict, pattern in JUDGED:
+        if re.fullmatch(re.sub(r'\s', '', pattern), name):
+            return verdict
+    if LEFT_OUT.fullmatch(name):
+        return None
+    return 'WRITE' if volatile and name not in HARMLESS else 'HARMLESS'
+
+
+def collect(conninfo):
+    words = {}
+
+    def word(name):
+        return words.setdefault(name, {'keyword': 'NONE', 'category': 'NONE', 'function': 'UNKNOWN', 'flags': set()})
+
+    for name, volatile in query(conninfo, FUNCTIONS) + [[n, 't'] for n in NEWER_JUDGED] + [[n, 'f'] for n in NEWER]:
+        verdict = judge(name, volatile == 't')
+        if verdict:
+            word(name)['function'] = verdict
+    named = set(re.findall(r'PQR__KW_(\w+)', open(os.path.join(HERE, 'builtins.h')).read())) - {'NONE', 'OTHER'}
+    keywords = [(w, c) for c, ws in NEWER_KEYWORDS.items() for w in ws.split()]
+    for name, category in keywords + query(conninfo, KEYWORDS):
+        word(name)['category'] = CATEGORIES[category]
+        word(name)['keyword'] = name.upper() if name.upper() in named else 'OTHER'
+    for name in SPECIAL:
+        word(name)['keyword'] = name.upper()
+    for (name,) in query(conninfo, TYPES) + [[n] for n in TYPE_WORDS]:
+        word(name)['flags'].add('TYPE')
+    for (name,) in query(conninfo, VIEWS) + [[n] for n in NEWER_VIEWS]:
+        if name in NEWER_VIEWS or SERVER_VIEW.fullmatch(name):
+            word(name)['flags'].add('SERVER')
+    missing = named - {w['keyword'] for w in words.values()}
+    assert not missing, missing
+    return words
+
+
+def spread(count, bits, hashes):
+    slots = [0] * (1 << bits)
+    for i in range(count):
+        at = hashes[i] & (len(slots) - 1)
+        while slots[at]:
+            at = (at + 1) & (len(slots) - 1)
+        slots[at] = i + 1
+    return slots
+
+
+def print_slots(name, slots):
+    print('static const uint16_t %s[%d] = {' % (name, len(slots)))
+    for i in range(0, len(slots), 16):
+        print('    ' + ', '.join(map(str, slots[i:i + 16])) + ',')
+    print('};')
+
+
+def main():
+    words = collect(sys.argv[1])
+    operators = sorted(name for (name,) in query(sys.argv[1], OPERATORS))
+    names = sorted(words)
+    print('/* Generated from a PostgreSQL %s server; do not edit:' % query(sys.argv[1], 'show server_version_num')[0][0])
+    print('   python3 lib/policy/builtins.py "host=/tmp user=postgres" > lib/policy/builtins.inc */')
+    print('static const struct pqr__word words[] = {')
+    for name in names:
+        w = words[name]
+        flags = ' | '.join('PQR__WORD_' + f for f in sorted(w['flags'])) or '0'
+        print('    {"%s", %d, PQR__KW_%s, PQR__CATEGORY_%s, PQR__FUNCTION_%s, %s},' %
+              (name, len(name), w['keyword'], w['category'], w['function'], flags))
+    print('};')
+    print_slots('slots', spread(len(names), SLOT_BITS, [hash_name(n) for n in names]))
+    print('static const char *const operators[] = {')
+    for name in operators:
+        print('    "%s",' % name.replace('?', '\\?'))
+    print('};')
+    print_slots('operator_slots', spread(len(operators), 8, [hash_name(n) for n in operators]))
+
+
+main()

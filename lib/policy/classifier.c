@@ -1,0 +1,187 @@
+/* From text to verdict: the hint, one statement after the other, the strictest of them. */
+#include "policy/classifier.h"
+
+#include <string.h>
+
+#include "policy/classifier_sql.h"
+
+static void look_up(struct pqr__seen *seen, enum pqr__frame_kind closed)
+{
+    const struct pqr__token *token = &seen->token;
+    seen->word = NULL;
+    seen->keyword = PQR__KW_NONE;
+    seen->category = PQR__CATEGORY_NONE;
+    if (token->kind == PQR__TOKEN_WORD) {
+        seen->word = pqr__word_find(token->at, token->length, true);
+        if (seen->word != NULL) {
+            seen->keyword = seen->word->keyword;
+            seen->category = seen->word->category;
+        }
+        seen->ends = seen->category == PQR__CATEGORY_NONE;
+        return;
+    }
+    if (token->kind == PQR__TOKEN_QUOTED)
+        seen->word = pqr__word_find(token->at + 1, token->length - 2, false);
+    seen->ends = token->kind == PQR__TOKEN_QUOTED || token->kind == PQR__TOKEN_UNICODE ||
+                 token->kind == PQR__TOKEN_STRING || token->kind == PQR__TOKEN_NUMBER ||
+                 token->kind == PQR__TOKEN_PARAMETER || token->kind == PQR__TOKEN_UNBRACKET;
+    if (token->kind == PQR__TOKEN_CLOSE)
+        seen->ends = closed != PQR__FRAME_DISTINCT_ON && closed != PQR__FRAME_OPERATOR;
+}
+
+void pqr__sql_next(struct pqr__sql *scan)
+{
+    struct pqr__seen *seen = &scan->ring[++scan->position & 7];
+    pqr__lexer_next(&scan->lexer, &seen->token);
+    /* The frame that this token closes is still the current one. */
+    look_up(seen, (enum pqr__frame_kind)pqr__sql_frame(scan)->kind);
+}
+
+static unsigned strictness(pqr_class route)
+{
+    return route == PQR_CLASS_SESSION ? 2 : route == PQR_CLASS_PRIMARY ? 1 : 0;
+}
+
+static unsigned severity(enum pqr__effect effect)
+{
+    static const unsigned char order[] = {
+        [PQR__EFFECT_READ] = 0,
+        [PQR__EFFECT_WRITE] = 1,
+        [PQR__EFFECT_PARTIAL] = 2,
+        [PQR__EFFECT_UNKNOWN] = 3,
+        [PQR__EFFECT_SESSION] = 4,
+        [PQR__EFFECT_COPY] = 5,
+        [PQR__EFFECT_TRANSACTION] = 6,
+    };
+    return order[effect];
+}
+
+void pqr__sql_raise(struct pqr__sql *scan, pqr_class route, enum pqr__effect effect, unsigned reason,
+    const struct pqr__seen *seen)
+{
+    struct pqr__finding *finding = &scan->finding;
+    if (severity(effect) > severity(finding->effect))
+        finding->effect = effect;
+    if (strictness(route) <= strictness(finding->route))
+        return;
+    finding->route = route;
+    finding->reason = (uint16_t)reason;
+    finding->at = seen->token.at;
+    finding->length = seen->token.length;
+}
+
+void pqr__sql_doubt(struct pqr__sql *scan, unsigned reason, const struct pqr__seen *seen)
+{
+    pqr__sql_raise(scan, PQR_CLASS_PRIMARY,
+        reason == PQR__REASON_NOT_RECOGNISED ? PQR__EFFECT_UNKNOWN : PQR__EFFECT_WRITE, reason, seen);
+}
+
+/* --- The hint --- */
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || (*p >= '\t' && *p <= '\r')))
+        p++;
+    return p;
+}
+
+static const char *skip_text(const char *p, const char *end, const char *text)
+{
+    size_t length = strlen(text);
+    return p != NULL && (size_t)(end - p) >= length && memcmp(p, text, length) == 0 ? p + length : NULL;
+}
+
+static enum pqr__hint hint_of(const struct pqr__token *comment)
+{
+    if (comment->length < 4 || comment->at[0] != '/')
+        return PQR__HINT_NONE;
+    const char *end = comment->at + comment->length - 2;
+    const char *p = skip_text(skip_space(comment->at + 2, end), end, "pqr:");
+    if (p == NULL)
+        return PQR__HINT_NONE;
+    p = skip_space(p, end);
+    const char *primary = skip_text(p, end, "primary"), *replica = skip_text(p, end, "replica");
+    if (primary != NULL && skip_space(primary, end) == end)
+        return PQR__HINT_PRIMARY;
+    if (replica != NULL && skip_space(replica, end) == end)
+        return PQR__HINT_REPLICA;
+    return PQR__HINT_NONE;
+}
+
+/* The first comment that is one, of those before the first token. */
+static enum pqr__hint find_hint(struct pqr__lexer lexer)
+{
+    struct pqr__token comment;
+    enum pqr__hint hint = PQR__HINT_NONE;
+    while (hint == PQR__HINT_NONE && pqr__lexer_comment(&lexer, &comment))
+        hint = hint_of(&comment);
+    return hint;
+}
+
+/* --- The verdict --- */
+
+static void refuse(struct pqr__verdict *out, enum pqr__reason reason)
+{
+    out->route = PQR_CLASS_PRIMARY;
+    out->effect = PQR__EFFECT_UNKNOWN;
+    out->reason = (uint16_t)reason;
+}
+
+static void adopt(struct pqr__verdict *out, const struct pqr__finding *finding, const char *sql)
+{
+    out->route = finding->route;
+    out->reason = finding->reason;
+    out->word_offset = finding->at == NULL ? 0 : (uint32_t)(finding->at - sql);
+    out->word_length = finding->at == NULL ? 0 : (uint32_t)finding->length;
+}
+
+static bool ends_text(const struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 0)->token.kind == PQR__TOKEN_END;
+}
+
+static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, const char *sql)
+{
+    unsigned count = 0;
+    do {
+        pqr__sql_next(scan);
+        if (ends_text(scan) || pqr__sql_seen(scan, 0)->token.kind == PQR__TOKEN_SEMICOLON)
+            continue;
+        pqr__sql_statement(scan);
+        if (count == 0 || strictness(scan->finding.route) > strictness(out->route))
+            adopt(out, &scan->finding, sql);
+        if (count == 0 || severity(scan->finding.effect) > severity(out->effect))
+            out->effect = scan->finding.effect;
+        out->several = ++count > 1;
+    } while (!ends_text(scan));
+    if (count == 0) { /* nothing to gain from a replica */
+        out->effect = PQR__EFFECT_READ;
+        out->reason = PQR__REASON_EMPTY;
+    }
+}
+
+void pqr__classify(
+    struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect)
+{
+    struct pqr__sql scan;
+    *out = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY};
+    if (length == 0)
+        sql = "";
+    if (!dialect->ascii_safe) {
+        refuse(out, PQR__REASON_ENCODING);
+        return;
+    }
+    if (length > UINT32_MAX) {
+        refuse(out, PQR__REASON_LONG);
+        return;
+    }
+    pqr__lexer_init(&scan.lexer, sql, length, dialect->standard_conforming_strings);
+    out->hint = find_hint(scan.lexer);
+    /* libpq sends what stands before a NUL; this is about all of it. */
+    if (memchr(sql, '\0', length) != NULL) {
+        refuse(out, PQR__REASON_NOT_RECOGNISED);
+        return;
+    }
+    scan.position = 0;
+    all_statements(out, &scan, sql);
+}

@@ -1,0 +1,248 @@
+/* Parentheses, and what the name before one is: a function, a type, an alias, a key word; type names. Without a
+   grammar this rests on what can stand before a name: after a complete operand a name can only be an alias or a
+   key word, so name( is no call there. */
+#include "policy/classifier_sql.h"
+
+#include <strings.h>
+
+/* Of an alias's columns: what comes next. */
+enum item { ITEM_NAME = 0, ITEM_TYPE, ITEM_MORE };
+
+/* --- Type names --- */
+
+/* A type is expected at the current token. */
+static void type_name(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    scan->type = PQR__TYPE_NONE;
+    if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG)
+        scan->type = PQR__TYPE_SCHEMA;
+    else if (seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0)
+        scan->type = PQR__TYPE_DONE;
+    else
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+}
+
+/* The current token stands in the list of an alias's columns: names, perhaps with types. */
+static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    bool is_name = seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED ||
+                   seen->token.kind == PQR__TOKEN_UNICODE;
+    if (seen->token.kind == PQR__TOKEN_CLOSE)
+        return false;
+    if (seen->token.kind == PQR__TOKEN_COMMA) {
+        frame->item = ITEM_NAME;
+        return true;
+    }
+    if (frame->item == ITEM_MORE)
+        return is_name || seen->token.kind == PQR__TOKEN_DOT;
+    if (!is_name) /* it was a call after all */
+        pqr__sql_doubt(
+            scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, seen->token.kind == PQR__TOKEN_OPEN ? 1 : 2));
+    else if (frame->item == ITEM_TYPE)
+        type_name(scan);
+    frame->item++;
+    return is_name;
+}
+
+bool pqr__sql_type(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    switch (scan->type) {
+    case PQR__TYPE_EXPECTED:
+        type_name(scan);
+        return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED;
+    case PQR__TYPE_SCHEMA:
+        scan->type = PQR__TYPE_EXPECTED;
+        if (seen->token.kind == PQR__TOKEN_DOT)
+            return true;
+        scan->type = PQR__TYPE_NONE;
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
+        return false;
+    case PQR__TYPE_DONE:
+        if (seen->token.kind == PQR__TOKEN_DOT) /* it was a schema */
+            pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
+        if (seen->token.kind != PQR__TOKEN_OPEN)
+            scan->type = PQR__TYPE_NONE;
+        break;
+    case PQR__TYPE_NONE:
+        break;
+    }
+    struct pqr__frame *frame = pqr__sql_frame(scan);
+    return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
+}
+
+/* --- What stands before a parenthesis --- */
+
+static bool is_join_word(const struct pqr__seen *seen)
+{
+    switch (seen->keyword) {
+    case PQR__KW_LEFT:
+    case PQR__KW_RIGHT:
+    case PQR__KW_FULL:
+    case PQR__KW_INNER:
+    case PQR__KW_OUTER:
+    case PQR__KW_CROSS:
+    case PQR__KW_NATURAL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_list_separator(const struct pqr__seen *seen)
+{
+    return seen->token.kind == PQR__TOKEN_COMMA || seen->keyword == PQR__KW_BY ||
+           seen->keyword == PQR__KW_ALL || seen->keyword == PQR__KW_DISTINCT;
+}
+
+/* An unreserved key word that, after the word before it, opens a construct of the grammar. */
+static bool is_construct(struct pqr__sql *scan, unsigned keyword, const struct pqr__seen *before)
+{
+    const struct pqr__frame *frame = pqr__sql_frame(scan);
+    switch (keyword) {
+    case PQR__KW_JOIN:
+        return before->ends || is_join_word(before);
+    case PQR__KW_BY:
+        return before->keyword == PQR__KW_ORDER || before->keyword == PQR__KW_GROUP ||
+               before->keyword == PQR__KW_PARTITION;
+    case PQR__KW_ZONE:
+        return before->keyword == PQR__KW_TIME;
+    case PQR__KW_FIRST:
+    case PQR__KW_NEXT:
+        return before->keyword == PQR__KW_FETCH;
+    case PQR__KW_MATERIALIZED:
+        return frame->clause == PQR__CLAUSE_WITH;
+    case PQR__KW_CUBE:
+    case PQR__KW_ROLLUP:
+        return (frame->clause == PQR__CLAUSE_GROUP_BY && is_list_separator(before)) ||
+               (frame->kind == PQR__FRAME_SETS &&
+                   (before->token.kind == PQR__TOKEN_COMMA || before->token.kind == PQR__TOKEN_OPEN));
+    default:
+        return false;
+    }
+}
+
+/* The name of a WITH query, or of an alias. Both may have a list of columns. */
+static bool is_alias(struct pqr__sql *scan, const struct pqr__seen *before)
+{
+    if (before->keyword == PQR__KW_AS || before->keyword == PQR__KW_ORDINALITY || before->ends)
+        return true;
+    return pqr__sql_frame(scan)->clause == PQR__CLAUSE_WITH &&
+           (before->keyword == PQR__KW_WITH || before->keyword == PQR__KW_RECURSIVE ||
+               before->token.kind == PQR__TOKEN_COMMA);
+}
+
+static enum pqr__frame_kind reserved_word(
+    struct pqr__sql *scan, const struct pqr__seen *word, const struct pqr__seen *before)
+{
+    uint8_t clause = pqr__sql_frame(scan)->clause;
+    if (word->keyword == PQR__KW_CAST)
+        return PQR__FRAME_CAST;
+    if (word->keyword == PQR__KW_ON && before->keyword == PQR__KW_DISTINCT)
+        return PQR__FRAME_DISTINCT_ON;
+    /* FROM f() AS (a int): types; elsewhere a WITH query or a window. */
+    if (word->keyword == PQR__KW_AS && clause != PQR__CLAUSE_WITH && clause != PQR__CLAUSE_WINDOW)
+        return PQR__FRAME_ALIAS;
+    return PQR__FRAME_GROUP;
+}
+
+/* Words of the grammar that name no user's function. */
+static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr__seen *word)
+{
+    switch (word->keyword) {
+    case PQR__KW_TREAT: /* calls the function of the type's name */
+    case PQR__KW_XMLTABLE:
+    case PQR__KW_JSON_TABLE: /* hold column definitions, with types */
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, word);
+        return PQR__FRAME_GROUP;
+    case PQR__KW_XMLSERIALIZE:
+        return PQR__FRAME_CAST;
+    case PQR__KW_GROUPING:
+        return PQR__FRAME_GROUP;
+    default:
+        return (word->word->flags & PQR__WORD_TYPE) != 0 ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
+    }
+}
+
+static bool is_sampling_method(const struct pqr__seen *name)
+{
+    const struct pqr__token *token = &name->token;
+    return (token->length == 6 && strncasecmp(token->at, "system", 6) == 0) ||
+           (token->length == 9 && strncasecmp(token->at, "bernoulli", 9) == 0);
+}
+
+static enum pqr__frame_kind call(struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    pqr__sql_function(scan, name, false);
+    return name->word != NULL && (name->word->flags & PQR__WORD_TYPE) != 0 ? PQR__FRAME_TYPE
+                                                                           : PQR__FRAME_CALL;
+}
+
+/* schema.name( : known only when the schema is pg_catalog. */
+static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    const struct pqr__seen *schema = pqr__sql_seen(scan, 3), *more = pqr__sql_seen(scan, 4);
+    if (schema->word != NULL && schema->word->keyword == PQR__KW_PG_CATALOG &&
+        more->token.kind != PQR__TOKEN_DOT)
+        return call(scan, name);
+    pqr__sql_doubt(scan, PQR__REASON_FUNCTION, name);
+    return PQR__FRAME_CALL;
+}
+
+static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    const struct pqr__seen *before = pqr__sql_seen(scan, 2);
+    if (before->token.kind == PQR__TOKEN_DOT)
+        return qualified_call(scan, name);
+    if (name->category == PQR__CATEGORY_RESERVED)
+        return reserved_word(scan, name, before);
+    if (name->keyword == PQR__KW_OPERATOR)
+        return PQR__FRAME_OPERATOR;
+    if (name->keyword == PQR__KW_SETS && before->keyword == PQR__KW_GROUPING)
+        return PQR__FRAME_SETS;
+    if (name->keyword == PQR__KW_VARYING)
+        return PQR__FRAME_TYPE;
+    if (is_construct(scan, name->keyword, before))
+        return PQR__FRAME_GROUP;
+    if (is_alias(scan, before)) /* after an operand a key word goes on with it: OVER (, FILTER (, LIKE ( */
+        return before->ends && name->category != PQR__CATEGORY_NONE ? PQR__FRAME_GROUP : PQR__FRAME_ALIAS;
+    if (before->keyword == PQR__KW_TABLESAMPLE && is_sampling_method(name))
+        return PQR__FRAME_CALL;
+    if (name->category == PQR__CATEGORY_COLUMN)
+        return column_word(scan, name);
+    return call(scan, name);
+}
+
+/* A parenthesis in FROM may hold joins. */
+static enum pqr__clause inherited(enum pqr__clause outer, enum pqr__frame_kind kind)
+{
+    return kind == PQR__FRAME_GROUP && outer == PQR__CLAUSE_FROM ? PQR__CLAUSE_FROM : PQR__CLAUSE_OTHER;
+}
+
+void pqr__sql_open(struct pqr__sql *scan)
+{
+    const struct pqr__seen *last = pqr__sql_seen(scan, 1);
+    enum pqr__clause outer = (enum pqr__clause)pqr__sql_frame(scan)->clause;
+    enum pqr__frame_kind kind = PQR__FRAME_GROUP;
+    if (scan->type == PQR__TYPE_DONE)
+        kind = PQR__FRAME_TYPE;
+    else if (last->token.kind == PQR__TOKEN_WORD || last->token.kind == PQR__TOKEN_QUOTED ||
+             last->token.kind == PQR__TOKEN_UNICODE)
+        kind = after_name(scan, last);
+    scan->type = PQR__TYPE_NONE;
+    if (++scan->depth >= PQR__DEPTH_MAX)
+        pqr__sql_doubt(scan, PQR__REASON_DEEP, pqr__sql_seen(scan, 0));
+    *pqr__sql_frame(scan) =
+        (struct pqr__frame){.kind = (uint8_t)kind, .clause = (uint8_t)inherited(outer, kind)};
+}
+
+void pqr__sql_close(struct pqr__sql *scan)
+{
+    scan->closed = (enum pqr__frame_kind)pqr__sql_frame(scan)->kind;
+    if (scan->depth == 0)
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+    else
+        scan->depth--;
+}

@@ -1,0 +1,126 @@
+/* Inside of the classifier: one pass over the tokens, a short history, a frame for each open parenthesis. */
+#ifndef PQR_POLICY_CLASSIFIER_SQL_H
+#define PQR_POLICY_CLASSIFIER_SQL_H
+
+#include "policy/builtins.h"
+#include "policy/classifier.h"
+#include "policy/lexer.h"
+
+enum pqr__reason {
+    PQR__REASON_NOT_RECOGNISED = 0,
+    PQR__REASON_READ,
+    PQR__REASON_EMPTY,
+    PQR__REASON_STATEMENT, /* the statement's own word */
+    PQR__REASON_SESSION,   /* the same, or a function */
+    PQR__REASON_WITH,      /* data-modifying WITH */
+    PQR__REASON_INTO,
+    PQR__REASON_LOCKING,  /* FOR UPDATE and its kin */
+    PQR__REASON_FUNCTION, /* + enum pqr__function: a built-in */
+    PQR__REASON_FUNCTION_LAST = PQR__REASON_FUNCTION + PQR__FUNCTION_SERVER,
+    PQR__REASON_OPERATOR, /* not a built-in one */
+    PQR__REASON_TYPE,
+    PQR__REASON_VIEW, /* of one server's own state */
+    PQR__REASON_SEQUENCE,
+    PQR__REASON_TEMPORARY,
+    PQR__REASON_DEEP,
+    PQR__REASON_LONG,
+    PQR__REASON_ENCODING,
+};
+
+/* Why a parenthesis was opened. */
+enum pqr__frame_kind {
+    PQR__FRAME_GROUP = 0,   /* an expression, a subquery, a list */
+    PQR__FRAME_CALL,        /* a function's arguments */
+    PQR__FRAME_CAST,        /* CAST( ... AS type) */
+    PQR__FRAME_ALIAS,       /* the columns of an alias or WITH query, perhaps with types */
+    PQR__FRAME_TYPE,        /* the modifiers of a built-in type */
+    PQR__FRAME_DISTINCT_ON, /* an expression begins after it */
+    PQR__FRAME_OPERATOR,    /* OPERATOR( ): here too */
+    PQR__FRAME_SETS,        /* GROUPING SETS( ) */
+};
+
+/* The last clause begun in a frame, as far as it matters. */
+enum pqr__clause {
+    PQR__CLAUSE_OTHER = 0,
+    PQR__CLAUSE_WITH, /* the list of WITH queries */
+    PQR__CLAUSE_FROM,
+    PQR__CLAUSE_GROUP_BY,
+    PQR__CLAUSE_WINDOW,
+};
+
+struct pqr__frame {
+    uint8_t kind;   /* enum pqr__frame_kind */
+    uint8_t clause; /* enum pqr__clause */
+    uint8_t item;   /* ALIAS: enum of classifier_names.c */
+};
+
+enum { PQR__DEPTH_MAX = 250 };
+
+/* A token and what the table knows of it. */
+struct pqr__seen {
+    struct pqr__token token;
+    const struct pqr__word *word; /* NULL: unknown, or no name */
+    uint8_t keyword;              /* enum pqr__keyword; NONE when quoted */
+    uint8_t category;             /* enum pqr__category; NONE when quoted */
+    bool ends; /* surely ends an operand: a name after it can only be an alias or a key word */
+};
+
+/* Where the type name stands that a cast, an AS in CAST or a column definition announced. */
+enum pqr__type_state { PQR__TYPE_NONE = 0, PQR__TYPE_EXPECTED, PQR__TYPE_SCHEMA, PQR__TYPE_DONE };
+
+struct pqr__finding {
+    pqr_class route;
+    enum pqr__effect effect;
+    uint16_t reason;
+    const char *at; /* the deciding word, or NULL */
+    size_t length;
+};
+
+struct pqr__sql {
+    struct pqr__lexer lexer;
+    struct pqr__seen ring[8];
+    unsigned position;           /* of the current token in ring */
+    struct pqr__finding finding; /* of the current statement */
+    enum pqr__keyword leading;   /* its first word; EXPLAIN is looked through */
+    unsigned depth;
+    enum pqr__frame_kind closed; /* of the parenthesis closed last */
+    enum pqr__type_state type;
+    bool modifies; /* INSERT, UPDATE, DELETE or MERGE was seen */
+    bool begun;    /* query rules: a SELECT, VALUES, TABLE or WITH was seen */
+    struct pqr__frame frames[PQR__DEPTH_MAX + 1];
+};
+
+/* back: 0 is the current token, 1 the one before it; at most 6. */
+static inline const struct pqr__seen *pqr__sql_seen(const struct pqr__sql *scan, unsigned back)
+{
+    return &scan->ring[(scan->position - back) & 7];
+}
+
+static inline struct pqr__frame *pqr__sql_frame(struct pqr__sql *scan)
+{
+    return &scan->frames[scan->depth < PQR__DEPTH_MAX ? scan->depth : PQR__DEPTH_MAX];
+}
+
+/* Reads the next token. */
+void pqr__sql_next(struct pqr__sql *scan);
+
+/* Something stricter than known so far was found at the token; of equals the first one counts. */
+void pqr__sql_raise(struct pqr__sql *scan, pqr_class route, enum pqr__effect effect, unsigned reason,
+    const struct pqr__seen *seen);
+/* The same for what a query cannot be trusted with: primary, rolls back whole. */
+void pqr__sql_doubt(struct pqr__sql *scan, unsigned reason, const struct pqr__seen *seen);
+
+/* Reads one statement to its semicolon or the end; scan->finding has the answer. */
+void pqr__sql_statement(struct pqr__sql *scan);
+
+/* Query rules on the current token. */
+void pqr__sql_query(struct pqr__sql *scan);
+/* Of those: temporary schemas, functions (called, or named as an attribute), parentheses, type names. */
+void pqr__sql_schema(struct pqr__sql *scan);
+void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool known_only);
+void pqr__sql_open(struct pqr__sql *scan);
+void pqr__sql_close(struct pqr__sql *scan);
+/* True when the token was part of a type's name or of an alias's columns, and is dealt with. */
+bool pqr__sql_type(struct pqr__sql *scan);
+
+#endif

@@ -1,0 +1,359 @@
+/* What a statement is, by its first words; the rules for all that is no query (manual, part VI, SQL commands). */
+#include <string.h>
+
+#include "policy/classifier_sql.h"
+
+/* The rest of the statement is read for: */
+enum rest { QUERY, UTILITY, DEFINITION, COPY };
+
+static const struct leading {
+    uint8_t keyword, route, effect, rest;
+} leadings[] = {
+#define LEADING(keyword, route, effect, rest)                            \
+    {                                                                    \
+        PQR__KW_##keyword, PQR_CLASS_##route, PQR__EFFECT_##effect, rest \
+    }
+    LEADING(SELECT, REPLICA, READ, QUERY),
+    LEADING(VALUES, REPLICA, READ, QUERY),
+    LEADING(TABLE, REPLICA, READ, QUERY),
+    LEADING(WITH, REPLICA, READ, QUERY),
+    LEADING(INSERT, PRIMARY, WRITE, QUERY),
+    LEADING(UPDATE, PRIMARY, WRITE, QUERY),
+    LEADING(DELETE, PRIMARY, WRITE, QUERY),
+    LEADING(MERGE, PRIMARY, WRITE, QUERY),
+    LEADING(SHOW, REPLICA, READ, UTILITY),
+    LEADING(COPY, REPLICA, COPY, COPY),
+    LEADING(CREATE, PRIMARY, WRITE, DEFINITION),
+    LEADING(ALTER, PRIMARY, WRITE, DEFINITION),
+    LEADING(DROP, PRIMARY, WRITE, DEFINITION),
+    LEADING(REFRESH, PRIMARY, WRITE, DEFINITION),
+    LEADING(TRUNCATE, PRIMARY, WRITE, UTILITY),
+    LEADING(COMMENT, PRIMARY, WRITE, UTILITY),
+    LEADING(GRANT, PRIMARY, WRITE, UTILITY),
+    LEADING(REVOKE, PRIMARY, WRITE, UTILITY),
+    LEADING(SECURITY, PRIMARY, WRITE, UTILITY),
+    LEADING(REASSIGN, PRIMARY, WRITE, UTILITY),
+    LEADING(IMPORT, PRIMARY, WRITE, UTILITY),
+    LEADING(NOTIFY, PRIMARY, WRITE, UTILITY),
+    LEADING(LOCK, PRIMARY, WRITE, UTILITY),
+    LEADING(DO, PRIMARY, PARTIAL, UTILITY),
+    LEADING(CALL, PRIMARY, PARTIAL, QUERY),
+    LEADING(VACUUM, PRIMARY, PARTIAL, UTILITY),
+    LEADING(ANALYZE, PRIMARY, PARTIAL, UTILITY),
+    LEADING(ANALYSE, PRIMARY, PARTIAL, UTILITY),
+    LEADING(CLUSTER, PRIMARY, PARTIAL, UTILITY),
+    LEADING(REINDEX, PRIMARY, PARTIAL, UTILITY),
+    LEADING(CHECKPOINT, PRIMARY, PARTIAL, UTILITY),
+    LEADING(SET, SESSION, SESSION, UTILITY),
+    LEADING(RESET, SESSION, SESSION, UTILITY),
+    LEADING(DISCARD, SESSION, SESSION, UTILITY),
+    LEADING(LISTEN, SESSION, SESSION, UTILITY),
+    LEADING(UNLISTEN, SESSION, SESSION, UTILITY),
+    LEADING(DECLARE, SESSION, SESSION, UTILITY),
+    LEADING(FETCH, SESSION, SESSION, UTILITY),
+    LEADING(MOVE, SESSION, SESSION, UTILITY),
+    LEADING(CLOSE, SESSION, SESSION, UTILITY),
+    LEADING(PREPARE, SESSION, SESSION, UTILITY),
+    LEADING(EXECUTE, SESSION, SESSION, UTILITY),
+    LEADING(DEALLOCATE, SESSION, SESSION, UTILITY),
+    LEADING(LOAD, SESSION, SESSION, UTILITY),
+    LEADING(SAVEPOINT, SESSION, SESSION, UTILITY),
+    LEADING(RELEASE, SESSION, SESSION, UTILITY),
+    LEADING(BEGIN, SESSION, TRANSACTION, UTILITY),
+    LEADING(START, SESSION, TRANSACTION, UTILITY),
+    LEADING(COMMIT, SESSION, TRANSACTION, UTILITY),
+    LEADING(END, SESSION, TRANSACTION, UTILITY),
+    LEADING(ABORT, SESSION, TRANSACTION, UTILITY),
+    LEADING(ROLLBACK, SESSION, TRANSACTION, UTILITY),
+};
+
+static const struct leading *find_leading(unsigned keyword)
+{
+    for (size_t i = 0; i < sizeof(leadings) / sizeof(leadings[0]); i++) {
+        if (leadings[i].keyword == keyword)
+            return &leadings[i];
+    }
+    return NULL;
+}
+
+/* A query begins at the current token, as if nothing stood before it. */
+static void forget(struct pqr__sql *scan)
+{
+    scan->ring[(scan->position - 1) & 7] = (struct pqr__seen){0};
+}
+
+static enum pqr__token_kind kind(const struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 0)->token.kind;
+}
+
+static bool is_over(const struct pqr__sql *scan)
+{
+    return kind(scan) == PQR__TOKEN_END || (kind(scan) == PQR__TOKEN_SEMICOLON && scan->depth == 0);
+}
+
+/* --- Rules for tokens outside of queries --- */
+
+/* Parentheses are counted, mistakes and temporary schemas are seen. */
+static void outside_token(struct pqr__sql *scan)
+{
+    switch ((int)kind(scan)) {
+    case PQR__TOKEN_OPEN:
+        scan->depth++;
+        *pqr__sql_frame(scan) = (struct pqr__frame){0};
+        break;
+    case PQR__TOKEN_CLOSE:
+        if (scan->depth > 0)
+            scan->depth--;
+        else
+            pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+        break;
+    case PQR__TOKEN_DOT:
+        pqr__sql_schema(scan);
+        break;
+    case PQR__TOKEN_ERROR:
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+        break;
+    default:
+        break;
+    }
+}
+
+static void read_utility(struct pqr__sql *scan)
+{
+    for (; !is_over(scan); pqr__sql_next(scan))
+        outside_token(scan);
+}
+
+/* A body in SQL (CREATE FUNCTION ... BEGIN ATOMIC ... END): its semicolons end no statement. */
+static void track_body(const struct pqr__seen *seen, const struct pqr__seen *before, unsigned *body)
+{
+    if (seen->keyword == PQR__KW_ATOMIC && before->keyword == PQR__KW_BEGIN)
+        *body = 1;
+    else if (*body > 0 && seen->keyword == PQR__KW_CASE)
+        ++*body;
+    else if (*body > 0 && seen->keyword == PQR__KW_END)
+        --*body;
+}
+
+static void definition_word(struct pqr__sql *scan, unsigned nth)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
+    switch (seen->keyword) {
+    case PQR__KW_CONCURRENTLY:
+        pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_PARTIAL, PQR__REASON_STATEMENT, seen);
+        break;
+    case PQR__KW_DATABASE:
+    case PQR__KW_TABLESPACE:
+    case PQR__KW_SUBSCRIPTION:
+    case PQR__KW_SYSTEM:
+        if (nth == 1)
+            pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_PARTIAL, PQR__REASON_STATEMENT, seen);
+        break;
+    case PQR__KW_TEMP:
+    case PQR__KW_TEMPORARY: /* CREATE [OR REPLACE] [GLOBAL | LOCAL] TEMP, not CREATE TABLE temp */
+        if (scan->leading == PQR__KW_CREATE && nth <= 4 &&
+            (before->keyword == PQR__KW_CREATE || before->keyword == PQR__KW_REPLACE ||
+                before->keyword == PQR__KW_LOCAL || before->keyword == PQR__KW_GLOBAL))
+            pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, seen);
+        break;
+    default:
+        break;
+    }
+}
+
+/* CREATE TABLE ... AS and CREATE MATERIALIZED VIEW ... AS run their query now; other definitions keep it. */
+static void read_definition(struct pqr__sql *scan)
+{
+    unsigned body = 0;
+    bool runs = scan->leading == PQR__KW_REFRESH, query = false;
+    for (unsigned nth = 0; kind(scan) != PQR__TOKEN_END; pqr__sql_next(scan), nth++) {
+        const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+        if (kind(scan) == PQR__TOKEN_SEMICOLON && scan->depth == 0 && body == 0)
+            break;
+        definition_word(scan, nth);
+        track_body(seen, pqr__sql_seen(scan, 1), &body);
+        if (nth > 0 && nth < 5 && (seen->keyword == PQR__KW_TABLE || seen->keyword == PQR__KW_MATERIALIZED))
+            runs = scan->leading == PQR__KW_CREATE;
+        if (runs && pqr__sql_seen(scan, 1)->keyword == PQR__KW_AS)
+            query = true;
+        if (query && kind(scan) == PQR__TOKEN_OPEN && pqr__sql_seen(scan, 1)->word != NULL)
+            pqr__sql_function(scan, pqr__sql_seen(scan, 1), true);
+        outside_token(scan);
+    }
+}
+
+static void read_query(struct pqr__sql *scan)
+{
+    for (; !is_over(scan); pqr__sql_next(scan))
+        pqr__sql_query(scan);
+    if (scan->type == PQR__TYPE_EXPECTED || scan->type == PQR__TYPE_SCHEMA ||
+        (!scan->begun && !scan->modifies))
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+}
+
+/* --- COPY --- */
+
+/* After FROM or TO: the client, a file of the server, a program. */
+static void copy_target(struct pqr__sql *scan)
+{
+    const struct pqr__seen *direction = pqr__sql_seen(scan, 1), *target = pqr__sql_seen(scan, 0);
+    bool client = target->keyword == PQR__KW_STDIN || target->keyword == PQR__KW_STDOUT;
+    if (direction->keyword == PQR__KW_FROM || !client)
+        pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_COPY, PQR__REASON_STATEMENT, direction);
+    if (client)
+        return;
+    /* What a program or a file got stays. */
+    bool rolls_back = direction->keyword == PQR__KW_FROM && target->token.kind == PQR__TOKEN_STRING;
+    scan->finding.effect = rolls_back ? PQR__EFFECT_WRITE : PQR__EFFECT_PARTIAL;
+}
+
+static void read_copy(struct pqr__sql *scan)
+{
+    bool query = false, directed = false;
+    pqr__sql_next(scan);
+    query = kind(scan) == PQR__TOKEN_OPEN;
+    if (query)
+        forget(scan);
+    for (; !is_over(scan) && !directed; pqr__sql_next(scan)) {
+        const struct pqr__seen *before = pqr__sql_seen(scan, 1), *seen = pqr__sql_seen(scan, 0);
+        directed = scan->depth == 0 && (before->keyword == PQR__KW_FROM || before->keyword == PQR__KW_TO);
+        if (directed)
+            copy_target(scan);
+        else if (query)
+            pqr__sql_query(scan);
+        else {
+            if (seen->word != NULL && (seen->word->flags & PQR__WORD_SERVER) != 0)
+                pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
+            outside_token(scan);
+        }
+    }
+    if (!directed)
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+    read_utility(scan);
+}
+
+/* --- First words --- */
+
+/* ROLLBACK TO a savepoint, COMMIT and ROLLBACK PREPARED, PREPARE TRANSACTION: by the words after the first.
+   The current token is the first after it. */
+static void refine(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    struct pqr__finding *finding = &scan->finding;
+    if (scan->leading == PQR__KW_PREPARE && seen->keyword == PQR__KW_TRANSACTION)
+        finding->effect = PQR__EFFECT_TRANSACTION;
+    if (scan->leading != PQR__KW_ROLLBACK && scan->leading != PQR__KW_COMMIT)
+        return;
+    if (seen->keyword == PQR__KW_PREPARED) { /* needs no session, but must not be in a transaction */
+        finding->route = PQR_CLASS_PRIMARY;
+        finding->reason = PQR__REASON_STATEMENT;
+    }
+    if (scan->leading == PQR__KW_COMMIT)
+        return;
+    if (seen->keyword == PQR__KW_WORK || seen->keyword == PQR__KW_TRANSACTION) {
+        pqr__sql_next(scan);
+        seen = pqr__sql_seen(scan, 0);
+    }
+    if (seen->keyword == PQR__KW_TO)
+        finding->effect = PQR__EFFECT_SESSION;
+}
+
+static bool begins_query(const struct pqr__seen *seen)
+{
+    return seen->keyword == PQR__KW_SELECT || seen->keyword == PQR__KW_VALUES ||
+           seen->keyword == PQR__KW_TABLE || seen->keyword == PQR__KW_WITH ||
+           seen->token.kind == PQR__TOKEN_OPEN;
+}
+
+/* EXPLAIN (SELECT 1) or EXPLAIN (ANALYZE) SELECT 1; stays where it is. */
+static bool has_options(struct pqr__sql *scan)
+{
+    struct pqr__lexer lexer = scan->lexer;
+    pqr__sql_next(scan);
+    bool options = !begins_query(pqr__sql_seen(scan, 0));
+    scan->position--;
+    scan->lexer = lexer;
+    return options;
+}
+
+/* EXPLAIN runs its statement or not; either way it is as strict as the statement. Stops on its first word. */
+static void look_through_explain(struct pqr__sql *scan)
+{
+    pqr__sql_next(scan);
+    if (kind(scan) == PQR__TOKEN_OPEN && has_options(scan)) {
+        while (kind(scan) != PQR__TOKEN_CLOSE && !is_over(scan))
+            pqr__sql_next(scan);
+        if (kind(scan) == PQR__TOKEN_CLOSE)
+            pqr__sql_next(scan);
+        return;
+    }
+    if (pqr__sql_seen(scan, 0)->keyword == PQR__KW_ANALYZE ||
+        pqr__sql_seen(scan, 0)->keyword == PQR__KW_ANALYSE)
+        pqr__sql_next(scan);
+    if (pqr__sql_seen(scan, 0)->keyword == PQR__KW_VERBOSE)
+        pqr__sql_next(scan);
+}
+
+static void reset(struct pqr__sql *scan)
+{
+    scan->finding = (struct pqr__finding){
+        .route = PQR_CLASS_REPLICA, .effect = PQR__EFFECT_READ, .reason = PQR__REASON_READ};
+    scan->leading = PQR__KW_NONE;
+    scan->depth = 0;
+    scan->closed = PQR__FRAME_GROUP;
+    scan->type = PQR__TYPE_NONE;
+    scan->modifies = false;
+    scan->begun = false;
+    scan->frames[0] = (struct pqr__frame){0};
+    /* The history of another statement says nothing about this one. */
+    struct pqr__seen first = *pqr__sql_seen(scan, 0);
+    memset(scan->ring, 0, sizeof(scan->ring));
+    scan->ring[scan->position & 7] = first;
+}
+
+static void read_rest(struct pqr__sql *scan, enum rest rest)
+{
+    switch (rest) {
+    case QUERY:
+        read_query(scan);
+        break;
+    case DEFINITION:
+        read_definition(scan);
+        break;
+    case COPY:
+        read_copy(scan);
+        break;
+    case UTILITY:
+        pqr__sql_next(scan);
+        refine(scan);
+        read_utility(scan);
+        break;
+    }
+}
+
+void pqr__sql_statement(struct pqr__sql *scan)
+{
+    reset(scan);
+    if (pqr__sql_seen(scan, 0)->keyword == PQR__KW_EXPLAIN) {
+        look_through_explain(scan);
+        forget(scan);
+    }
+    const struct pqr__seen *first = pqr__sql_seen(scan, 0);
+    const struct leading *leading = find_leading(first->keyword);
+    scan->leading = (enum pqr__keyword)first->keyword;
+    scan->begun = scan->leading == PQR__KW_CALL;
+    if (kind(scan) == PQR__TOKEN_OPEN) {
+        read_query(scan);
+    } else if (leading == NULL) {
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, first);
+        read_utility(scan);
+    } else {
+        bool session = leading->route == PQR_CLASS_SESSION;
+        pqr__sql_raise(scan, (pqr_class)leading->route, (enum pqr__effect)leading->effect,
+            session ? PQR__REASON_SESSION : PQR__REASON_STATEMENT, first);
+        read_rest(scan, (enum rest)leading->rest);
+    }
+    if (scan->depth != 0)
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+}
