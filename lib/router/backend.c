@@ -1,0 +1,145 @@
+/* A server's role and what follows from its change: who may take from which queue, which connections must go. */
+#include "router/backend.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "router/dispatch.h"
+
+static void retry_due(struct pqr__timer *timer)
+{
+    struct pqr__backend *backend = pqr__container_of(timer, struct pqr__backend, retry);
+    pqr__pools_grow(backend->router);
+}
+
+void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index)
+{
+    backend->router = router;
+    backend->index = index;
+    backend->config = &router->config->servers[index];
+    backend->lag_us = -1;
+    backend->retry.due = retry_due;
+    for (unsigned state = 0; state < PQR__SLOT_STATES; state++)
+        pqr__list_init(&backend->slots[state]);
+    pqr__probe_init(&backend->probe, backend);
+}
+
+void pqr__backend_problem(struct pqr__backend *backend, pqr_log_level level, const char *format, ...)
+{
+    char text[sizeof(backend->problem)];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (strcmp(text, backend->problem) == 0)
+        return;
+    memcpy(backend->problem, text, sizeof(text));
+    if (text[0])
+        pqr__log(&backend->router->log, level, "%s (%s:%s): %s", backend->config->name, backend->config->host,
+            backend->config->port, text);
+}
+
+bool pqr__backend_serves(const struct pqr__backend *backend, pqr_role role)
+{
+    if (backend->role != role)
+        return false;
+    if (role == PQR_ROLE_REPLICA && backend->identity.serializable)
+        return false;
+    return pqr__pool_open(backend) > 0 || backend->failures == 0;
+}
+
+/* Some server is or may turn out to be a replica that serves. */
+static bool replicas_serve(const pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (pqr__backend_serves(backend, PQR_ROLE_REPLICA) || backend->role == PQR_ROLE_UNKNOWN)
+            return true;
+    }
+    return false;
+}
+
+unsigned pqr__backend_roles(const struct pqr__backend *backend)
+{
+    if (backend->role == PQR_ROLE_PRIMARY)
+        return PQR__MASK_PRIMARY | PQR__MASK_ANY |
+               (replicas_serve(backend->router) ? 0 : (unsigned)PQR__MASK_REPLICA);
+    if (backend->role == PQR_ROLE_REPLICA && !backend->identity.serializable)
+        return PQR__MASK_REPLICA | PQR__MASK_REPLICA_ONLY | PQR__MASK_ANY;
+    return 0;
+}
+
+static void close_all(struct pqr__backend *backend, enum pqr__slot_state first, enum pqr__slot_state last)
+{
+    for (unsigned state = first; state <= (unsigned)last; state++) {
+        pqr__list_each (link, &backend->slots[state])
+            pqr__slot_close(pqr__container_of(link, struct pqr__slot, link));
+    }
+}
+
+static void explain(struct pqr__backend *backend)
+{
+    switch (backend->role) {
+    case PQR_ROLE_WRONG_CLUSTER:
+        pqr__backend_problem(backend, PQR_LOG_ERROR,
+            "its system identifier is %llu, the others' is %llu; remove it from the servers, or set "
+            "system_identifier if the others are wrong",
+            (unsigned long long)backend->identity.system_identifier,
+            (unsigned long long)backend->router->cluster.system_identifier);
+        break;
+    case PQR_ROLE_FENCED:
+        pqr__backend_problem(backend, PQR_LOG_ERROR,
+            "says it is primary on timeline %u, as another server does, or on an older timeline than one "
+            "seen "
+            "before; it gets nothing until it is a standby or the only one",
+            backend->identity.timeline);
+        break;
+    case PQR_ROLE_PRIMARY:
+    case PQR_ROLE_REPLICA:
+        pqr__backend_problem(backend, PQR_LOG_INFO, "%s",
+            backend->role == PQR_ROLE_REPLICA && backend->identity.serializable
+                ? "default_transaction_isolation is serializable, which a standby refuses: it gets no reads"
+                : "");
+        break;
+    case PQR_ROLE_UNKNOWN:
+    case PQR_ROLE_DOWN:
+        break;
+    }
+}
+
+static void set_role(struct pqr__backend *backend, pqr_role role)
+{
+    pqr_router *router = backend->router;
+    pqr_role from = backend->role;
+    backend->role = role;
+    explain(backend);
+    if (from == role)
+        return;
+    pqr__log(&router->log, role == PQR_ROLE_DOWN ? PQR_LOG_WARNING : PQR_LOG_INFO, "%s (%s:%s): %s -> %s",
+        backend->config->name, backend->config->host, backend->config->port, pqr_role_name(from),
+        pqr_role_name(role));
+    if (role == PQR_ROLE_WRONG_CLUSTER || role == PQR_ROLE_FENCED)
+        close_all(backend, PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
+    if (router->callbacks.role_change)
+        router->callbacks.role_change(router->callbacks.data, backend->config->name, from, role);
+}
+
+void pqr__backends_judge(pqr_router *router)
+{
+    struct pqr__observation seen[PQR__SERVERS_MAX];
+    pqr_role roles[PQR__SERVERS_MAX];
+    bool changed = false;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        seen[i] = router->backends[i].seen;
+    pqr__roles_decide(&router->cluster, seen, router->n_backends, roles);
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        changed |= router->backends[i].role != roles[i];
+        set_role(&router->backends[i], roles[i]);
+    }
+    if (changed) {
+        pqr__queue_forgive(&router->queue);
+        pqr__dispatch_all(router);
+        pqr__pools_grow(router);
+    }
+}

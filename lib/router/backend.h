@@ -1,0 +1,61 @@
+/* A configured server: its role, its probe, its pool. */
+#ifndef PQR_ROUTER_BACKEND_H
+#define PQR_ROUTER_BACKEND_H
+
+#include "config/config.h"
+#include "observe/histogram.h"
+#include "policy/queue.h"
+#include "policy/roles.h"
+#include "router/probe.h"
+#include "router/slot.h"
+#include "router/timer.h"
+
+struct pqr__backend {
+    pqr_router *router;
+    uint32_t index;
+    const struct pqr__server_config *config;
+
+    pqr_role role;
+    struct pqr__identity identity; /* as last probed */
+    struct pqr__observation seen;
+    int64_t lag_us;
+    uint64_t rtt_us;
+    char problem[300]; /* "" when there is none */
+
+    struct pqr__probe probe;
+
+    struct pqr__list slots[PQR__SLOT_STATES];
+    uint32_t failures; /* connects in a row */
+    uint64_t retry_us; /* not before, after a failed connect */
+    struct pqr__timer retry;
+
+    uint32_t peak_usage;
+    uint64_t connects, connect_failures, reads, writes, errors;
+    struct pqr__histogram latency;
+};
+
+void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index);
+
+/* Its role allows it to run something, and it can or soon will. */
+bool pqr__backend_serves(const struct pqr__backend *backend, pqr_role role);
+/* The queues it may take from now. */
+unsigned pqr__backend_roles(const struct pqr__backend *backend);
+/* A problem for people: kept, and logged when it is news. */
+void pqr__backend_problem(struct pqr__backend *backend, pqr_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What has been seen of the servers changed: finds every server's role anew and acts on it. */
+void pqr__backends_judge(pqr_router *router);
+
+/* --- its pool (pool.c) --- */
+
+uint32_t pqr__pool_total(const struct pqr__backend *backend); /* all that max counts, the probe included */
+uint32_t pqr__pool_open(const struct pqr__backend *backend);  /* identified, and not closing */
+uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
+/* Requests of this lane may take one of its idle connections. */
+bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);
+/* Opens connections for who waits, for min and for the reserve, as far as limits allow. */
+void pqr__pools_grow(pqr_router *router);
+/* Closes what has been idle too long or lived too long. */
+void pqr__pool_trim(struct pqr__backend *backend);
+
+#endif

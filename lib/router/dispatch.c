@@ -1,0 +1,174 @@
+/* Which queue a request belongs to, and which server takes it. A request is bound to a server only when a
+ * connection can take it; until then it waits for its role.
+ */
+#include "router/dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "router/transaction.h"
+
+static enum pqr__queue_role role_of(const struct pqr_reply *request)
+{
+    static const enum pqr__queue_role by_target[] = {
+        [PQR_TARGET_AUTO] = PQR__QUEUE_PRIMARY,
+        [PQR_TARGET_PRIMARY] = PQR__QUEUE_PRIMARY,
+        [PQR_TARGET_REPLICA] = PQR__QUEUE_REPLICA,
+        [PQR_TARGET_REPLICA_ONLY] = PQR__QUEUE_REPLICA_ONLY,
+        [PQR_TARGET_ANY] = PQR__QUEUE_ANY,
+    };
+    if (request->target != PQR_TARGET_AUTO)
+        return by_target[request->target];
+    if (request->verdict.hint != PQR__HINT_NONE)
+        return request->verdict.hint == PQR__HINT_PRIMARY ? PQR__QUEUE_PRIMARY : PQR__QUEUE_REPLICA;
+    return request->verdict.route == PQR_CLASS_REPLICA ? PQR__QUEUE_REPLICA : PQR__QUEUE_PRIMARY;
+}
+
+/* What can't be run on a connection that serves others in between: why, or NULL. */
+static const char *refusal_of(const struct pqr_reply *request)
+{
+    if (request->tx)
+        return NULL;
+    if (request->verdict.effect == PQR__EFFECT_COPY)
+        return "COPY from or to the client needs a connection of its own; load rows with INSERT in "
+               "pqr_tx_run";
+    if (request->verdict.effect == PQR__EFFECT_TRANSACTION)
+        return "transaction control needs a connection of its own; run the transaction with pqr_tx_run";
+    if (request->verdict.route == PQR_CLASS_SESSION)
+        return "it leaves or needs state on one connection; run it in a transaction with pqr_tx_run";
+    return NULL;
+}
+
+static bool may_take(const struct pqr__backend *backend, const struct pqr_reply *request)
+{
+    return (pqr__backend_roles(backend) >> request->entry.role & 1) != 0 &&
+           !(request->entry.avoid >> backend->index & 1) && pqr__pool_has_room(backend, request->entry.lane);
+}
+
+static struct pqr__slot *idle_slot(const struct pqr__backend *backend)
+{
+    struct pqr__link *link = pqr__list_first(&backend->slots[PQR__SLOT_IDLE]);
+    return link ? pqr__container_of(link, struct pqr__slot, link) : NULL;
+}
+
+/* A connection for it now, on the server that the balancer prefers; NULL: none has room. */
+static struct pqr__slot *choose(const struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    struct pqr__candidate candidates[PQR__SERVERS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (may_take(backend, request))
+            candidates[n++] = (struct pqr__candidate){
+                .server = i, .outstanding = pqr__pool_in_use(backend), .weight = backend->config->weight};
+    }
+    if (n == 0)
+        return NULL;
+    return idle_slot(
+        &router->backends[candidates[pqr__balancer_pick(&router->balancer, candidates, n)].server]);
+}
+
+static bool others_first(const struct pqr_reply *request)
+{
+    const struct pqr__queue *queue = &request->router->queue;
+    for (unsigned lane = 0; lane <= request->entry.lane; lane++)
+        if (queue->lanes[request->entry.role][lane].count > 0)
+            return true;
+    return false;
+}
+
+static void enqueue(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    if (!pqr__queue_push(&router->queue, &request->entry)) {
+        char text[160];
+        snprintf(text, sizeof(text),
+            "the queue is full: %u waiting of queue.max_requests %u, %llu of queue.max_bytes %llu bytes",
+            pqr__queue_count(&router->queue), router->queue.max_entries,
+            (unsigned long long)router->queue.bytes, (unsigned long long)router->queue.max_bytes);
+        pqr__request_finish(request, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED, text);
+        return;
+    }
+    request->state = PQR__REQUEST_QUEUED;
+    pqr__pools_grow(router);
+}
+
+void pqr__dispatch(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    const char *refusal = refusal_of(request);
+    request->entry.role = (uint8_t)role_of(request);
+    if (refusal) {
+        memcpy(request->sqlstate, "0A000", 6);
+        pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
+        return;
+    }
+    if (request->entry.role == PQR__QUEUE_PRIMARY)
+        router->routed_primary++;
+    else
+        router->routed_replica++;
+    struct pqr__slot *slot = others_first(request) ? NULL : choose(request);
+    if (slot)
+        pqr__run(request, slot);
+    else
+        enqueue(request);
+}
+
+bool pqr__dispatch_slot(struct pqr__slot *slot)
+{
+    struct pqr__backend *backend = slot->backend;
+    if (slot->state != PQR__SLOT_IDLE || !pqr__pool_has_room(backend, PQR__LANE_ADMIN))
+        return false;
+    enum pqr__lane lowest =
+        pqr__pool_has_room(backend, PQR__LANE_NORMAL) ? PQR__LANE_NORMAL : PQR__LANE_ADMIN;
+    struct pqr__queue_entry *entry =
+        pqr__queue_take(&backend->router->queue, pqr__backend_roles(backend), lowest, backend->index);
+    if (!entry)
+        return false;
+    struct pqr_reply *request = pqr__container_of(entry, struct pqr_reply, entry);
+    request->state = PQR__REQUEST_ACCEPTED;
+    pqr__run(request, slot);
+    return true;
+}
+
+void pqr__dispatch_backend(struct pqr__backend *backend)
+{
+    struct pqr__slot *slot;
+    while ((slot = idle_slot(backend)) != NULL && pqr__dispatch_slot(slot))
+        ;
+}
+
+void pqr__dispatch_all(pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pqr__dispatch_backend(&router->backends[i]);
+}
+
+/* Some server that it does not avoid may run it, now or when it has room. */
+static bool has_server(const struct pqr_reply *request)
+{
+    for (uint32_t i = 0; i < request->router->n_backends; i++) {
+        const struct pqr__backend *backend = &request->router->backends[i];
+        if ((pqr__backend_roles(backend) >> request->entry.role & 1) && !(request->entry.avoid >> i & 1))
+            return true;
+    }
+    return false;
+}
+
+void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid)
+{
+    pqr_router *router = request->router;
+    if (avoid && request->server != UINT32_MAX)
+        request->entry.avoid |= UINT64_C(1) << request->server;
+    if (!to_primary && request->entry.role == PQR__QUEUE_REPLICA && !has_server(request))
+        to_primary = true; /* every replica has had its try */
+    if (to_primary)
+        request->entry.role = PQR__QUEUE_PRIMARY;
+    if (request->entry.role == PQR__QUEUE_PRIMARY || !has_server(request))
+        request->entry.avoid = 0; /* there is one primary, and a new connection to it is another chance */
+    request->state = PQR__REQUEST_QUEUED;
+    pqr__queue_return(&router->queue, &request->entry);
+    pqr__dispatch_all(router);
+    pqr__pools_grow(router);
+}

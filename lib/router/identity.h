@@ -1,0 +1,32 @@
+/* What a connection is connected to. The same row answers a new connection's identity and a server's probe:
+ * 0 system identifier, 1 in recovery ('t'/'f'), 2 LSN (insert LSN of a primary, replay LSN of a standby),
+ * 3 timeline, 4 postmaster start, 5 backend pid, 6 backend start, 7 default_transaction_isolation,
+ * 8 server_version_num. Times are seconds since 1970 as the server prints them: compared, never computed with.
+ */
+#ifndef PQR_ROUTER_IDENTITY_H
+#define PQR_ROUTER_IDENTITY_H
+
+#include "transport/transport.h"
+
+struct pqr__identity {
+    bool known;
+    bool in_recovery;
+    bool serializable; /* the default isolation: a standby refuses every statement then */
+    uint64_t system_identifier;
+    uint64_t lsn;
+    uint32_t timeline;
+    uint32_t server_version;
+    uint32_t backend_pid;
+    char postmaster_start[32];
+    char backend_start[32];
+};
+
+extern const char pqr__identity_sql[];
+/* $1 backend pid, $2 its start: cancels that backend if it is still the same. */
+extern const char pqr__cancel_sql[];
+
+/* false: the row is not of that form (identity is then left as it was). */
+bool pqr__identity_read(
+    struct pqr__identity *identity, const struct pqr__transport_ops *ops, const struct pg_result *result);
+
+#endif

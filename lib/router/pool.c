@@ -1,0 +1,171 @@
+/* How many connections, and who may take one. The reserve: as many idle connections as admin_reserved, less
+ * those that administrators use, are out of reach for everybody else; so an administrator's request waits at
+ * most for a connect, never for a normal request to finish.
+ */
+#include "router/dispatch.h"
+
+static uint32_t count(const struct pqr__backend *backend, enum pqr__slot_state state)
+{
+    return backend->slots[state].count;
+}
+
+uint32_t pqr__pool_open(const struct pqr__backend *backend)
+{
+    return count(backend, PQR__SLOT_IDLE) + pqr__pool_in_use(backend);
+}
+
+uint32_t pqr__pool_in_use(const struct pqr__backend *backend)
+{
+    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_ADMIN) +
+           count(backend, PQR__SLOT_CANCELLING);
+}
+
+static uint32_t coming(const struct pqr__backend *backend)
+{
+    return count(backend, PQR__SLOT_CONNECTING) + count(backend, PQR__SLOT_IDENTIFYING);
+}
+
+uint32_t pqr__pool_total(const struct pqr__backend *backend)
+{
+    /* The probe's place is its own even while it has no connection: it must always get one. */
+    return 1 + pqr__pool_open(backend) + coming(backend) + count(backend, PQR__SLOT_CLOSING);
+}
+
+/* Idle connections that only administrators may take now. */
+static uint32_t reserve(const struct pqr__backend *backend)
+{
+    uint32_t reserved = backend->router->config->pool.admin_reserved;
+    uint32_t used = count(backend, PQR__SLOT_BUSY_ADMIN);
+    return used >= reserved ? 0 : reserved - used;
+}
+
+bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane)
+{
+    return count(backend, PQR__SLOT_IDLE) > (lane == PQR__LANE_ADMIN ? 0 : reserve(backend));
+}
+
+/* --- growth --- */
+
+static bool may_open(const pqr_router *router, uint32_t which)
+{
+    const struct pqr__backend *backend = &router->backends[which];
+    struct pqr__budget_pool pools[PQR__SERVERS_MAX];
+    if (coming(backend) >= router->config->pool.connects_at_once)
+        return false;
+    if (backend->retry_us > pqr__router_now(router))
+        return false;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pools[i] = (struct pqr__budget_pool){
+            .total = pqr__pool_total(&router->backends[i]),
+            .max = router->backends[i].config->max,
+            .guaranteed = 1 + router->config->pool.admin_reserved + 1,
+        };
+    return pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total);
+}
+
+static bool open_one(struct pqr__backend *backend)
+{
+    if (!may_open(backend->router, backend->index))
+        return false;
+    if (pqr__slot_open(backend) == 0)
+        return true;
+    pqr__backend_problem(backend, PQR_LOG_ERROR, "cannot connect: no memory, or no thread");
+    backend->retry_us = pqr__router_now(backend->router) + backend->router->config->pool.backoff_min_us;
+    pqr__timer_set(backend->router, &backend->retry, backend->retry_us);
+    return false;
+}
+
+static bool has_role(const struct pqr__backend *backend, pqr_role role)
+{
+    return backend->role == role;
+}
+
+/* What one server lacks by itself: its reserve and its min. */
+static void fill(struct pqr__backend *backend)
+{
+    uint32_t have = pqr__pool_open(backend) + coming(backend);
+    uint32_t spare = count(backend, PQR__SLOT_IDLE) + coming(backend);
+    while (have < backend->config->min || spare < reserve(backend)) {
+        if (!open_one(backend))
+            return;
+        have++;
+        spare++;
+    }
+}
+
+/* Who of the servers of a role opens a connection for the next waiter: the balancer's choice. */
+static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
+{
+    struct pqr__candidate candidates[PQR__SERVERS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        struct pqr__backend *backend = &router->backends[i];
+        if (!has_role(backend, role) || !may_open(router, i))
+            continue;
+        candidates[n++] = (struct pqr__candidate){
+            .server = i,
+            .outstanding = pqr__pool_in_use(backend) + coming(backend),
+            .weight = backend->config->weight,
+        };
+    }
+    if (n == 0)
+        return NULL;
+    return &router->backends[candidates[pqr__balancer_pick(&router->balancer, candidates, n)].server];
+}
+
+static void grow_role(pqr_router *router, pqr_role role)
+{
+    unsigned roles = 0;
+    uint32_t under_way = 0, spare_missing = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        struct pqr__backend *backend = &router->backends[i];
+        if (!has_role(backend, role))
+            continue;
+        roles |= pqr__backend_roles(backend);
+        under_way += coming(backend);
+        if (count(backend, PQR__SLOT_IDLE) < reserve(backend))
+            spare_missing += reserve(backend) - count(backend, PQR__SLOT_IDLE);
+    }
+    uint32_t waiting = pqr__queue_waiting(&router->queue, roles, PQR__LANE_ADMIN) +
+                       pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL) + spare_missing;
+    while (waiting > under_way) {
+        struct pqr__backend *backend = next_to_open(router, role);
+        if (!backend || !open_one(backend))
+            return;
+        under_way++;
+    }
+}
+
+void pqr__pools_grow(pqr_router *router)
+{
+    if (router->state >= PQR__ROUTER_CLOSING)
+        return;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (has_role(&router->backends[i], PQR_ROLE_PRIMARY) ||
+            has_role(&router->backends[i], PQR_ROLE_REPLICA))
+            fill(&router->backends[i]);
+    grow_role(router, PQR_ROLE_PRIMARY);
+    grow_role(router, PQR_ROLE_REPLICA);
+}
+
+/* --- shrinking --- */
+
+void pqr__pool_trim(struct pqr__backend *backend)
+{
+    uint64_t now = pqr__router_now(backend->router);
+    uint64_t idle_timeout = backend->router->config->pool.idle_timeout_us;
+    uint32_t floor = backend->config->min;
+    if (floor < backend->router->config->pool.admin_reserved)
+        floor = backend->router->config->pool.admin_reserved;
+    /* Longest idle first: they are at the list's end. */
+    struct pqr__link *link = backend->slots[PQR__SLOT_IDLE].head.prev;
+    while (link != &backend->slots[PQR__SLOT_IDLE].head) {
+        struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
+        link = link->prev;
+        bool surplus =
+            idle_timeout && now - slot->idle_since_us >= idle_timeout && pqr__pool_open(backend) > floor;
+        bool expired = slot->expires_us && now >= slot->expires_us;
+        if (surplus || expired)
+            pqr__slot_close(slot);
+    }
+}

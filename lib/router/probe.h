@@ -1,0 +1,55 @@
+/* One connection a server that asks for its role, LSN and timeline, and carries pg_cancel_backend. It has its
+ * own connection because a full pool must not make a server look dead. It counts towards max.
+ */
+#ifndef PQR_ROUTER_PROBE_H
+#define PQR_ROUTER_PROBE_H
+
+#include "router/endpoint.h"
+#include "router/timer.h"
+
+/* XX(name, word) */
+#define PQR__PROBE_MAP(XX)                                             \
+    XX(ABSENT, absent) /* no connection; the alarm opens the next */   \
+    XX(CONNECTING, connecting)                                         \
+    XX(IDLE, idle)                                                     \
+    XX(ASKING, asking)                                                 \
+    XX(CANCELLING, cancelling) /* a pg_cancel_backend is in the air */ \
+    XX(CLOSING, closing)
+
+enum pqr__probe_state {
+#define XX(name, word) PQR__PROBE_##name,
+    PQR__PROBE_MAP(XX)
+#undef XX
+        PQR__PROBE_STATES
+};
+
+struct pqr__backend;
+struct pqr__slot;
+
+struct pqr__probe {
+    struct pqr__endpoint endpoint;
+    struct pqr__backend *backend;
+    enum pqr__probe_state state;
+    struct pqr__conn *conn;
+    struct pqr__flight flight;
+    struct pqr__item item;
+    struct pqr__timer next;    /* the next question, or the next connect */
+    struct pqr__timer timeout; /* of what is under way */
+    uint64_t asked_us;
+    uint64_t started_us;         /* of the last connect */
+    bool answered;               /* the question in the air has its row */
+    bool again;                  /* asked for while one was under way */
+    struct pqr__slot *cancelled; /* whose backend the cancel in the air is for; NULL: nobody's any longer */
+    char pid[16];
+    const char *values[2];
+};
+
+void pqr__probe_init(struct pqr__probe *probe, struct pqr__backend *backend);
+/* Asks at once, or as soon as it can. */
+void pqr__probe_now(struct pqr__probe *probe);
+/* Sends pg_cancel_backend for this slot's backend; false: it can't now, use the cancel protocol. */
+bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot);
+/* No more questions; closes its connection. */
+void pqr__probe_stop(struct pqr__probe *probe);
+
+#endif

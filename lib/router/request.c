@@ -1,0 +1,434 @@
+/* Requests: checked, copied, found by id, ended, answered. Ids carry the place in the store and a count of its
+ * uses, so that a stale one finds nothing.
+ */
+#include "router/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+enum {
+    INDEX_BITS = 24,       /* 16 million at a time */
+    BUFFER_KEPT = 4096,    /* a larger buffer of inputs is not recycled */
+    FREE_KEPT = 1024,      /* nor are more requests than this */
+    PARAMETERS_MAX = 65535 /* the protocol's */
+};
+
+/* --- the store --- */
+
+void pqr__request_store_init(struct pqr__request_store *store)
+{
+    *store = (struct pqr__request_store){0};
+    pqr__list_init(&store->free);
+}
+
+void pqr__request_store_finish(struct pqr__request_store *store)
+{
+    for (uint32_t i = 0; i < store->count; i++) {
+        pqr__free(store->all[i]->buffer);
+        pqr__free(store->all[i]->notices);
+        pqr__free(store->all[i]);
+    }
+    pqr__free(store->all);
+}
+
+static bool store_reserve(struct pqr__request_store *store)
+{
+    if (store->count < store->capacity)
+        return true;
+    uint32_t capacity = store->capacity ? store->capacity * 2 : 16;
+    if (capacity > 1u << INDEX_BITS)
+        return false;
+    struct pqr_reply **all = pqr__realloc(store->all, capacity * sizeof(struct pqr_reply *));
+    if (!all)
+        return false;
+    store->all = all;
+    store->capacity = capacity;
+    return true;
+}
+
+static void deadline_due(struct pqr__timer *timer)
+{
+    struct pqr_reply *request = pqr__container_of(timer, struct pqr_reply, deadline);
+    /* A second time it is the end of the grace for the cancel. */
+    if (request->slot && request->cause != PQR__CAUSE_NONE)
+        pqr__slot_close(request->slot);
+    else
+        pqr__request_end(request, PQR__CAUSE_DEADLINE);
+}
+
+static struct pqr_reply *store_get(pqr_router *router)
+{
+    struct pqr__request_store *store = &router->store;
+    struct pqr__link *link = pqr__list_first(&store->free);
+    if (link) {
+        pqr__list_remove(&store->free, link);
+        return pqr__container_of(link, struct pqr_reply, link);
+    }
+    if (!store_reserve(store))
+        return NULL;
+    struct pqr_reply *request = pqr__calloc(1, sizeof(*request));
+    if (!request)
+        return NULL;
+    request->router = router;
+    request->id = store->count;
+    store->all[store->count++] = request;
+    return request;
+}
+
+static void store_put(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    if (request->buffer_size > BUFFER_KEPT || router->store.free.count >= FREE_KEPT) {
+        pqr__free(request->buffer);
+        request->buffer = NULL;
+        request->buffer_size = 0;
+    }
+    pqr__free(request->notices);
+    request->notices = NULL;
+    request->state = PQR__REQUEST_FREE;
+    pqr__list_push_front(&router->store.free, &request->link);
+    router->store.active--;
+}
+
+struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)
+{
+    uint64_t index = id & ((UINT64_C(1) << INDEX_BITS) - 1);
+    if (index >= router->store.count)
+        return NULL;
+    struct pqr_reply *request = router->store.all[index];
+    bool active = request->state != PQR__REQUEST_FREE && request->state != PQR__REQUEST_FINISHED &&
+                  request->state != PQR__REQUEST_CALLED;
+    return request->id == id && active ? request : NULL;
+}
+
+/* --- inputs --- */
+
+static bool parameters_fit(const pqr_query *query)
+{
+    if (query->n_params < 0 || query->n_params > PARAMETERS_MAX ||
+        (query->n_params > 0 && !query->param_values))
+        return false;
+    for (int i = 0; i < query->n_params; i++) {
+        bool binary = query->param_formats && query->param_formats[i] != 0;
+        if (binary && query->param_formats[i] != 1)
+            return false;
+        if (binary && query->param_values[i] && (!query->param_lengths || query->param_lengths[i] < 0))
+            return false;
+    }
+    return true;
+}
+
+int pqr__query_check(pqr_query *out, const pqr_query *query)
+{
+    pqr_query copy = PQR_QUERY_INIT;
+    if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
+        return PQR_EINVAL;
+    memcpy(&copy, query, query->struct_size < sizeof(copy) ? query->struct_size : sizeof(copy));
+    if (!copy.sql || !parameters_fit(&copy) || copy.result_format < 0 || copy.result_format > 1 ||
+        (unsigned)copy.target > PQR_TARGET_ANY || (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT)))
+        return PQR_EINVAL;
+    *out = copy;
+    return 0;
+}
+
+static size_t value_size(const pqr_query *query, int i)
+{
+    if (!query->param_values[i])
+        return 0;
+    bool binary = query->param_formats && query->param_formats[i] == 1;
+    return (binary ? (size_t)query->param_lengths[i] : strlen(query->param_values[i])) + 1;
+}
+
+static bool buffer_reserve(struct pqr_reply *request, size_t size)
+{
+    if (size <= request->buffer_size)
+        return true;
+    char *buffer = pqr__malloc(size);
+    if (!buffer)
+        return false;
+    pqr__free(request->buffer);
+    request->buffer = buffer;
+    request->buffer_size = size;
+    return true;
+}
+
+static char *copy_bytes(char **at, const void *bytes, size_t size)
+{
+    char *copy = *at;
+    memcpy(copy, bytes, size);
+    *at += size;
+    return copy;
+}
+
+/* One buffer: pointers, then integers, then text, so that everything is aligned. */
+static bool copy_inputs(struct pqr_reply *request, const pqr_query *query)
+{
+    size_t n = (size_t)query->n_params, sql_size = strlen(query->sql) + 1;
+    size_t label_size = query->label ? strnlen(query->label, 63) + 1 : 0;
+    size_t size = n * (sizeof(char *) + 2 * sizeof(int) + sizeof(Oid)) + sql_size + label_size;
+    for (int i = 0; i < query->n_params; i++)
+        size += value_size(query, i);
+    if (!buffer_reserve(request, size))
+        return false;
+    struct pqr__item *item = &request->item;
+    char *at = request->buffer;
+    const char **values = (const char **)(void *)at;
+    *item = (struct pqr__item){.n_params = query->n_params, .result_format = query->result_format};
+    if (n > 0) {
+        item->param_values = values;
+        at += n * sizeof(char *);
+        if (query->param_lengths)
+            item->param_lengths = (const int *)(void *)copy_bytes(&at, query->param_lengths, n * sizeof(int));
+        if (query->param_formats)
+            item->param_formats = (const int *)(void *)copy_bytes(&at, query->param_formats, n * sizeof(int));
+        if (query->param_types)
+            item->param_types = (const Oid *)(void *)copy_bytes(&at, query->param_types, n * sizeof(Oid));
+    }
+    item->sql = copy_bytes(&at, query->sql, sql_size);
+    for (int i = 0; i < query->n_params; i++) {
+        size_t length = value_size(query, i);
+        values[i] = NULL;
+        if (length == 0)
+            continue;
+        values[i] = at;
+        memcpy(at, query->param_values[i], length - 1);
+        at[length - 1] = '\0';
+        at += length;
+    }
+    request->label = NULL;
+    if (label_size) {
+        request->label = at;
+        pqr__text_copy(at, label_size, query->label);
+    }
+    request->entry.bytes = size;
+    return true;
+}
+
+static void reset(struct pqr_reply *request)
+{
+    request->entry = (struct pqr__queue_entry){.bytes = request->entry.bytes};
+    request->id += UINT64_C(1) << INDEX_BITS;
+    request->deadline.due = deadline_due;
+    request->cause = PQR__CAUSE_NONE;
+    request->slot = NULL;
+    request->tx = NULL;
+    request->server = UINT32_MAX;
+    request->route = PQR_ROLE_UNKNOWN;
+    request->attempts = 0;
+    request->sent_us = request->settled_us = 0;
+    request->n_notices = 0;
+    request->result = NULL;
+    request->error[0] = request->sqlstate[0] = '\0';
+    request->reply = PQR__REPLY_NONE;
+}
+
+struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
+{
+    struct pqr_reply *request = store_get(router);
+    if (!request)
+        return NULL;
+    router->store.active++;
+    if (!copy_inputs(request, query)) {
+        store_put(request);
+        return NULL;
+    }
+    reset(request);
+    request->state = PQR__REQUEST_ACCEPTED;
+    request->target = query->target;
+    request->flags = query->flags;
+    request->entry.lane = query->flags & PQR_ADMIN ? PQR__LANE_ADMIN : PQR__LANE_NORMAL;
+    request->cb = cb;
+    request->data = data;
+    request->accepted_us = pqr__router_now(router);
+    router->accepted++;
+    pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
+    return request;
+}
+
+void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
+{
+    uint64_t timeout_us =
+        timeout_ms ? (uint64_t)timeout_ms * 1000 : request->router->config->request.timeout_us;
+    if (timeout_ms != UINT32_MAX && timeout_us != 0)
+        pqr__timer_set(request->router, &request->deadline, request->accepted_us + timeout_us);
+}
+
+/* --- ends --- */
+
+void pqr__request_forget(struct pqr_reply *request)
+{
+    request->router->ops->result_free(request->result);
+    request->result = NULL;
+    request->reply = PQR__REPLY_NONE;
+    request->error[0] = request->sqlstate[0] = '\0';
+    request->n_notices = 0;
+}
+
+void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
+{
+    pqr_router *router = request->router;
+    assert(request->state != PQR__REQUEST_FREE && request->state < PQR__REQUEST_FINISHED);
+    if (request->state == PQR__REQUEST_QUEUED)
+        pqr__queue_remove(&router->queue, &request->entry);
+    pqr__timer_clear(&request->deadline);
+    request->state = PQR__REQUEST_FINISHED;
+    request->slot = NULL;
+    request->status = status;
+    request->outcome = outcome;
+    request->settled_us = pqr__router_now(router);
+    if (error)
+        pqr__text_copy(request->error, sizeof(request->error), error);
+    pqr__list_push_back(&router->finished, &request->link);
+    pqr__router_wake(router);
+}
+
+static void count_answer(const struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    uint64_t until_sent = request->sent_us ? request->sent_us : request->settled_us;
+    router->answered++;
+    router->by_status[request->status]++;
+    router->by_outcome[request->outcome]++;
+    pqr__histogram_record(&router->latency, request->settled_us - request->accepted_us);
+    pqr__histogram_record(&router->queued, until_sent - request->accepted_us);
+    if (request->server == UINT32_MAX || request->sent_us == 0)
+        return;
+    struct pqr__backend *backend = &router->backends[request->server];
+    pqr__histogram_record(&backend->latency, request->settled_us - request->sent_us);
+    if (request->status != PQR_STATUS_OK)
+        backend->errors++;
+}
+
+static void call(struct pqr_reply *request)
+{
+    struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
+    pqr_router *router = request->router;
+    pqr__log(&router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s", request->label ? request->label : "",
+        pqr_status_name(request->status), pqr_outcome_name(request->outcome), *request->error ? ": " : "",
+        request->error);
+    count_answer(request);
+    request->state = PQR__REQUEST_CALLED;
+    if (tx)
+        pqr__tx_free(tx);
+    request->cb(request, request->data);
+    router->ops->result_free(request->result);
+    request->result = NULL;
+    store_put(request);
+}
+
+void pqr__requests_call(pqr_router *router)
+{
+    /* Those that finish meanwhile, refused by the very callback that asked, have their turn after the loop's. */
+    uint32_t due = router->finished.count;
+    while (due-- > 0) {
+        struct pqr__link *link = pqr__list_first(&router->finished);
+        pqr__list_remove(&router->finished, link);
+        call(pqr__container_of(link, struct pqr_reply, link));
+    }
+    if (!pqr__list_empty(&router->finished))
+        pqr__router_wake(router);
+}
+
+/* Ours, for people: what it waited for. */
+static void explain_waiting(const struct pqr_reply *request, char *out, size_t size)
+{
+    const pqr_router *router = request->router;
+    struct pqr__text text = {0};
+    static const char *const roles[] = {"the primary", "a replica", "a replica", "any server"};
+    pqr__text_printf(&text, "it waited for %s;", roles[request->entry.role]);
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        pqr__text_printf(&text, " %s is %s, %u of %u in use", backend->config->name,
+            pqr_role_name(backend->role), pqr__pool_in_use(backend), backend->config->max);
+        if (backend->problem[0])
+            pqr__text_printf(&text, " (%s)", backend->problem);
+        pqr__text_puts(&text, i + 1 < router->n_backends ? ";" : "");
+    }
+    pqr__text_escape(out, size, text.failed || !text.bytes ? "it was still waiting" : text.bytes);
+    pqr__text_finish(&text);
+}
+
+/* A server that might run it is known, so that it waited for its turn and not for a server. */
+static bool could_run(const struct pqr_reply *request)
+{
+    for (uint32_t i = 0; i < request->router->n_backends; i++)
+        if (pqr__backend_roles(&request->router->backends[i]) >> request->entry.role & 1)
+            return true;
+    return false;
+}
+
+static void end_waiting(struct pqr_reply *request)
+{
+    char why[sizeof(request->error)] = "";
+    pqr_status status = pqr__cause_status(request->cause);
+    if (request->cause == PQR__CAUSE_DEADLINE) {
+        explain_waiting(request, why, sizeof(why));
+        if (!could_run(request))
+            status = PQR_STATUS_UNAVAILABLE;
+    }
+    pqr__request_finish(request, status, PQR_OUTCOME_NOT_EXECUTED, *why ? why : pqr_status_name(status));
+}
+
+void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause)
+{
+    if (request->cause != PQR__CAUSE_NONE || request->state >= PQR__REQUEST_FINISHED)
+        return;
+    request->cause = cause;
+    switch (request->state) {
+    case PQR__REQUEST_QUEUED:
+        end_waiting(request);
+        break;
+    case PQR__REQUEST_FLYING:
+        request->state = PQR__REQUEST_CANCELLING;
+        pqr__run_cancel(request->slot);
+        break;
+    case PQR__REQUEST_HOLDING:
+        pqr__tx_end(request->tx);
+        break;
+    case PQR__REQUEST_ACCEPTED: /* a statement in its transaction's list */
+        pqr__tx_drop(request->tx, request);
+        break;
+    case PQR__REQUEST_FREE:
+    case PQR__REQUEST_CANCELLING:
+    case PQR__REQUEST_FINISHED:
+    case PQR__REQUEST_CALLED:
+    case PQR__REQUEST_STATES:
+        break;
+    }
+}
+
+/* --- the public calls --- */
+
+int pqr_query_run(
+    pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
+{
+    pqr_query checked;
+    if (!router || !cb || pqr__query_check(&checked, query) != 0)
+        return PQR_EINVAL;
+    if (router->state != PQR__ROUTER_RUNNING)
+        return PQR_ECLOSED;
+    struct pqr_reply *request = pqr__request_new(router, &checked, cb, data);
+    if (!request)
+        return PQR_ENOMEM;
+    if (out)
+        out->value = request->id;
+    pqr__request_arm(request, checked.timeout_ms);
+    pqr__dispatch(request);
+    return 0;
+}
+
+int pqr_request_cancel(pqr_router *router, pqr_request_id id)
+{
+    if (!router)
+        return PQR_EINVAL;
+    struct pqr_reply *request = pqr__request_find(router, id.value);
+    if (!request)
+        return PQR_ENOENT;
+    pqr__request_end(request, PQR__CAUSE_CANCEL);
+    return 0;
+}

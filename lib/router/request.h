@@ -1,0 +1,101 @@
+/* One accepted request: a statement of its own, a transaction as a whole, or a statement in one. It is also the
+ * reply that its callback sees. Requests come from, and return to, the router's store.
+ */
+#ifndef PQR_ROUTER_REQUEST_H
+#define PQR_ROUTER_REQUEST_H
+
+#include "policy/queue.h"
+#include "policy/settle.h"
+#include "router/timer.h"
+#include "transport/transport.h"
+
+/* XX(name, word) */
+#define PQR__REQUEST_MAP(XX)                                                                         \
+    XX(FREE, free)                                                                                   \
+    XX(ACCEPTED, accepted) /* on its way to a queue or a connection, or in its transaction's list */ \
+    XX(QUEUED, queued)                                                                               \
+    XX(FLYING, flying)                                                                               \
+    XX(CANCELLING, cancelling)                                                                       \
+    XX(HOLDING, holding)   /* a transaction that owns its connection */                              \
+    XX(FINISHED, finished) /* answered in full, its callback is due */                               \
+    XX(CALLED, called)     /* its callback runs */
+
+enum pqr__request_state {
+#define XX(name, word) PQR__REQUEST_##name,
+    PQR__REQUEST_MAP(XX)
+#undef XX
+        PQR__REQUEST_STATES
+};
+
+enum { PQR__NOTICES_KEPT = 4 };
+
+struct pqr__slot;
+struct pqr_tx;
+
+/* The public pqr_reply is this struct. */
+struct pqr_reply {
+    struct pqr__queue_entry entry;
+    struct pqr__link link; /* of the router's free or finished list, or its transaction's */
+    struct pqr__timer deadline;
+    pqr_router *router;
+    uint64_t id;
+    enum pqr__request_state state;
+    enum pqr__cause cause;
+    struct pqr__slot *slot; /* where it flies */
+    struct pqr_tx *tx;      /* the transaction that it stands for, or is a statement of */
+    struct pqr__flight flight;
+    struct pqr__item item;
+    struct pqr__verdict verdict;
+    pqr_target target;
+    uint32_t flags;
+    pqr_reply_cb cb;
+    void *data;
+    const char *label;
+    char *buffer; /* the copied inputs */
+    size_t buffer_size;
+
+    pqr_status status;
+    pqr_outcome outcome;
+    char sqlstate[6];
+    enum pqr__reply_kind reply;
+    struct pg_result *result;
+    uint32_t server; /* where it was sent last; UINT32_MAX: nowhere */
+    pqr_role route;
+    uint32_t attempts;
+    uint64_t accepted_us, sent_us, settled_us;
+    pqr_notice *notices; /* PQR__NOTICES_KEPT of them, once there is one; NULL: none, or no memory for them */
+    int n_notices;
+    char error[256];
+};
+
+struct pqr__request_store {
+    struct pqr_reply **all; /* by the low bits of the id */
+    uint32_t count, capacity;
+    struct pqr__list free;
+    uint32_t active;
+};
+
+/* A request with its inputs copied, or NULL: no memory. query was checked. */
+struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
+/* The active request of an id, or NULL. */
+struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
+/* Checks what a caller gave; 0 or PQR_EINVAL. out gets the query with every member set. */
+int pqr__query_check(pqr_query *out, const pqr_query *query);
+
+/* Its answer is known: takes it out of everything and calls back from the loop, never from inside a call.
+   Nothing of the caller's runs in here. error may be NULL. */
+void pqr__request_finish(
+    struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
+/* Forgets what its last flight brought, before it is run again. */
+void pqr__request_forget(struct pqr_reply *request);
+/* Runs the callbacks that are due. */
+void pqr__requests_call(pqr_router *router);
+/* Sets when it has to be answered; timeout_ms as in pqr_query. */
+void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
+/* Ends it for this cause, wherever it is. Later causes do not replace the first. */
+void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause);
+
+void pqr__request_store_init(struct pqr__request_store *store);
+void pqr__request_store_finish(struct pqr__request_store *store);
+
+#endif

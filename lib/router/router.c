@@ -1,0 +1,439 @@
+/* The router as a whole: created, started, woken, closed. Shutdown order: refuse, drain, end what is left, answer
+ * everybody, close connections and probes, shut the transport down, free, call back.
+ */
+#include "router/router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+enum { UPKEEP_US = 1000000 };
+
+struct waiter {
+    struct pqr__link link;
+    struct pqr__timer timeout;
+    pqr_router *router;
+    pqr_ready_cb cb;
+    void *data;
+    int status; /* 1: not known yet */
+};
+
+static const char *const state_names[] = {
+#define XX(name, word) #word,
+    PQR__ROUTER_MAP(XX)
+#undef XX
+};
+
+static void move(pqr_router *router, enum pqr__router_state to)
+{
+    assert(to > router->state);
+    pqr__log(&router->log, PQR_LOG_DEBUG, "router: %s -> %s", state_names[router->state], state_names[to]);
+    router->state = to;
+}
+
+/* --- time --- */
+
+static void arm(pqr_router *router, uint64_t at_us)
+{
+    if (at_us >= router->armed_us)
+        return;
+    router->armed_us = at_us;
+    router->ops->timer_set(router->transport, at_us);
+}
+
+void pqr__timer_set(pqr_router *router, struct pqr__timer *timer, uint64_t at_us)
+{
+    pqr__wheel_set(&router->wheel, &timer->alarm, at_us);
+    arm(router, at_us);
+}
+
+void pqr__timer_clear(struct pqr__timer *timer)
+{
+    pqr__wheel_clear(&timer->alarm);
+}
+
+void pqr__router_wake(pqr_router *router)
+{
+    if (!router->in_event) /* its end does all that a wake-up would */
+        arm(router, pqr__router_now(router));
+}
+
+static void upkeep_due(struct pqr__timer *timer)
+{
+    pqr_router *router = pqr__container_of(timer, pqr_router, upkeep);
+    if (router->state >= PQR__ROUTER_CLOSING)
+        return;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pqr__pool_trim(&router->backends[i]);
+    pqr__pools_grow(router);
+    pqr__timer_set(router, &router->upkeep, pqr__router_now(router) + UPKEEP_US);
+}
+
+/* --- ready --- */
+
+/* What is still missing, "" when nothing is. */
+static void missing(const pqr_router *router, char *out, size_t size)
+{
+    struct pqr__text text = {0};
+    bool primary = false;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
+        primary |= backend->role == PQR_ROLE_PRIMARY;
+        if (!backend->seen.probed)
+            pqr__text_printf(&text, "%s has not answered yet; ", backend->config->name);
+        else if (up && pqr__pool_open(backend) == 0)
+            pqr__text_printf(&text, "%s has no connection ready yet; ", backend->config->name);
+        else if (!up && backend->problem[0] && !primary)
+            pqr__text_printf(&text, "%s: %s; ", backend->config->name, backend->problem);
+    }
+    if (!primary)
+        pqr__text_puts(&text, "no server is known to be the primary");
+    pqr__text_copy(out, size, text.bytes ? text.bytes : "");
+    if (primary && text.length == 0)
+        out[0] = '\0';
+    pqr__text_finish(&text);
+}
+
+static bool is_ready(const pqr_router *router)
+{
+    bool primary = false;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
+        if (!backend->seen.probed || (up && pqr__pool_open(backend) == 0))
+            return false;
+        primary |= backend->role == PQR_ROLE_PRIMARY;
+    }
+    return primary;
+}
+
+static void answer_waiter(struct waiter *waiter, int status)
+{
+    char why[1000] = "";
+    if (status != 0)
+        missing(waiter->router, why, sizeof(why));
+    pqr__timer_clear(&waiter->timeout);
+    waiter->cb(waiter->router, status, why, waiter->data);
+    pqr__free(waiter);
+}
+
+static void call_waiters(pqr_router *router)
+{
+    uint32_t due = router->waiters.count;
+    bool ready = due > 0 && is_ready(router);
+    while (due-- > 0) {
+        struct pqr__link *link = pqr__list_first(&router->waiters);
+        struct waiter *waiter = pqr__container_of(link, struct waiter, link);
+        int status = router->state >= PQR__ROUTER_ENDING ? PQR_ECLOSED : ready ? 0 : waiter->status;
+        pqr__list_remove(&router->waiters, link);
+        if (status == 1)
+            pqr__list_push_back(&router->waiters, link);
+        else
+            answer_waiter(waiter, status);
+    }
+}
+
+static void waiter_due(struct pqr__timer *timer)
+{
+    pqr__container_of(timer, struct waiter, timeout)->status = PQR_ETIMEDOUT;
+}
+
+int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, void *data)
+{
+    if (!router || !cb)
+        return PQR_EINVAL;
+    if (router->state != PQR__ROUTER_RUNNING)
+        return PQR_ECLOSED;
+    struct waiter *waiter = pqr__calloc(1, sizeof(*waiter));
+    if (!waiter)
+        return PQR_ENOMEM;
+    *waiter = (struct waiter){.router = router, .cb = cb, .data = data, .status = 1};
+    waiter->timeout.due = waiter_due;
+    if (timeout_ms != UINT32_MAX)
+        pqr__timer_set(router, &waiter->timeout, pqr__router_now(router) + (uint64_t)timeout_ms * 1000);
+    pqr__list_push_back(&router->waiters, &waiter->link);
+    pqr__router_wake(router);
+    return 0;
+}
+
+/* --- closing --- */
+
+static void end_all(pqr_router *router)
+{
+    move(router, PQR__ROUTER_ENDING);
+    pqr__timer_clear(&router->drain);
+    for (uint32_t i = 0; i < router->store.count; i++)
+        pqr__request_end(router->store.all[i], PQR__CAUSE_CLOSE);
+}
+
+static void close_connections(pqr_router *router)
+{
+    move(router, PQR__ROUTER_CLOSING);
+    pqr__timer_clear(&router->drain);
+    pqr__timer_clear(&router->upkeep);
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        struct pqr__backend *backend = &router->backends[i];
+        pqr__timer_clear(&backend->retry);
+        for (unsigned state = 0; state < PQR__SLOT_CLOSING; state++) {
+            pqr__list_each (link, &backend->slots[state])
+                pqr__slot_close(pqr__container_of(link, struct pqr__slot, link));
+        }
+        pqr__probe_stop(&backend->probe);
+    }
+}
+
+static bool all_closed(const pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (backend->probe.state != PQR__PROBE_ABSENT)
+            return false;
+        for (unsigned state = 0; state < PQR__SLOT_STATES; state++)
+            if (!pqr__list_empty(&backend->slots[state]))
+                return false;
+    }
+    return true;
+}
+
+/* As far as it can go now. */
+static void advance_close(pqr_router *router)
+{
+    if (router->state == PQR__ROUTER_DRAINING && router->drain_over)
+        end_all(router);
+    if (router->state == PQR__ROUTER_DRAINING && router->store.active == 0)
+        move(router, PQR__ROUTER_ENDING);
+    if (router->state == PQR__ROUTER_ENDING) {
+        call_waiters(router);
+        if (router->store.active == 0)
+            close_connections(router);
+    }
+    if (router->state == PQR__ROUTER_CLOSING && all_closed(router)) {
+        move(router, PQR__ROUTER_DOWN);
+        router->ops->timer_set(router->transport, PQR__NEVER);
+        router->ops->shutdown(router->transport);
+    }
+}
+
+static void drain_due(struct pqr__timer *timer)
+{
+    pqr__container_of(timer, pqr_router, drain)->drain_over = true;
+}
+
+void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, void *data)
+{
+    if (!router || router->state > PQR__ROUTER_DRAINING)
+        return;
+    uint64_t at = pqr__router_now(router) + (uint64_t)drain_ms * 1000;
+    if (router->state == PQR__ROUTER_RUNNING) {
+        move(router, PQR__ROUTER_DRAINING);
+        router->close_cb = cb;
+        router->close_data = data;
+        router->drain_at_us = UINT64_MAX;
+    }
+    if (at >= router->drain_at_us)
+        return;
+    router->drain_at_us = at;
+    if (drain_ms == 0)
+        router->drain_over = true;
+    pqr__timer_set(router, &router->drain, at);
+    pqr__router_wake(router);
+}
+
+/* --- events --- */
+
+static void end_event(pqr_router *router)
+{
+    pqr__requests_call(router);
+    if (router->waiters.count > 0)
+        call_waiters(router);
+    if (router->state != PQR__ROUTER_RUNNING)
+        advance_close(router);
+    router->in_event = false;
+    if (!pqr__list_empty(&router->finished) && router->state < PQR__ROUTER_DOWN)
+        pqr__router_wake(router);
+}
+
+static struct pqr__endpoint *begin_event(void *context)
+{
+    struct pqr__endpoint *endpoint = context;
+    assert(!endpoint->router->in_event);
+    endpoint->router->in_event = true;
+    return endpoint;
+}
+
+static void on_connected(void *context, const struct pqr__connect_info *info)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->connected(endpoint, info);
+    end_event(router);
+}
+
+static void on_refused(void *context, const struct pqr__refusal *refusal)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->refused(endpoint, refusal);
+    end_event(router);
+}
+
+static void on_item(
+    void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer)
+{
+    struct pqr__endpoint *endpoint = context;
+    (void)index;
+    endpoint->ops->item(endpoint, flight, answer); /* nothing is settled by it: no callback can be due */
+}
+
+static void on_settled(void *context, struct pqr__flight *flight, const struct pqr__settled *facts)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->settled(endpoint, flight, facts);
+    end_event(router);
+}
+
+static void on_notice(void *context, struct pqr__flight *flight, const pqr_notice *notice)
+{
+    struct pqr__endpoint *endpoint = context;
+    endpoint->ops->notice(endpoint, flight, notice);
+}
+
+static void on_cancelled(void *context, bool delivered)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->cancelled(endpoint, delivered);
+    end_event(router);
+}
+
+static void on_closed(void *context)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->closed(endpoint);
+    end_event(router);
+}
+
+static void on_timer(void *data)
+{
+    pqr_router *router = data;
+    struct pqr__link *link;
+    struct pqr__list due;
+    router->in_event = true;
+    pqr__list_init(&due);
+    pqr__wheel_turn(&router->wheel, pqr__router_now(router), &due);
+    while ((link = pqr__list_first(&due)) != NULL) {
+        struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
+        struct pqr__timer *timer = pqr__container_of(alarm, struct pqr__timer, alarm);
+        pqr__wheel_clear(alarm);
+        timer->due(timer);
+    }
+    router->armed_us = PQR__NEVER;
+    end_event(router);
+    if (router->state < PQR__ROUTER_DOWN)
+        arm(router, pqr__wheel_next_us(&router->wheel));
+}
+
+static void on_down(void *data)
+{
+    pqr_router *router = data;
+    pqr_close_cb cb = router->close_cb;
+    void *close_data = router->close_data;
+    pqr__router_free(router);
+    if (cb)
+        cb(close_data);
+}
+
+const struct pqr__transport_events pqr__router_events = {
+    .connected = on_connected,
+    .refused = on_refused,
+    .item = on_item,
+    .settled = on_settled,
+    .notice = on_notice,
+    .cancelled = on_cancelled,
+    .closed = on_closed,
+    .timer = on_timer,
+    .down = on_down,
+};
+
+/* --- creating --- */
+
+static bool callbacks_read(pqr_callbacks *out, const pqr_callbacks *given)
+{
+    *out = (pqr_callbacks)PQR_CALLBACKS_INIT;
+    if (!given)
+        return true;
+    if (given->struct_size < offsetof(pqr_callbacks, password) || given->struct_size > 4096)
+        return false;
+    memcpy(out, given, given->struct_size < sizeof(*out) ? given->struct_size : sizeof(*out));
+    return true;
+}
+
+static void init(pqr_router *router, uint64_t seed)
+{
+    const struct pqr_config *config = router->config;
+    router->dialect = (struct pqr__dialect){.standard_conforming_strings = true, .ascii_safe = true};
+    router->armed_us = PQR__NEVER;
+    router->upkeep.due = upkeep_due;
+    router->drain.due = drain_due;
+    router->n_backends = config->n_servers;
+    router->cluster.system_identifier = config->system_identifier;
+    router->log = (struct pqr__log){
+        .write = router->callbacks.log, .data = router->callbacks.data, .level = router->callbacks.log_level};
+    pqr__random_seed(&router->random, seed);
+    pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
+    pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
+    pqr__request_store_init(&router->store);
+    pqr__list_init(&router->finished);
+    pqr__list_init(&router->waiters);
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pqr__backend_init(&router->backends[i], router, i);
+}
+
+int pqr__router_create(pqr_router **out, const struct pqr_config *config, const pqr_callbacks *callbacks,
+    uint64_t seed, pqr_error *error)
+{
+    pqr_callbacks checked;
+    if (!callbacks_read(&checked, callbacks))
+        return pqr__error_set(
+            error, PQR_EINVAL, "callbacks: struct_size is not set; begin with PQR_CALLBACKS_INIT");
+    pqr_router *router = pqr__calloc(1, sizeof(*router));
+    struct pqr__backend *backends = pqr__calloc(config->n_servers, sizeof(*backends));
+    if (!router || !backends) {
+        pqr__free(router);
+        pqr__free(backends);
+        return pqr__error_set(error, PQR_ENOMEM, "out of memory");
+    }
+    router->callbacks = checked;
+    router->backends = backends;
+    router->config = pqr__config_ref(config);
+    init(router, seed);
+    *out = router;
+    return 0;
+}
+
+void pqr__router_start(pqr_router *router, struct pqr__transport *transport)
+{
+    router->transport = transport;
+    router->ops = transport->ops;
+    router->opened_us = pqr__router_now(router);
+    pqr__wheel_init(&router->wheel, router->opened_us);
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pqr__probe_now(&router->backends[i].probe);
+    pqr__timer_set(router, &router->upkeep, router->opened_us + UPKEEP_US);
+}
+
+void pqr__router_free(pqr_router *router)
+{
+    pqr__request_store_finish(&router->store);
+    pqr__free(router->backends);
+    pqr_config_free(router->config);
+    pqr__free(router);
+}

@@ -1,0 +1,93 @@
+/* The router: everything of one database and one user, on one loop. It knows the outside by the transport only.
+ *
+ * Order of an event: the endpoint's handler, then the callbacks that became due, then the next step of closing.
+ * User code never runs anywhere else (but a transaction's body, the last act of a handler).
+ */
+#ifndef PQR_ROUTER_ROUTER_H
+#define PQR_ROUTER_ROUTER_H
+
+#include "base/log.h"
+#include "base/random.h"
+#include "policy/balancer.h"
+#include "policy/budget.h"
+#include "policy/freshness.h"
+#include "router/backend.h"
+#include "router/request.h"
+
+enum { PQR__SERVERS_MAX = 64 };
+
+/* XX(name, word) */
+#define PQR__ROUTER_MAP(XX)                                                          \
+    XX(RUNNING, running)                                                             \
+    XX(DRAINING, draining) /* refuses new requests, lets the accepted ones finish */ \
+    XX(ENDING, ending)     /* every request was told to end */                       \
+    XX(CLOSING, closing)   /* no request is left: connections close */               \
+    XX(DOWN, down)         /* the transport shuts down */
+
+enum pqr__router_state {
+#define XX(name, word) PQR__ROUTER_##name,
+    PQR__ROUTER_MAP(XX)
+#undef XX
+        PQR__ROUTER_STATES
+};
+
+struct pqr_router {
+    enum pqr__router_state state;
+    struct pqr_config *config;
+    pqr_callbacks callbacks;
+    struct pqr__log log;
+    struct pqr__transport *transport;
+    const struct pqr__transport_ops *ops;
+    struct pqr__random random;
+    struct pqr__dialect dialect;
+
+    struct pqr__wheel wheel;
+    uint64_t armed_us;
+    bool in_event;
+    struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
+
+    struct pqr__backend *backends;
+    uint32_t n_backends;
+    struct pqr__cluster cluster;
+    struct pqr__lsn_history history;
+    struct pqr__balancer balancer;
+
+    struct pqr__queue queue;
+    struct pqr__request_store store;
+    struct pqr__list finished; /* requests whose callback is due */
+    struct pqr__list waiters;  /* pqr_router_ready */
+
+    struct pqr__timer drain;
+    uint64_t drain_at_us;
+    bool drain_over;
+    pqr_close_cb close_cb;
+    void *close_data;
+
+    char reason[160]; /* what pqr_reply_reason shows */
+
+    uint64_t opened_us;
+    uint32_t peak_usage;
+    uint64_t accepted, answered, by_status[8], by_outcome[3];
+    uint64_t routed_replica, routed_primary, fallback_primary, retries, misroutes;
+    struct pqr__histogram latency, queued;
+};
+
+/* Everything but the connections; nothing happens until it is started. PQR_ENOMEM. */
+int pqr__router_create(pqr_router **out, const struct pqr_config *config, const pqr_callbacks *callbacks,
+    uint64_t seed, pqr_error *error);
+/* Gives it its transport (whose events are pqr__router_events, and whose router this is) and begins probing. */
+void pqr__router_start(pqr_router *router, struct pqr__transport *transport);
+/* Of a router that was never started. */
+void pqr__router_free(pqr_router *router);
+
+extern const struct pqr__transport_events pqr__router_events;
+
+static inline uint64_t pqr__router_now(const pqr_router *router)
+{
+    return router->ops->now_us(router->transport);
+}
+
+/* The loop comes back to the router in its next turn. */
+void pqr__router_wake(pqr_router *router);
+
+#endif

@@ -1,0 +1,310 @@
+/* The life of a pooled connection. What may go wrong: it cannot be opened (backoff, and a probe), it turns out
+ * to be another server than the probe's (closed again), it is lost in any state (what flew is settled first),
+ * or its cancel comes late (it is not handed out before that is answered).
+ */
+#include "router/slot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/backoff.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+static const char *const state_names[] = {
+#define XX(name, word) #word,
+    PQR__SLOT_MAP(XX)
+#undef XX
+};
+
+#define BIT(state) (1u << PQR__SLOT_##state)
+
+/* Row: from; bits: to. */
+static const unsigned allowed[PQR__SLOT_STATES] = {
+    [PQR__SLOT_CONNECTING] = BIT(IDENTIFYING) | BIT(CLOSING),
+    [PQR__SLOT_IDENTIFYING] = BIT(IDLE) | BIT(CLOSING),
+    [PQR__SLOT_IDLE] = BIT(BUSY) | BIT(BUSY_ADMIN) | BIT(CLOSING),
+    [PQR__SLOT_BUSY] = BIT(IDLE) | BIT(CANCELLING) | BIT(CLOSING),
+    [PQR__SLOT_BUSY_ADMIN] = BIT(IDLE) | BIT(CANCELLING) | BIT(CLOSING),
+    [PQR__SLOT_CANCELLING] = BIT(IDLE) | BIT(CLOSING),
+    [PQR__SLOT_CLOSING] = 0,
+};
+
+static void note_peak(struct pqr__backend *backend)
+{
+    pqr_router *router = backend->router;
+    uint32_t in_use = pqr__pool_in_use(backend), all = 0;
+    if (in_use > backend->peak_usage)
+        backend->peak_usage = in_use;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        all += pqr__pool_in_use(&router->backends[i]);
+    if (all > router->peak_usage)
+        router->peak_usage = all;
+}
+
+void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
+{
+    struct pqr__list *lists = slot->backend->slots;
+    assert(allowed[slot->state] >> to & 1);
+    pqr__log(&slot->backend->router->log, PQR_LOG_DEBUG, "%s: connection of backend %u: %s -> %s",
+        slot->backend->config->name, slot->info.backend_pid, state_names[slot->state], state_names[to]);
+    pqr__list_remove(&lists[slot->state], &slot->link);
+    slot->state = to;
+    if (to == PQR__SLOT_IDLE) /* handed out last in, first out: the surplus stays idle */
+        pqr__list_push_front(&lists[to], &slot->link);
+    else
+        pqr__list_push_back(&lists[to], &slot->link);
+    if (to == PQR__SLOT_BUSY || to == PQR__SLOT_BUSY_ADMIN)
+        note_peak(slot->backend);
+}
+
+void pqr__slot_close(struct pqr__slot *slot)
+{
+    if (slot->state != PQR__SLOT_CLOSING)
+        pqr__slot_move(slot, PQR__SLOT_CLOSING);
+    slot->backend->router->ops->close(slot->conn);
+}
+
+static void destroy(struct pqr__slot *slot)
+{
+    pqr__list_remove(&slot->backend->slots[slot->state], &slot->link);
+    if (slot->backend->probe.cancelled == slot)
+        slot->backend->probe.cancelled = NULL;
+    pqr__free(slot);
+}
+
+void pqr__slot_send_own(struct pqr__slot *slot, enum pqr__own own, const char *sql)
+{
+    slot->own_item = (struct pqr__item){.sql = sql, .own = own};
+    slot->own_flight = (struct pqr__flight){
+        .kind = own == PQR__OWN_INIT ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE,
+        .n_items = 1,
+        .items = &slot->own_item,
+    };
+    slot->own_failed = true; /* until its answer says otherwise */
+    slot->backend->router->ops->send(slot->conn, &slot->own_flight);
+}
+
+static bool wanted(const struct pqr__slot *slot)
+{
+    pqr_router *router = slot->backend->router;
+    bool usable = slot->backend->role == PQR_ROLE_PRIMARY || slot->backend->role == PQR_ROLE_REPLICA ||
+                  slot->backend->role == PQR_ROLE_DOWN;
+    return !slot->doomed && usable && router->state < PQR__ROUTER_CLOSING &&
+           (slot->expires_us == 0 || pqr__router_now(router) < slot->expires_us);
+}
+
+void pqr__slot_release(struct pqr__slot *slot)
+{
+    slot->request = NULL;
+    slot->tx = NULL;
+    if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
+        return;
+    if (!wanted(slot)) {
+        pqr__slot_close(slot);
+        return;
+    }
+    if (slot->dirty) {
+        slot->dirty = false;
+        pqr__slot_send_own(slot, PQR__OWN_DISCARD, "DISCARD ALL");
+        return;
+    }
+    slot->idle_since_us = pqr__router_now(slot->backend->router);
+    pqr__slot_move(slot, PQR__SLOT_IDLE);
+    pqr__dispatch_slot(slot);
+}
+
+/* --- opening --- */
+
+static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const char *message)
+{
+    struct pqr__backend *backend = slot->backend;
+    pqr_router *router = backend->router;
+    const struct pqr_config *config = router->config;
+    backend->connect_failures++;
+    backend->retry_us =
+        pqr__router_now(router) + pqr__backoff_us(config->pool.backoff_min_us, config->pool.backoff_max_us,
+                                      backend->failures++, &router->random);
+    pqr__timer_set(router, &backend->retry, backend->retry_us);
+    pqr__backend_problem(
+        backend, PQR_LOG_WARNING, "cannot connect: %s%s%s", message, *sqlstate ? " " : "", sqlstate);
+    pqr__probe_now(&backend->probe);
+}
+
+static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__connect_info *info)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    slot->info = *info;
+    if (slot->state == PQR__SLOT_CLOSING)
+        return;
+    pqr__slot_move(slot, PQR__SLOT_IDENTIFYING);
+    pqr__slot_send_own(slot, PQR__OWN_IDENTITY, pqr__identity_sql);
+}
+
+static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal *refusal)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    pqr_router *router = endpoint->router;
+    slot->conn = NULL;
+    if (router->state < PQR__ROUTER_CLOSING)
+        failed_to_open(slot, refusal->sqlstate, refusal->message);
+    destroy(slot);
+    pqr__dispatch_all(router); /* reads may fall back to the primary now */
+    pqr__pools_grow(router);
+}
+
+/* The server that the probe speaks of, in the state that it was found in. */
+static bool belongs(const struct pqr__slot *slot)
+{
+    const struct pqr__identity *own = &slot->identity, *probed = &slot->backend->identity;
+    return own->system_identifier == probed->system_identifier && own->in_recovery == probed->in_recovery &&
+           strcmp(own->postmaster_start, probed->postmaster_start) == 0;
+}
+
+static void enter_pool(struct pqr__slot *slot)
+{
+    struct pqr__backend *backend = slot->backend;
+    pqr_router *router = backend->router;
+    const struct pqr_config *config = router->config;
+    if (slot->state == PQR__SLOT_IDENTIFYING) {
+        uint64_t lifetime =
+            pqr__random_jitter(&router->random, config->pool.lifetime_us, config->pool.lifetime_jitter);
+        slot->expires_us = config->pool.lifetime_us ? pqr__router_now(router) + lifetime : 0;
+        backend->failures = 0;
+        backend->retry_us = 0;
+        backend->connects++;
+    }
+    pqr__slot_release(slot);
+    pqr__pools_grow(router);
+}
+
+static void identified(struct pqr__slot *slot)
+{
+    const char *init_sql = slot->backend->router->config->pool.init_sql;
+    if (!belongs(slot)) {
+        failed_to_open(slot, "", "the connection reached another server, or a restarted one, than the probe");
+        pqr__slot_close(slot);
+        return;
+    }
+    if (init_sql)
+        pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
+    else
+        enter_pool(slot);
+}
+
+/* --- what flies --- */
+
+static void on_item(
+    struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__answer *answer)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    const struct pqr__transport_ops *ops = endpoint->router->ops;
+    if (flight != &slot->own_flight) {
+        pqr__run_item(slot, answer);
+        return;
+    }
+    slot->own_failed = answer->kind != PQR__ANSWER_OK;
+    if (slot->own_item.own == PQR__OWN_COMMIT || slot->own_item.own == PQR__OWN_ROLLBACK)
+        pqr__tx_own_item(slot->tx, answer);
+    else if (slot->own_failed && slot->state == PQR__SLOT_IDENTIFYING)
+        failed_to_open(slot, answer->sqlstate, answer->message);
+    else if (slot->own_item.own == PQR__OWN_IDENTITY)
+        slot->own_failed = !pqr__identity_read(&slot->identity, ops, answer->result);
+    ops->result_free(answer->result);
+}
+
+static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts)
+{
+    enum pqr__own own = slot->own_item.own;
+    if (own == PQR__OWN_COMMIT || own == PQR__OWN_ROLLBACK) {
+        pqr__tx_own_settled(slot->tx, facts);
+        return;
+    }
+    if (slot->own_failed || facts->lost || facts->tx != PQR__TX_IDLE) {
+        pqr__slot_close(slot);
+        return;
+    }
+    if (slot->state == PQR__SLOT_CLOSING)
+        return;
+    if (own == PQR__OWN_IDENTITY)
+        identified(slot);
+    else if (own == PQR__OWN_DISCARD && slot->backend->router->config->pool.init_sql)
+        pqr__slot_send_own(slot, PQR__OWN_INIT, slot->backend->router->config->pool.init_sql);
+    else
+        enter_pool(slot);
+}
+
+static void on_settled(
+    struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__settled *facts)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    if (facts->lost && slot->state != PQR__SLOT_CLOSING)
+        pqr__slot_move(slot, PQR__SLOT_CLOSING);
+    if (flight == &slot->own_flight)
+        own_settled(slot, facts);
+    else
+        pqr__run_settled(slot, facts);
+}
+
+static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, const pqr_notice *notice)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    (void)flight;
+    if (slot->request)
+        pqr__run_notice(slot, notice);
+    pqr__log(&endpoint->router->log, PQR_LOG_DEBUG, "%s: %s %s: %s", slot->backend->config->name,
+        notice->severity, notice->sqlstate, notice->text);
+}
+
+static void on_cancelled(struct pqr__endpoint *endpoint, bool delivered)
+{
+    /* The server answers a cancel request (by EOF) when it has sent the signal, so that it can't hit what is sent
+       from now on; of one that failed on the way nobody knows. */
+    pqr__run_cancelled(pqr__container_of(endpoint, struct pqr__slot, endpoint), delivered);
+}
+
+static void on_closed(struct pqr__endpoint *endpoint)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    struct pqr__backend *backend = slot->backend;
+    bool unasked = slot->state != PQR__SLOT_CLOSING;
+    assert(slot->request == NULL);
+    if (unasked)
+        pqr__slot_move(slot, PQR__SLOT_CLOSING);
+    if (slot->tx)
+        pqr__tx_lost(slot->tx);
+    destroy(slot);
+    if (unasked)
+        pqr__probe_now(&backend->probe);
+    pqr__pools_grow(backend->router);
+}
+
+static const struct pqr__endpoint_ops slot_ops = {
+    .connected = on_connected,
+    .refused = on_refused,
+    .item = on_item,
+    .settled = on_settled,
+    .notice = on_notice,
+    .cancelled = on_cancelled,
+    .closed = on_closed,
+};
+
+int pqr__slot_open(struct pqr__backend *backend)
+{
+    pqr_router *router = backend->router;
+    struct pqr__slot *slot = pqr__calloc(1, sizeof(*slot));
+    if (!slot)
+        return PQR_ENOMEM;
+    slot->endpoint = (struct pqr__endpoint){.ops = &slot_ops, .router = router};
+    slot->backend = backend;
+    slot->state = PQR__SLOT_CONNECTING;
+    int error = router->ops->connect(router->transport, backend->index,
+        router->config->pool.connect_timeout_us, &slot->endpoint, &slot->conn);
+    if (error) {
+        pqr__free(slot);
+        return error;
+    }
+    pqr__list_push_back(&backend->slots[PQR__SLOT_CONNECTING], &slot->link);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* A place for one connection in a server's pool. Its state is the list it is in; pqr__slot_move is the only
+ * mover, and every limit counts the lists.
+ */
+#ifndef PQR_ROUTER_SLOT_H
+#define PQR_ROUTER_SLOT_H
+
+#include "router/endpoint.h"
+#include "router/identity.h"
+
+/* XX(name, word) */
+#define PQR__SLOT_MAP(XX)                                                                             \
+    XX(CONNECTING, connecting)                                                                        \
+    XX(IDENTIFYING, identifying) /* identity and init SQL, before it enters the pool */               \
+    XX(IDLE, idle)                                                                                    \
+    XX(BUSY, busy)             /* a request or transaction of a normal lane owns it */                \
+    XX(BUSY_ADMIN, busy_admin) /* of the admin lane */                                                \
+    XX(CANCELLING, cancelling) /* its owner is being cancelled; nothing new until that is answered */ \
+    XX(CLOSING, closing)
+
+enum pqr__slot_state {
+#define XX(name, word) PQR__SLOT_##name,
+    PQR__SLOT_MAP(XX)
+#undef XX
+        PQR__SLOT_STATES
+};
+
+struct pqr__backend;
+struct pqr_reply;
+struct pqr_tx;
+
+struct pqr__slot {
+    struct pqr__endpoint endpoint;
+    struct pqr__link link;
+    enum pqr__slot_state state;
+    struct pqr__backend *backend;
+    struct pqr__conn *conn; /* NULL once closed */
+    struct pqr__connect_info info;
+    struct pqr__identity identity;
+
+    struct pqr_reply *request; /* what flies */
+    struct pqr_tx *tx;         /* the owner across flights */
+    bool dirty;                /* session state may have been left: DISCARD ALL before it is idle */
+    bool doomed;               /* closed instead of going idle */
+    bool cancel_pending;       /* a cancel is under way; it might hit the next statement */
+
+    struct pqr__flight own_flight; /* the library's own statements */
+    struct pqr__item own_item;
+    bool own_failed;
+
+    uint64_t expires_us; /* lifetime; 0: none */
+    uint64_t idle_since_us;
+};
+
+/* Opens a connection for a new slot. PQR_ENOMEM, PQR_ESYSTEM. */
+int pqr__slot_open(struct pqr__backend *backend);
+void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to);
+/* Ends its connection; what flies is settled as lost. Harmless in any state. */
+void pqr__slot_close(struct pqr__slot *slot);
+/* Its owner is done with it: reset if need be, then idle and offered to who waits, or closed. */
+void pqr__slot_release(struct pqr__slot *slot);
+/* Sends one of the library's own statements; its end comes to slot.c. */
+void pqr__slot_send_own(struct pqr__slot *slot, enum pqr__own own, const char *sql);
+
+#endif

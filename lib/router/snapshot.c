@@ -1,0 +1,106 @@
+/* The router's books as a pqr_stats. Reads only. */
+#include "observe/stats.h"
+#include "router/router.h"
+
+#include <string.h>
+
+static pqr_role expected_role(enum pqr__expected_role role)
+{
+    switch (role) {
+    case PQR__EXPECT_PRIMARY:
+        return PQR_ROLE_PRIMARY;
+    case PQR__EXPECT_REPLICA:
+        return PQR_ROLE_REPLICA;
+    case PQR__EXPECT_ANY:
+        break;
+    }
+    return PQR_ROLE_UNKNOWN;
+}
+
+static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct pqr__backend *backend)
+{
+    const struct pqr__list *slots = backend->slots;
+    *out = (pqr_pool_stats){
+        .server = pqr__stats_text(stats, backend->config->name),
+        .host = pqr__stats_text(stats, backend->config->host),
+        .port = pqr__stats_text(stats, backend->config->port),
+        .problem = pqr__stats_text(stats, backend->problem),
+        .role = backend->role,
+        .expected = expected_role(backend->config->role),
+        .available = slots[PQR__SLOT_IDLE].count,
+        .allocated = pqr__pool_in_use(backend),
+        .peak_usage = backend->peak_usage,
+        .total_connections = pqr__pool_total(backend) - (backend->probe.state == PQR__PROBE_ABSENT),
+        .min = backend->config->min,
+        .max = backend->config->max,
+        .connecting = slots[PQR__SLOT_CONNECTING].count + slots[PQR__SLOT_IDENTIFYING].count,
+        .connects = backend->connects,
+        .connect_failures = backend->connect_failures,
+        .reads = backend->reads,
+        .writes = backend->writes,
+        .errors = backend->errors,
+        .rtt_us = backend->rtt_us,
+        .lag_us = backend->role == PQR_ROLE_REPLICA ? backend->lag_us : -1,
+        .server_version = backend->identity.server_version,
+        .timeline = backend->identity.timeline,
+        .system_identifier = backend->identity.system_identifier,
+    };
+    pqr__histogram_summary(&backend->latency, &out->latency);
+}
+
+static void fill_totals(pqr_router_totals *out, const pqr_router *router)
+{
+    const unsigned all = (1u << PQR__QUEUE_ROLES) - 1;
+    *out = (pqr_router_totals){
+        .struct_size = sizeof(*out),
+        .uptime_us = pqr__router_now(router) - router->opened_us,
+        .peak_usage = router->peak_usage,
+        .max_total = router->config->pool.max_total,
+        .waiting = pqr__queue_count(&router->queue),
+        .admin_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_ADMIN),
+        .waiting_bytes = router->queue.bytes,
+        .accepted = router->accepted,
+        .answered = router->answered,
+        .routed_replica = router->routed_replica,
+        .routed_primary = router->routed_primary,
+        .fallback_primary = router->fallback_primary,
+        .retries = router->retries,
+        .misroutes = router->misroutes,
+        .n_pools = router->n_backends,
+    };
+    memcpy(out->by_status, router->by_status, sizeof(out->by_status));
+    memcpy(out->by_outcome, router->by_outcome, sizeof(out->by_outcome));
+    pqr__histogram_summary(&router->latency, &out->latency);
+    pqr__histogram_summary(&router->queued, &out->queued);
+}
+
+static size_t text_size(const pqr_router *router)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        size += strlen(backend->config->name) + strlen(backend->config->host) +
+                strlen(backend->config->port) + strlen(backend->problem) + 4;
+    }
+    return size;
+}
+
+int pqr_router_stats(const pqr_router *router, pqr_stats **out)
+{
+    struct pqr_stats *stats;
+    if (!router || !out)
+        return PQR_EINVAL;
+    int error = pqr__stats_new(&stats, router->n_backends, text_size(router));
+    if (error)
+        return error;
+    fill_totals(&stats->totals, router);
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        pqr_pool_stats *pool = &stats->pools[i];
+        fill_pool(pool, stats, &router->backends[i]);
+        stats->totals.available += pool->available;
+        stats->totals.allocated += pool->allocated;
+        stats->totals.total_connections += pool->total_connections;
+    }
+    *out = stats;
+    return 0;
+}

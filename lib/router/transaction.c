@@ -1,0 +1,411 @@
+/* A transaction is a request (BEGIN) that keeps its connection. Its statements are requests too, sent one at a
+ * time in the order of the calls; the first error decides what is told at the end. What may go wrong: the
+ * connection is lost (all is rolled back, unless COMMIT was sent: then nobody knows), the server ends it for a
+ * conflict (the body runs again), the body forgets to end it (idle_timeout), a deadline or cancel (rollback).
+ */
+#include "router/transaction.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "router/dispatch.h"
+
+static const char *const state_names[] = {
+#define XX(name, word) #word,
+    PQR__TX_MAP(XX)
+#undef XX
+};
+
+#define BIT(state) (1u << PQR__TX_##state##_STATE)
+
+static const unsigned allowed[PQR__TX_STATES] = {
+    [PQR__TX_WAITING_STATE] = BIT(RUNNING) | BIT(ENDED),
+    [PQR__TX_RUNNING_STATE] = BIT(COMMITTING) | BIT(ROLLING_BACK) | BIT(WAITING) | BIT(ENDED),
+    [PQR__TX_COMMITTING_STATE] = BIT(WAITING) | BIT(ENDED),
+    [PQR__TX_ROLLING_BACK_STATE] = BIT(WAITING) | BIT(ENDED),
+    [PQR__TX_ENDED_STATE] = 0,
+};
+
+static void move(struct pqr_tx *tx, enum pqr__tx_state to)
+{
+    assert(allowed[tx->state] >> to & 1);
+    pqr__log(&tx->request->router->log, PQR_LOG_DEBUG, "transaction %s: %s -> %s",
+        tx->request->label ? tx->request->label : "", state_names[tx->state], state_names[to]);
+    tx->state = to;
+}
+
+/* --- statements --- */
+
+static void drop_statements(struct pqr_tx *tx, pqr_status status, const char *why)
+{
+    struct pqr__link *link;
+    while ((link = pqr__list_first(&tx->statements)) != NULL) {
+        struct pqr_reply *statement = pqr__container_of(link, struct pqr_reply, link);
+        pqr__list_remove(&tx->statements, link);
+        statement->tx = NULL;
+        pqr__request_finish(statement, status, PQR_OUTCOME_NOT_EXECUTED, why);
+    }
+}
+
+void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement)
+{
+    pqr__list_remove(&tx->statements, &statement->link);
+    statement->tx = NULL;
+    pqr__request_finish(statement, pqr__cause_status(statement->cause), PQR_OUTCOME_NOT_EXECUTED,
+        "it waited for the statements before it in its transaction");
+}
+
+static void send_statement(struct pqr_tx *tx)
+{
+    struct pqr__link *link = pqr__list_first(&tx->statements);
+    tx->current = pqr__container_of(link, struct pqr_reply, link);
+    pqr__list_remove(&tx->statements, link);
+    pqr__timer_clear(&tx->idle);
+    pqr__run(tx->current, tx->slot);
+}
+
+static void send_end(struct pqr_tx *tx, bool commit)
+{
+    pqr__timer_clear(&tx->idle);
+    move(tx, commit ? PQR__TX_COMMITTING_STATE : PQR__TX_ROLLING_BACK_STATE);
+    pqr__slot_send_own(
+        tx->slot, commit ? PQR__OWN_COMMIT : PQR__OWN_ROLLBACK, commit ? "COMMIT" : "ROLLBACK");
+}
+
+/* The next step, when nothing is in the air. */
+static void advance(struct pqr_tx *tx)
+{
+    pqr_router *router = tx->request->router;
+    if (tx->state != PQR__TX_RUNNING_STATE || tx->current || tx->slot->cancel_pending ||
+        tx->slot->state == PQR__SLOT_CLOSING)
+        return;
+    if (tx->request->cause != PQR__CAUSE_NONE)
+        send_end(tx, false);
+    else if (!pqr__list_empty(&tx->statements))
+        send_statement(tx);
+    else if (tx->want_commit || tx->want_rollback)
+        send_end(tx, tx->want_commit);
+    else
+        pqr__timer_set(
+            router, &tx->idle, pqr__router_now(router) + router->config->transaction.idle_timeout_us);
+}
+
+static void idle_due(struct pqr__timer *timer)
+{
+    struct pqr_tx *tx = pqr__container_of(timer, struct pqr_tx, idle);
+    tx->idled = true;
+    pqr__request_end(tx->request, PQR__CAUSE_DEADLINE);
+}
+
+static void keep_first_error(struct pqr_tx *tx, const char *sqlstate, const char *message)
+{
+    if (tx->failed)
+        return;
+    tx->failed = true;
+    memcpy(tx->request->sqlstate, sqlstate, sizeof(tx->request->sqlstate));
+    pqr__text_copy(tx->request->error, sizeof(tx->request->error), message);
+}
+
+/* --- ends --- */
+
+static bool may_repeat(const struct pqr_tx *tx, bool lost)
+{
+    const char *sqlstate = tx->request->sqlstate;
+    bool conflict = tx->failed && (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0);
+    return tx->request->cause == PQR__CAUSE_NONE && tx->attempt < tx->max_attempts && (lost || conflict);
+}
+
+static void detach(struct pqr_tx *tx)
+{
+    struct pqr__slot *slot = tx->slot;
+    pqr__timer_clear(&tx->idle);
+    tx->slot = NULL;
+    tx->request->slot = NULL;
+    if (!slot)
+        return;
+    slot->tx = NULL;
+    pqr__slot_release(slot);
+}
+
+static void repeat(struct pqr_tx *tx)
+{
+    struct pqr_reply *request = tx->request;
+    move(tx, PQR__TX_WAITING_STATE);
+    detach(tx);
+    tx->failed = tx->want_commit = tx->want_rollback = false;
+    request->router->retries++;
+    pqr__request_forget(request);
+    pqr__dispatch_again(request, false, false);
+}
+
+static void finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, const char *error)
+{
+    move(tx, PQR__TX_ENDED_STATE);
+    detach(tx);
+    drop_statements(
+        tx, status == PQR_STATUS_OK ? PQR_STATUS_SQL_ERROR : status, "the transaction ended before it");
+    pqr__request_finish(tx->request, status, outcome, error);
+}
+
+/* Rolled back, for whatever reason: run again, or told. lost: its connection is gone. */
+static void rolled_back(struct pqr_tx *tx, bool lost)
+{
+    enum pqr__cause cause = tx->request->cause;
+    if (may_repeat(tx, lost))
+        repeat(tx);
+    else if (cause != PQR__CAUSE_NONE)
+        finish(tx, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,
+            tx->idled ? "nothing was in the air for transaction.idle_timeout: rolled back" : "rolled back");
+    else if (tx->failed && !lost)
+        finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, NULL);
+    else if (lost)
+        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED,
+            "the connection was lost before COMMIT: rolled back");
+    else
+        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+}
+
+void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot)
+{
+    move(tx, PQR__TX_RUNNING_STATE);
+    tx->slot = slot;
+    tx->attempt++;
+    slot->tx = tx;
+    tx->request->state = PQR__REQUEST_HOLDING;
+    pqr__request_forget(tx->request);
+    advance(tx); /* sets the idle timer: the body may do nothing at all */
+    tx->body(tx, tx->attempt, tx->data);
+}
+
+void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
+{
+    struct pqr_reply *statement = tx->current;
+    struct pqr__facts facts = pqr__run_facts(statement, settled);
+    facts.max_attempts = 0; /* never run again by itself */
+    struct pqr__decision decision = pqr__settle(&facts);
+    if (settled->lost && decision.outcome == PQR_OUTCOME_UNKNOWN &&
+        (facts.effect == PQR__EFFECT_READ || facts.effect == PQR__EFFECT_WRITE))
+        decision.outcome = PQR_OUTCOME_NOT_EXECUTED; /* COMMIT was never sent */
+    if (decision.status != PQR_STATUS_OK)
+        keep_first_error(tx, statement->sqlstate, settled->lost ? settled->message : statement->error);
+    tx->current = NULL;
+    statement->tx = NULL;
+    pqr__request_finish(
+        statement, decision.status, decision.outcome, settled->lost ? settled->message : NULL);
+    if (settled->lost) {
+        drop_statements(tx, PQR_STATUS_LOST, "the connection was lost before it was sent");
+        rolled_back(tx, true);
+    } else if (settled->tx == PQR__TX_IDLE) { /* ended beneath us: what became of it nobody knows */
+        tx->slot->doomed = true;
+        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, "a statement ended the transaction by itself");
+    } else {
+        advance(tx);
+    }
+}
+
+void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer)
+{
+    const struct pqr__transport_ops *ops = tx->request->router->ops;
+    if (answer->kind == PQR__ANSWER_OK)
+        pqr__text_copy(tx->commit_tag, sizeof(tx->commit_tag), ops->result_tag(answer->result));
+    else
+        keep_first_error(tx, answer->sqlstate, answer->message);
+}
+
+static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
+{
+    enum pqr__cause cause = tx->request->cause;
+    if (settled->lost)
+        finish(tx, pqr__cause_status(cause), settled->sent ? PQR_OUTCOME_UNKNOWN : PQR_OUTCOME_NOT_EXECUTED,
+            "the connection was lost during COMMIT");
+    else if (tx->slot->own_failed && tx->request->sqlstate[0] == '\0')
+        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
+    else if (tx->slot->own_failed || strcmp(tx->commit_tag, "COMMIT") != 0)
+        rolled_back(tx, false);
+    else
+        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+}
+
+void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
+{
+    bool committing = tx->state == PQR__TX_COMMITTING_STATE;
+    tx->slot->doomed |= settled->tx != PQR__TX_IDLE;
+    if (committing)
+        commit_settled(tx, settled);
+    else
+        rolled_back(tx, false);
+}
+
+void pqr__tx_lost(struct pqr_tx *tx)
+{
+    drop_statements(tx, PQR_STATUS_LOST, "the connection was lost before it was sent");
+    rolled_back(tx, true);
+}
+
+void pqr__tx_cancel_over(struct pqr_tx *tx)
+{
+    advance(tx);
+}
+
+void pqr__tx_end(struct pqr_tx *tx)
+{
+    pqr_router *router = tx->request->router;
+    drop_statements(tx, pqr__cause_status(tx->request->cause), "its transaction was ended");
+    pqr__timer_clear(&tx->idle);
+    pqr__timer_set(router, &tx->request->deadline,
+        pqr__router_now(router) + 2 * router->config->request.cancel_grace_us);
+    if (tx->current)
+        pqr__request_end(tx->current, tx->request->cause);
+    else
+        advance(tx);
+}
+
+void pqr__tx_free(struct pqr_tx *tx)
+{
+    tx->request->tx = NULL;
+    pqr__free(tx);
+}
+
+/* --- the public calls --- */
+
+static const char *isolation_text(pqr_isolation isolation)
+{
+    switch (isolation) {
+    case PQR_READ_COMMITTED:
+        return " ISOLATION LEVEL READ COMMITTED";
+    case PQR_REPEATABLE_READ:
+        return " ISOLATION LEVEL REPEATABLE READ";
+    case PQR_SERIALIZABLE:
+        return " ISOLATION LEVEL SERIALIZABLE";
+    case PQR_ISOLATION_DEFAULT:
+        break;
+    }
+    return "";
+}
+
+static bool options_read(pqr_tx_options *out, const pqr_tx_options *given)
+{
+    pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    if (given) {
+        if (given->struct_size < offsetof(pqr_tx_options, label) || given->struct_size > 4096)
+            return false;
+        memcpy(&options, given, given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+    }
+    bool replica = options.target == PQR_TARGET_REPLICA || options.target == PQR_TARGET_REPLICA_ONLY ||
+                   options.target == PQR_TARGET_ANY;
+    if ((unsigned)options.isolation > PQR_SERIALIZABLE || (unsigned)options.target > PQR_TARGET_ANY ||
+        (options.flags & ~(uint32_t)PQR_ADMIN) || (replica && !options.read_only) ||
+        (options.deferrable && !(options.read_only && options.isolation == PQR_SERIALIZABLE)))
+        return false;
+    if (options.target == PQR_TARGET_AUTO)
+        options.target = PQR_TARGET_PRIMARY;
+    *out = options;
+    return true;
+}
+
+static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, pqr_reply_cb done, void *data)
+{
+    struct pqr_tx *tx = pqr__calloc(1, sizeof(*tx));
+    if (!tx)
+        return NULL;
+    snprintf(tx->begin, sizeof(tx->begin), "BEGIN%s%s%s", isolation_text(options->isolation),
+        options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = tx->begin;
+    query.target = options->target;
+    query.flags = options->flags;
+    query.label = options->label;
+    tx->request = pqr__request_new(router, &query, done, data);
+    if (!tx->request) {
+        pqr__free(tx);
+        return NULL;
+    }
+    tx->max_attempts =
+        options->max_attempts ? options->max_attempts : router->config->transaction.max_attempts;
+    tx->idle.due = idle_due;
+    pqr__list_init(&tx->statements);
+    tx->request->tx = tx;
+    tx->request->item.own = PQR__OWN_BEGIN;
+    tx->request->verdict.effect = PQR__EFFECT_READ; /* BEGIN may be repeated anywhere */
+    return tx;
+}
+
+int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options, pqr_tx_body body,
+    pqr_reply_cb done, void *data)
+{
+    pqr_tx_options checked;
+    if (!router || !body || !done || !options_read(&checked, options))
+        return PQR_EINVAL;
+    if (router->state != PQR__ROUTER_RUNNING)
+        return PQR_ECLOSED;
+    struct pqr_tx *tx = tx_new(router, &checked, done, data);
+    if (!tx)
+        return PQR_ENOMEM;
+    tx->body = body;
+    tx->data = data;
+    if (out)
+        out->value = tx->request->id;
+    pqr__request_arm(tx->request, checked.timeout_ms);
+    pqr__dispatch(tx->request);
+    return 0;
+}
+
+static const char *refusal_of(const struct pqr_reply *statement)
+{
+    if (statement->verdict.effect == PQR__EFFECT_TRANSACTION)
+        return "a transaction is ended with pqr_tx_commit or pqr_tx_rollback, not by a statement";
+    if (statement->verdict.effect == PQR__EFFECT_COPY)
+        return "COPY from or to the client is not supported in pqr_tx_run; load rows with INSERT";
+    return NULL;
+}
+
+int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data)
+{
+    pqr_query checked;
+    if (!tx || !cb || pqr__query_check(&checked, query) != 0)
+        return PQR_EINVAL;
+    if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
+        tx->request->cause != PQR__CAUSE_NONE)
+        return PQR_ECLOSED;
+    struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, cb, data);
+    if (!statement)
+        return PQR_ENOMEM;
+    const char *refusal = refusal_of(statement);
+    statement->entry.lane = tx->request->entry.lane;
+    if (refusal) {
+        memcpy(statement->sqlstate, "0A000", 6);
+        pqr__request_finish(statement, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
+        return 0;
+    }
+    statement->tx = tx;
+    if (checked.timeout_ms != 0) /* by default the transaction's own timeout is enough */
+        pqr__request_arm(statement, checked.timeout_ms);
+    pqr__list_push_back(&tx->statements, &statement->link);
+    advance(tx);
+    return 0;
+}
+
+static int ask_end(pqr_tx *tx, bool commit)
+{
+    if (!tx)
+        return PQR_EINVAL;
+    if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
+        tx->request->cause != PQR__CAUSE_NONE)
+        return PQR_ECLOSED;
+    tx->want_commit = commit;
+    tx->want_rollback = !commit;
+    advance(tx);
+    return 0;
+}
+
+int pqr_tx_commit(pqr_tx *tx)
+{
+    return ask_end(tx, true);
+}
+
+int pqr_tx_rollback(pqr_tx *tx)
+{
+    return ask_end(tx, false);
+}

@@ -1,0 +1,55 @@
+/* pqr_tx_run: a request that owns its connection from BEGIN to COMMIT or ROLLBACK. */
+#ifndef PQR_ROUTER_TRANSACTION_H
+#define PQR_ROUTER_TRANSACTION_H
+
+#include "router/router.h"
+
+/* XX(name, word) */
+#define PQR__TX_MAP(XX)                                                 \
+    XX(WAITING, waiting) /* for a connection, and for BEGIN's answer */ \
+    XX(RUNNING, running) /* the body's: statements fly one at a time */ \
+    XX(COMMITTING, committing)                                          \
+    XX(ROLLING_BACK, rolling_back)                                      \
+    XX(ENDED, ended)
+
+enum pqr__tx_state {
+#define XX(name, word) PQR__TX_##name##_STATE,
+    PQR__TX_MAP(XX)
+#undef XX
+        PQR__TX_STATES
+};
+
+struct pqr_tx {
+    struct pqr_reply *request; /* the whole: BEGIN's text, the caller's done */
+    struct pqr__slot *slot;
+    enum pqr__tx_state state;
+    pqr_tx_body body;
+    void *data;
+    unsigned attempt, max_attempts;
+    bool want_commit, want_rollback;
+    bool failed;                 /* a statement failed; the first error is in request */
+    bool idled;                  /* ended by transaction.idle_timeout */
+    struct pqr__list statements; /* not sent yet */
+    struct pqr_reply *current;   /* in the air */
+    struct pqr__timer idle;
+    char commit_tag[16];
+    char begin[96];
+};
+
+/* BEGIN was answered well: the connection is its own, the body runs. Last act of an event. */
+void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot);
+/* The end of a statement of it (the slot's request), and of COMMIT and ROLLBACK. */
+void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled);
+void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer);
+void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled);
+/* Its connection is gone while nothing was in the air. */
+void pqr__tx_lost(struct pqr_tx *tx);
+/* Cancel, deadline or close while it holds a connection: its request's cause is set. */
+void pqr__tx_end(struct pqr_tx *tx);
+/* The cancel of its connection was answered. */
+void pqr__tx_cancel_over(struct pqr_tx *tx);
+/* Of a statement that waits in its list. */
+void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement);
+void pqr__tx_free(struct pqr_tx *tx);
+
+#endif
