@@ -264,9 +264,9 @@ static void on_settled(
     schedule_next(probe);
     if (!asked)
         return;
+    learned(probe, probe->answered);
     if (probe->answered)
         measure_lag(probe->backend);
-    learned(probe, probe->answered);
 }
 
 static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, const pqr_notice *notice)
