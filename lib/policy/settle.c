@@ -85,52 +85,65 @@ static struct pqr__decision to_primary(bool misroute)
     return decision;
 }
 
+/* The server's own error, taken as the answer. */
+static struct pqr__decision as_reported(const struct pqr__facts *facts)
+{
+    /* A text the server could not parse never ran, whatever we took it for. */
+    bool unparsed = facts->effect == PQR__EFFECT_UNKNOWN && strcmp(facts->sqlstate, "42601") == 0;
+    return finish(PQR_STATUS_SQL_ERROR,
+        rolls_back_whole(facts->effect) || unparsed ? PQR_OUTCOME_EXECUTED : PQR_OUTCOME_UNKNOWN);
+}
+
 static struct pqr__decision settle_read_only(const struct pqr__facts *facts)
 {
     if (facts->on_replica && facts->in_recovery)
         return to_primary(facts->effect == PQR__EFFECT_READ);
-    struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
+    struct pqr__decision decision = as_reported(facts);
     if (facts->in_recovery && rolls_back_whole(facts->effect))
         decision = to_primary(false);
     decision.probe = facts->in_recovery;
     return decision;
 }
 
+/* An error after the router itself told the statement to end. */
+static struct pqr__decision settle_ended(const struct pqr__facts *facts)
+{
+    if (strcmp(facts->sqlstate, "57014") != 0)
+        return as_reported(facts);
+    return finish(pqr__cause_status(facts->cause),
+        rolls_back_whole(facts->effect) ? PQR_OUTCOME_NOT_EXECUTED : PQR_OUTCOME_UNKNOWN);
+}
+
+static struct pqr__decision settle_conflict(const struct pqr__facts *facts)
+{
+    struct pqr__decision decision = as_reported(facts);
+    if (facts->effect == PQR__EFFECT_READ) {
+        decision.again = facts->on_replica || facts->attempts < 2;
+        decision.avoid = facts->on_replica;
+    }
+    return decision;
+}
+
 static struct pqr__decision settle_error(const struct pqr__facts *facts)
 {
-    bool whole = rolls_back_whole(facts->effect);
     bool read_on_replica = facts->on_replica && facts->effect == PQR__EFFECT_READ;
-    struct pqr__decision decision =
-        finish(PQR_STATUS_SQL_ERROR, whole ? PQR_OUTCOME_EXECUTED : PQR_OUTCOME_UNKNOWN);
     if (facts->sqlstate[0] == '\0') /* libpq's own error: the statement may well have committed */
         return finish(PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
-    if (facts->cause != PQR__CAUSE_NONE) {
-        if (strcmp(facts->sqlstate, "57014") == 0)
-            return finish(
-                pqr__cause_status(facts->cause), whole ? PQR_OUTCOME_NOT_EXECUTED : PQR_OUTCOME_UNKNOWN);
-        return decision;
-    }
+    if (facts->cause != PQR__CAUSE_NONE)
+        return settle_ended(facts);
     switch (verdict_of(facts->sqlstate)) {
     case READ_ONLY:
         return settle_read_only(facts);
     case NO_STANDBY:
-        return read_on_replica ? to_primary(true) : decision;
+        return read_on_replica ? to_primary(true) : as_reported(facts);
     case NOT_THERE_YET:
-        return read_on_replica ? to_primary(false) : decision;
+        return read_on_replica ? to_primary(false) : as_reported(facts);
     case CONFLICT:
-        if (facts->effect == PQR__EFFECT_READ && (facts->on_replica || facts->attempts < 2))
-            return facts->on_replica
-                       ? elsewhere(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED)
-                       : (struct pqr__decision){
-                             .again = true, .status = PQR_STATUS_SQL_ERROR, .outcome = PQR_OUTCOME_EXECUTED};
-        return decision;
+        return settle_conflict(facts);
     case AS_REPORTED:
-        /* A text the server could not parse never ran, whatever we took it for. */
-        if (facts->effect == PQR__EFFECT_UNKNOWN && strcmp(facts->sqlstate, "42601") == 0)
-            decision.outcome = PQR_OUTCOME_EXECUTED;
-        return decision;
+        break;
     }
-    return decision;
+    return as_reported(facts);
 }
 
 struct pqr__decision pqr__settle(const struct pqr__facts *facts)
