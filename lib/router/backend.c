@@ -78,6 +78,21 @@ static void close_all(struct pqr__backend *backend, enum pqr__slot_state first, 
     }
 }
 
+static void explain_healthy(struct pqr__backend *backend)
+{
+    enum pqr__expected_role expected = backend->config->role;
+    bool replica = backend->role == PQR_ROLE_REPLICA;
+    if (replica && backend->identity.serializable)
+        pqr__backend_problem(backend, PQR_LOG_WARNING,
+            "default_transaction_isolation is serializable, which a standby refuses: it gets no reads");
+    else if (expected != PQR__EXPECT_ANY && replica != (expected == PQR__EXPECT_REPLICA))
+        pqr__backend_problem(backend, PQR_LOG_WARNING,
+            "is a %s, but the configuration expects a %s; it is used as what it is",
+            replica ? "replica" : "primary", replica ? "primary" : "replica");
+    else
+        pqr__backend_problem(backend, PQR_LOG_INFO, "%s", "");
+}
+
 static void explain(struct pqr__backend *backend)
 {
     switch (backend->role) {
@@ -97,10 +112,7 @@ static void explain(struct pqr__backend *backend)
         break;
     case PQR_ROLE_PRIMARY:
     case PQR_ROLE_REPLICA:
-        pqr__backend_problem(backend, PQR_LOG_INFO, "%s",
-            backend->role == PQR_ROLE_REPLICA && backend->identity.serializable
-                ? "default_transaction_isolation is serializable, which a standby refuses: it gets no reads"
-                : "");
+        explain_healthy(backend);
         break;
     case PQR_ROLE_UNKNOWN:
     case PQR_ROLE_DOWN:
@@ -123,6 +135,14 @@ static void set_role(struct pqr__backend *backend, pqr_role role)
         close_all(backend, PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
     if (router->callbacks.role_change)
         router->callbacks.role_change(router->callbacks.data, backend->config->name, from, role);
+}
+
+bool pqr__backends_hopeless(const pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (!router->backends[i].refused_for_good)
+            return false;
+    return true;
 }
 
 void pqr__backends_judge(pqr_router *router)

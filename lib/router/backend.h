@@ -20,7 +20,8 @@ struct pqr__backend {
     struct pqr__observation seen;
     int64_t lag_us;
     uint64_t rtt_us;
-    char problem[300]; /* "" when there is none */
+    char problem[300];     /* "" when there is none */
+    bool refused_for_good; /* password, role or database: trying again soon is no use */
 
     struct pqr__probe probe;
 
@@ -43,6 +44,8 @@ unsigned pqr__backend_roles(const struct pqr__backend *backend);
 /* A problem for people: kept, and logged when it is news. */
 void pqr__backend_problem(struct pqr__backend *backend, pqr_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* No server will let us in until somebody mends something: nobody needs to wait for that. */
+bool pqr__backends_hopeless(const pqr_router *router);
 /* What has been seen of the servers changed: finds every server's role anew and acts on it. */
 void pqr__backends_judge(pqr_router *router);
 

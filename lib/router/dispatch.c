@@ -91,7 +91,55 @@ static void enqueue(struct pqr_reply *request)
         return;
     }
     request->state = PQR__REQUEST_QUEUED;
-    pqr__pools_grow(router);
+    if (pqr__backends_hopeless(router))
+        pqr__request_give_up(request);
+    else
+        pqr__pools_grow(router);
+}
+
+void pqr__dispatch_give_up(pqr_router *router)
+{
+    struct pqr__queue_entry *entry;
+    while ((entry = pqr__queue_any(&router->queue)) != NULL)
+        pqr__request_give_up(pqr__container_of(entry, struct pqr_reply, entry));
+}
+
+/* Its text means something else now: it may have to go elsewhere. */
+static void classify_again(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    if (request->tx)
+        return;
+    pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
+    pqr__queue_remove(&router->queue, &request->entry);
+    if (request->attempts == 0)
+        request->entry.role = (uint8_t)role_of(request);
+    pqr__queue_return(&router->queue, &request->entry);
+}
+
+static void classify_lane(struct pqr__list *lane)
+{
+    pqr__list_each (link, lane) {
+        struct pqr__queue_entry *entry = pqr__container_of(link, struct pqr__queue_entry, link);
+        classify_again(pqr__container_of(entry, struct pqr_reply, entry));
+    }
+}
+
+void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info)
+{
+    struct pqr__dialect dialect = {info->standard_conforming_strings, info->encoding_ascii_safe};
+    if (router->dialect_known &&
+        dialect.standard_conforming_strings != router->dialect.standard_conforming_strings)
+        dialect.ascii_safe = false; /* servers disagree: no text is to be trusted */
+    dialect.ascii_safe &= router->dialect.ascii_safe;
+    bool news = memcmp(&dialect, &router->dialect, sizeof(dialect)) != 0;
+    router->dialect = dialect;
+    router->dialect_known = true;
+    if (!news)
+        return;
+    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
+        for (unsigned lane = 0; lane < PQR__LANES; lane++)
+            classify_lane(&router->queue.lanes[role][lane]);
 }
 
 void pqr__dispatch(struct pqr_reply *request)

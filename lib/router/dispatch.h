@@ -14,6 +14,11 @@ void pqr__dispatch_all(pqr_router *router);
 /* Back to the queue, for another server or for the primary. */
 void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid);
 
+/* Answers all that waits: no server will let us in (pqr__backends_hopeless). */
+void pqr__dispatch_give_up(pqr_router *router);
+/* How the servers read text, learned from a new connection: what waits is classified anew when that is news. */
+void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info);
+
 /* run.c: a request on a connection. */
 void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
 void pqr__run_item(struct pqr__slot *slot, const struct pqr__answer *answer);

@@ -7,6 +7,7 @@
 #include "router/probe.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "router/backend.h"
 #include "router/dispatch.h"
@@ -206,9 +207,10 @@ static void schedule_next(struct pqr__probe *probe)
 static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__connect_info *info)
 {
     struct pqr__probe *probe = probe_of(endpoint);
-    (void)info;
     if (probe->state == PQR__PROBE_CLOSING)
         return;
+    probe->backend->refused_for_good = false;
+    pqr__dispatch_dialect(endpoint->router, info);
     move(probe, PQR__PROBE_IDLE);
     ask(probe);
 }
@@ -218,6 +220,8 @@ static void gone(struct pqr__probe *probe)
 {
     pqr_router *router = probe->endpoint.router;
     uint64_t earliest = probe->started_us + router->config->probe.interval_us;
+    if (probe->backend->refused_for_good)
+        earliest = pqr__router_now(router) + router->config->pool.backoff_max_us;
     probe->conn = NULL;
     pqr__timer_clear(&probe->timeout);
     move(probe, PQR__PROBE_ABSENT);
@@ -228,8 +232,12 @@ static void gone(struct pqr__probe *probe)
 static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal *refusal)
 {
     struct pqr__probe *probe = probe_of(endpoint);
+    const char *sqlstate = refusal->sqlstate;
+    probe->backend->refused_for_good = strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "3D000") == 0;
     gone(probe);
-    failed(probe, refusal->message, refusal->sqlstate);
+    failed(probe, refusal->message, sqlstate);
+    if (!stopped(probe) && pqr__backends_hopeless(endpoint->router))
+        pqr__dispatch_give_up(endpoint->router);
 }
 
 static void on_item(

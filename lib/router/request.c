@@ -362,15 +362,23 @@ static bool could_run(const struct pqr_reply *request)
     return false;
 }
 
+void pqr__request_give_up(struct pqr_reply *request)
+{
+    char why[sizeof(request->error)];
+    explain_waiting(request, why, sizeof(why));
+    pqr__request_finish(request, PQR_STATUS_UNAVAILABLE, PQR_OUTCOME_NOT_EXECUTED, why);
+}
+
 static void end_waiting(struct pqr_reply *request)
 {
     char why[sizeof(request->error)] = "";
     pqr_status status = pqr__cause_status(request->cause);
-    if (request->cause == PQR__CAUSE_DEADLINE) {
-        explain_waiting(request, why, sizeof(why));
-        if (!could_run(request))
-            status = PQR_STATUS_UNAVAILABLE;
+    if (request->cause == PQR__CAUSE_DEADLINE && !could_run(request)) {
+        pqr__request_give_up(request);
+        return;
     }
+    if (request->cause == PQR__CAUSE_DEADLINE)
+        explain_waiting(request, why, sizeof(why));
     pqr__request_finish(request, status, PQR_OUTCOME_NOT_EXECUTED, *why ? why : pqr_status_name(status));
 }
 

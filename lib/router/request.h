@@ -92,6 +92,8 @@ void pqr__request_forget(struct pqr_reply *request);
 void pqr__requests_call(pqr_router *router);
 /* Sets when it has to be answered; timeout_ms as in pqr_query. */
 void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
+/* Answers one that waits and never will be run. */
+void pqr__request_give_up(struct pqr_reply *request);
 /* Ends it for this cause, wherever it is. Later causes do not replace the first. */
 void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause);
 

@@ -39,7 +39,8 @@ struct pqr_router {
     struct pqr__transport *transport;
     const struct pqr__transport_ops *ops;
     struct pqr__random random;
-    struct pqr__dialect dialect;
+    struct pqr__dialect dialect; /* as the connections opened so far tell */
+    bool dialect_known;
 
     struct pqr__wheel wheel;
     uint64_t armed_us;

@@ -138,6 +138,7 @@ static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__conne
     slot->info = *info;
     if (slot->state == PQR__SLOT_CLOSING)
         return;
+    pqr__dispatch_dialect(endpoint->router, info);
     pqr__slot_move(slot, PQR__SLOT_IDENTIFYING);
     pqr__slot_send_own(slot, PQR__OWN_IDENTITY, pqr__identity_sql);
 }

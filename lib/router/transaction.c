@@ -38,12 +38,24 @@ static void move(struct pqr_tx *tx, enum pqr__tx_state to)
 
 /* --- statements --- */
 
+static void add_statement(struct pqr_tx *tx, struct pqr_reply *statement)
+{
+    pqr__list_push_back(&tx->statements, &statement->link);
+    tx->bytes += statement->entry.bytes;
+}
+
+static void remove_statement(struct pqr_tx *tx, struct pqr_reply *statement)
+{
+    pqr__list_remove(&tx->statements, &statement->link);
+    tx->bytes -= statement->entry.bytes;
+}
+
 static void drop_statements(struct pqr_tx *tx, pqr_status status, const char *why)
 {
     struct pqr__link *link;
     while ((link = pqr__list_first(&tx->statements)) != NULL) {
         struct pqr_reply *statement = pqr__container_of(link, struct pqr_reply, link);
-        pqr__list_remove(&tx->statements, link);
+        remove_statement(tx, statement);
         statement->tx = NULL;
         pqr__request_finish(statement, status, PQR_OUTCOME_NOT_EXECUTED, why);
     }
@@ -51,7 +63,7 @@ static void drop_statements(struct pqr_tx *tx, pqr_status status, const char *wh
 
 void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement)
 {
-    pqr__list_remove(&tx->statements, &statement->link);
+    remove_statement(tx, statement);
     statement->tx = NULL;
     pqr__request_finish(statement, pqr__cause_status(statement->cause), PQR_OUTCOME_NOT_EXECUTED,
         "it waited for the statements before it in its transaction");
@@ -61,7 +73,7 @@ static void send_statement(struct pqr_tx *tx)
 {
     struct pqr__link *link = pqr__list_first(&tx->statements);
     tx->current = pqr__container_of(link, struct pqr_reply, link);
-    pqr__list_remove(&tx->statements, link);
+    remove_statement(tx, tx->current);
     pqr__timer_clear(&tx->idle);
     pqr__run(tx->current, tx->slot);
 }
@@ -373,6 +385,13 @@ int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data
     if (!statement)
         return PQR_ENOMEM;
     const char *refusal = refusal_of(statement);
+    const struct pqr_config *config = statement->router->config;
+    if (tx->statements.count >= config->queue.max_requests ||
+        tx->bytes + statement->entry.bytes > config->queue.max_bytes) {
+        pqr__request_finish(statement, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED,
+            "its transaction has as many statements waiting as queue.max_requests or queue.max_bytes allow");
+        return 0;
+    }
     statement->entry.lane = tx->request->entry.lane;
     if (refusal) {
         memcpy(statement->sqlstate, "0A000", 6);
@@ -382,7 +401,7 @@ int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data
     statement->tx = tx;
     if (checked.timeout_ms != 0) /* by default the transaction's own timeout is enough */
         pqr__request_arm(statement, checked.timeout_ms);
-    pqr__list_push_back(&tx->statements, &statement->link);
+    add_statement(tx, statement);
     advance(tx);
     return 0;
 }

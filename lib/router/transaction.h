@@ -30,6 +30,7 @@ struct pqr_tx {
     bool failed;                 /* a statement failed; the first error is in request */
     bool idled;                  /* ended by transaction.idle_timeout */
     struct pqr__list statements; /* not sent yet */
+    uint64_t bytes;              /* of those */
     struct pqr_reply *current;   /* in the air */
     struct pqr__timer idle;
     char commit_tag[16];
