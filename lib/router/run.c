@@ -124,6 +124,8 @@ static void settle_request(
     struct pqr__facts facts = pqr__run_facts(request, settled);
     struct pqr__decision decision = pqr__settle(&facts);
     request->slot = NULL;
+    if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
+        decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
     if (decision.misroute)
         note_misroute(request);
     if (decision.again && request->cause == PQR__CAUSE_NONE) {
