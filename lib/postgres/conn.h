@@ -1,7 +1,8 @@
 /* A connection: a state machine around one PGconn, its poll handle and the flights given to it.
  *
  * conn.c is its life (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue
- * of flights and the two ways to fly one. All of it runs on the loop's thread.
+ * of flights and how they are sent, answer.c what libpq's results mean for them. All of it runs on the loop's
+ * thread.
  */
 #ifndef PQR_POSTGRES_CONN_H
 #define PQR_POSTGRES_CONN_H
@@ -94,10 +95,12 @@ bool pqr__wire_stirs(const struct pqr__conn *conn);
 void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight);
 /* Sends what has been waiting, after something was read. */
 void pqr__flight_resume(struct pqr__conn *conn);
-/* One answer of PQgetResult for the flight in the air, NULL included. Takes it over. */
-void pqr__flight_take(struct pqr__conn *conn, PGresult *result);
 /* The connection is gone: what was not settled is, now. */
 void pqr__flight_settle_lost(struct pqr__conn *conn);
+
+/* --- answer.c --- */
+/* One answer of PQgetResult, NULL included, for the first flight in the air. Takes it over. */
+void pqr__answer_take(struct pqr__conn *conn, PGresult *result);
 
 /* --- cancel.c --- */
 int pqr__conn_cancel(struct pqr__conn *conn);

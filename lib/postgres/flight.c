@@ -1,16 +1,12 @@
-/* Flights: sending them, and making answers out of libpq's results.
+/* The flights given to a connection: when they may be sent, how, and what becomes of them when it is lost.
  *
- * An item's first result is not its outcome: an error may follow at the Sync (a deferred constraint) and take its
- * place. So the latest answer is held until the next item's begins, the last one until the Sync. A flight that
- * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
- * closed, whatever the results said. */
+ * They are sent in order. A simple flight waits for an empty air, and everything behind it waits for it. What may go
+ * wrong: libpq refuses to take an item, which ends the connection, since half a flight cannot be taken
+ * back. */
 #include <assert.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "postgres/conn.h"
-
-/* --- Sending --- */
 
 /* The first flight that is not in the air. */
 static struct pqr__flight *next_unsent(const struct pqr__conn *conn)
@@ -103,162 +99,6 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
     start_waiting(conn);
     if (pqr__conn_is_open(conn))
         pqr__wire_arm(conn);
-}
-
-/* --- Answers --- */
-
-static enum pqr__answer_kind kind_of(const PGresult *result)
-{
-    if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
-        return PQR__ANSWER_ABORTED;
-    return pqr__result_is_error(result) ? PQR__ANSWER_ERROR : PQR__ANSWER_OK;
-}
-
-static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
-{
-    PGresult *result = conn->held;
-    struct pqr__answer answer = {.kind = kind_of(result), .message = "", .result = result};
-    if (answer.kind == PQR__ANSWER_ERROR) {
-        pqr__result_sqlstate(answer.sqlstate, result);
-        answer.message = pqr__result_message(result);
-    }
-    conn->held = NULL;
-    conn->home->base.events->item(conn->context, flight, flight->n_answered++, &answer);
-}
-
-static enum pqr__tx_status tx_status(const PGconn *pg)
-{
-    switch (PQtransactionStatus(pg)) {
-    case PQTRANS_IDLE:
-        return PQR__TX_IDLE;
-    case PQTRANS_INTRANS:
-        return PQR__TX_OPEN;
-    case PQTRANS_INERROR:
-        return PQR__TX_FAILED;
-    case PQTRANS_ACTIVE: /* another flight is in the air already: libpq does not show what this one left */
-    case PQTRANS_UNKNOWN:
-    default:
-        return PQR__TX_UNKNOWN;
-    }
-}
-
-/* The flight is complete and its last answer final. */
-static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
-{
-    const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
-    struct pqr__settled facts = {
-        .sent = true,
-        .tx = tx_status(conn->pg),
-        .in_recovery = standby && standby[0] == 'o' && standby[1] == 'n',
-        .message = "",
-    };
-    conn->n_air--;
-    conn->n_ended = 0;
-    conn->expects_end = false;
-    pqr__meter_stop(&conn->meter);
-    pqr__list_remove(&conn->flights, &flight->link);
-    conn->at_ns = uv_hrtime();
-    tell_item(conn, flight);
-    conn->home->base.events->settled(conn->context, flight, &facts);
-}
-
-static void out_of_step(struct pqr__conn *conn, PGresult *result)
-{
-    PQclear(result);
-    PQclear(conn->held);
-    conn->held = NULL;
-    pqr__conn_lose(conn, "the server's replies were out of step with the statements");
-}
-
-static void hold(struct pqr__conn *conn, PGresult *result)
-{
-    PQclear(conn->held);
-    conn->held = result;
-}
-
-static void take_pipelined(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
-{
-    if (!result) {
-        if (!conn->expects_end) {
-            out_of_step(conn, NULL);
-            return;
-        }
-        conn->expects_end = false;
-        if (conn->n_ended < flight->n_items)
-            conn->n_ended++;
-    } else if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
-        if (conn->n_ended < flight->n_items) {
-            out_of_step(conn, result);
-            return;
-        }
-        PQclear(result);
-        settle(conn, flight);
-    } else if (conn->expects_end || conn->n_ended == flight->n_items) {
-        /* More after an answer: only an error may, and is the last word. */
-        if (!pqr__result_is_error(result)) {
-            out_of_step(conn, result);
-            return;
-        }
-        hold(conn, result);
-        conn->expects_end = true;
-    } else {
-        conn->expects_end = true;
-        PGresult *earlier = conn->held;
-        if (earlier)
-            tell_item(conn, flight);
-        if (pqr__conn_is_open(conn))
-            conn->held = result;
-        else
-            PQclear(result);
-    }
-}
-
-static void take_simple(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
-{
-    if (result) {
-        if (conn->held && pqr__result_is_error(conn->held))
-            PQclear(result);
-        else
-            hold(conn, result);
-        return;
-    }
-    if (!conn->held) {
-        out_of_step(conn, NULL);
-        return;
-    }
-    if (!PQenterPipelineMode(conn->pg)) {
-        pqr__conn_lose(conn, PQerrorMessage(conn->pg));
-        return;
-    }
-    pqr__conn_move(conn, PQR__CONN_PIPELINE);
-    settle(conn, flight);
-}
-
-static bool is_copy(const PGresult *result)
-{
-    ExecStatusType status = PQresultStatus(result);
-    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
-}
-
-void pqr__flight_take(struct pqr__conn *conn, PGresult *result)
-{
-    struct pqr__flight *flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
-    if (PQstatus(conn->pg) == CONNECTION_BAD) {
-        /* What libpq makes up about the loss. An error of the server's that came before says more. */
-        char message[sizeof(conn->message)];
-        pqr__text_copy(message, sizeof(message), result ? pqr__result_message(result) : "");
-        PQclear(result);
-        pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
-    } else if (is_copy(result)) {
-        PQclear(result);
-        PQclear(conn->held);
-        conn->held = NULL;
-        pqr__conn_lose(conn, "COPY from or to the client is not supported");
-    } else if (conn->state == PQR__CONN_SIMPLE) {
-        take_simple(conn, flight, result);
-    } else {
-        take_pipelined(conn, flight, result);
-    }
 }
 
 void pqr__flight_settle_lost(struct pqr__conn *conn)

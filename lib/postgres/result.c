@@ -6,24 +6,8 @@
 
 bool pqr__result_is_error(const PGresult *result)
 {
-    switch (PQresultStatus(result)) {
-    case PGRES_BAD_RESPONSE:
-    case PGRES_NONFATAL_ERROR:
-    case PGRES_FATAL_ERROR:
-        return true;
-    case PGRES_EMPTY_QUERY:
-    case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
-    case PGRES_SINGLE_TUPLE:
-    case PGRES_COPY_OUT:
-    case PGRES_COPY_IN:
-    case PGRES_COPY_BOTH:
-    case PGRES_PIPELINE_SYNC:
-    case PGRES_PIPELINE_ABORTED:
-        return false;
-    default: /* a newer libpq's */
-        return false;
-    }
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_FATAL_ERROR || status == PGRES_NONFATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result)

@@ -89,7 +89,7 @@ static void parse(struct pqr__conn *conn)
 {
     PGresult *result = NULL;
     while (pqr__conn_is_open(conn) && next_result(conn, &result))
-        pqr__flight_take(conn, result);
+        pqr__answer_take(conn, result);
     if (pqr__conn_is_open(conn))
         drop_notifications(conn);
 }

@@ -14,6 +14,12 @@ static _Noreturn void die(const char *text)
     abort();
 }
 
+/* The turn must not block any more: a timer's callback runs before the loop polls. */
+static void happened(struct rig *rig)
+{
+    uv_stop(&rig->loop);
+}
+
 static void on_guard(uv_timer_t *timer)
 {
     (void)timer;
@@ -23,6 +29,7 @@ static void on_guard(uv_timer_t *timer)
 static void note(struct party *party, char event)
 {
     size_t length = strlen(party->log);
+    happened(party->rig);
     if (party->closed || party->refused)
         die("an event after the last one");
     if (length + 1 < sizeof(party->log))
@@ -109,12 +116,14 @@ static void on_timer(void *router)
 {
     struct rig *rig = router;
     rig->timers++;
+    happened(rig);
 }
 
 static void on_down(void *router)
 {
     struct rig *rig = router;
     rig->down = true;
+    happened(rig);
 }
 
 static const struct pqr__transport_events events = {

@@ -1,0 +1,177 @@
+/* Making answers out of libpq's results.
+ *
+ * An item's first result is not its outcome: an error may follow at the Sync (a deferred constraint) and take its
+ * place. So the latest answer is held until the next item's begins, the last one until the Sync. A flight that
+ * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
+ * closed, whatever the results said. */
+#include "base/text.h"
+#include "postgres/conn.h"
+
+static enum pqr__answer_kind kind_of(const PGresult *result)
+{
+    if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
+        return PQR__ANSWER_ABORTED;
+    return pqr__result_is_error(result) ? PQR__ANSWER_ERROR : PQR__ANSWER_OK;
+}
+
+static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    PGresult *result = conn->held;
+    struct pqr__answer answer = {.kind = kind_of(result), .message = "", .result = result};
+    if (answer.kind == PQR__ANSWER_ERROR) {
+        pqr__result_sqlstate(answer.sqlstate, result);
+        answer.message = pqr__result_message(result);
+    }
+    conn->held = NULL;
+    conn->home->base.events->item(conn->context, flight, flight->n_answered++, &answer);
+}
+
+static enum pqr__tx_status tx_status(const PGconn *pg)
+{
+    switch (PQtransactionStatus(pg)) {
+    case PQTRANS_IDLE:
+        return PQR__TX_IDLE;
+    case PQTRANS_INTRANS:
+        return PQR__TX_OPEN;
+    case PQTRANS_INERROR:
+        return PQR__TX_FAILED;
+    case PQTRANS_ACTIVE: /* another flight is in the air already: libpq does not show what this one left */
+    case PQTRANS_UNKNOWN:
+    default:
+        return PQR__TX_UNKNOWN;
+    }
+}
+
+/* The flight is complete and its last answer final. */
+static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
+    struct pqr__settled facts = {
+        .sent = true,
+        .tx = tx_status(conn->pg),
+        .in_recovery = standby && standby[0] == 'o' && standby[1] == 'n',
+        .message = "",
+    };
+    conn->n_air--;
+    conn->n_ended = 0;
+    conn->expects_end = false;
+    pqr__meter_stop(&conn->meter);
+    pqr__list_remove(&conn->flights, &flight->link);
+    conn->at_ns = uv_hrtime();
+    tell_item(conn, flight);
+    conn->home->base.events->settled(conn->context, flight, &facts);
+}
+
+static void out_of_step(struct pqr__conn *conn, PGresult *result)
+{
+    PQclear(result);
+    PQclear(conn->held);
+    conn->held = NULL;
+    pqr__conn_lose(conn, "the server's replies were out of step with the statements");
+}
+
+static void hold(struct pqr__conn *conn, PGresult *result)
+{
+    PQclear(conn->held);
+    conn->held = result;
+}
+
+static void take_end(struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    if (!conn->expects_end) {
+        out_of_step(conn, NULL);
+        return;
+    }
+    conn->expects_end = false;
+    if (conn->n_ended < flight->n_items)
+        conn->n_ended++;
+}
+
+static void take_first_result(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+{
+    conn->expects_end = true;
+    if (conn->held)
+        tell_item(conn, flight); /* the item before this one */
+    if (pqr__conn_is_open(conn))
+        conn->held = result;
+    else
+        PQclear(result);
+}
+
+/* More after an answer: only an error may, and is the last word. */
+static void take_further_result(struct pqr__conn *conn, PGresult *result)
+{
+    if (!pqr__result_is_error(result)) {
+        out_of_step(conn, result);
+        return;
+    }
+    hold(conn, result);
+    conn->expects_end = true;
+}
+
+static void take_pipelined(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+{
+    bool complete = conn->n_ended == flight->n_items;
+    if (!result) {
+        take_end(conn, flight);
+    } else if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+        if (complete) {
+            PQclear(result);
+            settle(conn, flight);
+        } else {
+            out_of_step(conn, result);
+        }
+    } else if (complete || conn->expects_end) {
+        take_further_result(conn, result);
+    } else {
+        take_first_result(conn, flight, result);
+    }
+}
+
+static void take_simple(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+{
+    if (result) {
+        if (conn->held && pqr__result_is_error(conn->held))
+            PQclear(result);
+        else
+            hold(conn, result);
+        return;
+    }
+    if (!conn->held) {
+        out_of_step(conn, NULL);
+        return;
+    }
+    if (!PQenterPipelineMode(conn->pg)) {
+        pqr__conn_lose(conn, PQerrorMessage(conn->pg));
+        return;
+    }
+    pqr__conn_move(conn, PQR__CONN_PIPELINE);
+    settle(conn, flight);
+}
+
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
+{
+    struct pqr__flight *flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
+    if (PQstatus(conn->pg) == CONNECTION_BAD) {
+        /* What libpq makes up about the loss. An error of the server's that came before says more. */
+        char message[sizeof(conn->message)];
+        pqr__text_copy(message, sizeof(message), result ? pqr__result_message(result) : "");
+        PQclear(result);
+        pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
+    } else if (is_copy(result)) {
+        PQclear(result);
+        PQclear(conn->held);
+        conn->held = NULL;
+        pqr__conn_lose(conn, "COPY from or to the client is not supported");
+    } else if (conn->state == PQR__CONN_SIMPLE) {
+        take_simple(conn, flight, result);
+    } else {
+        take_pipelined(conn, flight, result);
+    }
+}
