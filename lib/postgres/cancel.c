@@ -5,7 +5,10 @@
 #include "postgres/conn.h"
 #include "postgres/mailbox.h"
 
-enum { STACK_SIZE = 256 * 1024 };
+enum {
+    STACK_SIZE = 256 * 1024,
+    STUCK_MAX = 8, /* threads that a server which does not answer may hold */
+};
 
 struct pqr__canceller {
     struct pqr__mail mail;
@@ -50,14 +53,16 @@ int pqr__conn_cancel(struct pqr__conn *conn)
 {
     if (!pqr__conn_is_open(conn) || conn->canceller)
         return PQR_EINVAL;
+    if (pqr__mailbox_stuck(conn->home->mailbox, PQR__LANE_CANCEL + conn->server) >= STUCK_MAX)
+        return PQR_ESYSTEM;
     struct pqr__canceller *canceller = pqr__calloc(1, sizeof(*canceller));
     if (!canceller)
         return PQR_ENOMEM;
+    canceller->mail = (struct pqr__mail){
+        .mailbox = conn->home->mailbox, .ops = &mail_ops, .lane = PQR__LANE_CANCEL + conn->server};
     canceller->conn = conn;
     canceller->cancel = PQgetCancel(conn->pg);
-    int failed = canceller->cancel
-                     ? pqr__mail_start(&canceller->mail, conn->home->mailbox, &mail_ops, body, STACK_SIZE)
-                     : PQR_ENOMEM;
+    int failed = canceller->cancel ? pqr__mail_start(&canceller->mail, body, STACK_SIZE) : PQR_ENOMEM;
     if (failed) {
         dispose(&canceller->mail);
         return failed;
@@ -69,6 +74,6 @@ int pqr__conn_cancel(struct pqr__conn *conn)
 void pqr__conn_cancel_abandon(struct pqr__conn *conn)
 {
     if (conn->canceller)
-        pqr__mail_abandon(&conn->canceller->mail);
+        pqr__mail_abandon(&conn->canceller->mail, true);
     conn->canceller = NULL;
 }

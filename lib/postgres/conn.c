@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "postgres/connector.h"
 
+enum { STUCK_MAX = 2 }; /* threads of abandoned connects that a server may hold */
+
 static const char *const state_names[] = {
     [PQR__CONN_CONNECTING] = "connecting",
     [PQR__CONN_PIPELINE] = "pipeline",
@@ -118,12 +120,18 @@ void pqr__conn_lose(struct pqr__conn *conn, const char *message)
     go_down(conn);
 }
 
+static void abandon_connector(struct pqr__conn *conn)
+{
+    if (conn->connector)
+        pqr__connector_abandon(conn->connector);
+    conn->connector = NULL;
+}
+
 void pqr__conn_close(struct pqr__conn *conn)
 {
     switch (conn->state) {
     case PQR__CONN_CONNECTING:
-        pqr__connector_abandon(conn->connector);
-        conn->connector = NULL;
+        abandon_connector(conn);
         go_down(conn);
         break;
     case PQR__CONN_PIPELINE:
@@ -158,8 +166,19 @@ static void on_deadline(uv_timer_t *timer)
     snprintf(text, sizeof(text), "no connection within the connect timeout; it was %s",
         pqr__connector_phase(conn->connector));
     keep_message(conn, text);
-    pqr__connector_abandon(conn->connector);
-    conn->connector = NULL;
+    abandon_connector(conn);
+    refuse(conn, &refusal);
+}
+
+/* Name servers, Kerberos, the password callback: what holds one thread would hold the next as well. */
+static void on_stuck(uv_timer_t *timer)
+{
+    struct pqr__conn *conn = timer->data;
+    struct pqr__refusal refusal = {
+        .message =
+            "earlier attempts are still held up (looking up the host name, or in the password callback)",
+        .timeout = true,
+    };
     refuse(conn, &refusal);
 }
 
@@ -225,31 +244,44 @@ static void on_connector(struct pqr__connector *connector)
     refuse(conn, &refusal);
 }
 
-int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
-    struct pqr__conn **out)
+static int start_connector(struct pqr__conn *conn, uint64_t timeout_us)
 {
-    struct pqr__postgres *home = (struct pqr__postgres *)transport;
-    struct pqr__conn *conn = pqr__calloc(1, sizeof(*conn));
-    if (!conn)
-        return PQR_ENOMEM;
-    conn->home = home;
-    conn->context = context;
-    conn->server = server;
-    conn->state = PQR__CONN_CONNECTING;
-    conn->fd = -1;
-    pqr__list_init(&conn->flights);
-    int failed = pqr__connector_start(
-        &conn->connector, home->mailbox, home->config, server, &home->callbacks, on_connector, conn);
-    if (failed) {
-        pqr__free(conn);
+    struct pqr__postgres *home = conn->home;
+    bool stuck = pqr__mailbox_stuck(home->mailbox, PQR__LANE_CONNECT + conn->server) >= STUCK_MAX;
+    int failed = stuck ? 0
+                       : pqr__connector_start(&conn->connector, home->mailbox, home->config, conn->server,
+                             &home->callbacks, on_connector, conn);
+    if (failed)
         return failed;
-    }
     uv_timer_init(home->loop, &conn->deadline);
     conn->deadline.data = conn;
     conn->n_handles = 1;
     /* The loop's time is that of its last turn. */
     uint64_t late_ms = uv_hrtime() / 1000000 - uv_now(home->loop);
-    uv_timer_start(&conn->deadline, on_deadline, late_ms + timeout_us / 1000 + 1, 0);
+    if (stuck)
+        uv_timer_start(&conn->deadline, on_stuck, 0, 0);
+    else
+        uv_timer_start(&conn->deadline, on_deadline, late_ms + timeout_us / 1000 + 1, 0);
+    return 0;
+}
+
+int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
+    struct pqr__conn **out)
+{
+    struct pqr__conn *conn = pqr__calloc(1, sizeof(*conn));
+    if (!conn)
+        return PQR_ENOMEM;
+    conn->home = (struct pqr__postgres *)transport;
+    conn->context = context;
+    conn->server = server;
+    conn->state = PQR__CONN_CONNECTING;
+    conn->fd = -1;
+    pqr__list_init(&conn->flights);
+    int failed = start_connector(conn, timeout_us);
+    if (failed) {
+        pqr__free(conn);
+        return failed;
+    }
     *out = conn;
     return 0;
 }

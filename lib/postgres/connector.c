@@ -12,7 +12,11 @@
 #include "base/text.h"
 #include "postgres/refusal.h"
 
-enum { PASSWORD_SIZE = 16 * 1024, STACK_SIZE = 256 * 1024, PHASE_PASSWORD = -2, PHASE_START = -1 };
+enum { PASSWORD_SIZE = 16 * 1024, STACK_SIZE = 256 * 1024 };
+
+/* What the thread does: one of these, or waiting for the server in a state of PQstatus, or with WORKING added inside
+   PQconnectPoll. */
+enum { PHASE_PASSWORD = -2, PHASE_START = -1, PHASE_WORKING = 1000 };
 
 static void dispose(struct pqr__mail *mail)
 {
@@ -45,16 +49,18 @@ void pqr__connector_free(struct pqr__connector *connector)
 
 void pqr__connector_abandon(struct pqr__connector *connector)
 {
-    pqr__mail_abandon(&connector->mail);
+    int phase = atomic_load(&connector->phase);
+    pqr__mail_abandon(&connector->mail, phase < 0 || phase >= PHASE_WORKING);
 }
 
 const char *pqr__connector_phase(const struct pqr__connector *connector)
 {
-    switch (atomic_load(&connector->phase)) {
-    case PHASE_PASSWORD:
+    int phase = atomic_load(&connector->phase);
+    if (phase == PHASE_PASSWORD)
         return "asking for the password";
-    case PHASE_START:
+    if (phase == PHASE_START)
         return "looking up the host name";
+    switch (phase % PHASE_WORKING) {
     case CONNECTION_STARTED:
     case CONNECTION_NEEDED:
         return "reaching the server";
@@ -171,6 +177,7 @@ static void establish(struct pqr__connector *connector)
             refuse(connector, "abandoned");
             return;
         }
+        atomic_fetch_add(&connector->phase, PHASE_WORKING);
         status = PQconnectPoll(connector->pg);
     }
     if (status == PGRES_POLLING_OK)
@@ -217,8 +224,9 @@ int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailb
     connector->done = done;
     connector->owner = owner;
     /* The application's password callback gets as much stack as its other threads have. */
-    failed =
-        pqr__mail_start(&connector->mail, mailbox, &mail_ops, body, connector->password ? 0 : STACK_SIZE);
+    connector->mail =
+        (struct pqr__mail){.mailbox = mailbox, .ops = &mail_ops, .lane = PQR__LANE_CONNECT + server};
+    failed = pqr__mail_start(&connector->mail, body, connector->password ? 0 : STACK_SIZE);
     if (failed) {
         pqr__connector_free(connector);
         return failed;

@@ -16,6 +16,7 @@ struct pqr__mailbox {
     pthread_mutex_t lock;
     bool open; /* under the lock: the async handle may be used */
     struct pqr__list inbox;
+    unsigned n_stuck[PQR__MAILBOX_LANES];
     uv_async_t async;
     void (*closed)(void *data);
     void *data;
@@ -130,18 +131,14 @@ static int create(void *argument, size_t stack_size)
     return failed;
 }
 
-int pqr__mail_start(struct pqr__mail *mail, struct pqr__mailbox *mailbox, const struct pqr__mail_ops *ops,
-    void (*body)(struct pqr__mail *mail), size_t stack_size)
+int pqr__mail_start(struct pqr__mail *mail, void (*body)(struct pqr__mail *mail), size_t stack_size)
 {
+    struct pqr__mailbox *mailbox = mail->mailbox;
     struct start *start = pqr__malloc(sizeof(*start));
     if (!start)
         return PQR_ENOMEM;
     start->mail = mail;
     start->body = body;
-    pqr__link_init(&mail->link);
-    mail->mailbox = mailbox;
-    mail->ops = ops;
-    mail->abandoned = false;
     atomic_fetch_add(&mailbox->references, 1);
     if (create(start, stack_size) != 0) {
         unref(mailbox);
@@ -159,6 +156,8 @@ void pqr__mail_post(struct pqr__mail *mail)
     if (wanted) {
         pqr__list_push_back(&mailbox->inbox, &mail->link);
         uv_async_send(&mailbox->async);
+    } else if (mail->stuck) {
+        mailbox->n_stuck[mail->lane]--;
     }
     pthread_mutex_unlock(&mailbox->lock);
     if (!wanted)
@@ -166,17 +165,34 @@ void pqr__mail_post(struct pqr__mail *mail)
     unref(mailbox);
 }
 
-void pqr__mail_abandon(struct pqr__mail *mail)
+static void give_up(struct pqr__mail *mail, bool stuck)
+{
+    mail->abandoned = true;
+    mail->stuck = stuck;
+    if (stuck)
+        mail->mailbox->n_stuck[mail->lane]++;
+    if (mail->ops->wake)
+        mail->ops->wake(mail);
+}
+
+void pqr__mail_abandon(struct pqr__mail *mail, bool stuck)
 {
     struct pqr__mailbox *mailbox = mail->mailbox;
     pthread_mutex_lock(&mailbox->lock);
     bool posted = pqr__link_listed(&mail->link);
-    mail->abandoned = true;
     if (posted)
         pqr__list_remove(&mailbox->inbox, &mail->link);
-    else if (mail->ops->wake)
-        mail->ops->wake(mail);
+    else
+        give_up(mail, stuck);
     pthread_mutex_unlock(&mailbox->lock);
     if (posted)
         mail->ops->dispose(mail);
+}
+
+unsigned pqr__mailbox_stuck(struct pqr__mailbox *mailbox, unsigned lane)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    unsigned n = mailbox->n_stuck[lane];
+    pthread_mutex_unlock(&mailbox->lock);
+    return n;
 }

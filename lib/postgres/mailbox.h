@@ -27,8 +27,12 @@ struct pqr__mail {
     struct pqr__link link;
     struct pqr__mailbox *mailbox;
     const struct pqr__mail_ops *ops;
-    bool abandoned; /* under the lock */
+    unsigned lane;
+    bool abandoned, stuck; /* under the lock */
 };
+
+/* Of whose threads count together: a server's connects, and its cancels. */
+enum { PQR__LANE_CONNECT = 0, PQR__LANE_CANCEL = 64, PQR__MAILBOX_LANES = 128 };
 
 /* PQR_ENOMEM, PQR_ESYSTEM. */
 int pqr__mailbox_open(struct pqr__mailbox **out, struct uv_loop_s *loop);
@@ -37,13 +41,16 @@ void pqr__mailbox_close(struct pqr__mailbox *mailbox, void (*closed)(void *data)
 /* Loop thread: delivers what has come in and not been told yet. */
 void pqr__mailbox_collect(struct pqr__mailbox *mailbox);
 
-/* Starts a thread that runs body(mail) and must end in pqr__mail_post. All signals are blocked in it.
-   stack_size 0: the system's default. PQR_ESYSTEM: no thread, the mail stays the caller's. */
-int pqr__mail_start(struct pqr__mail *mail, struct pqr__mailbox *mailbox, const struct pqr__mail_ops *ops,
-    void (*body)(struct pqr__mail *mail), size_t stack_size);
+/* Starts a thread that runs body(mail) and must end in pqr__mail_post. All signals are blocked in it. mailbox, ops
+   and lane are set by the caller. stack_size 0: the system's default. PQR_ENOMEM, PQR_ESYSTEM: no thread, the mail
+   stays the caller's. */
+int pqr__mail_start(struct pqr__mail *mail, void (*body)(struct pqr__mail *mail), size_t stack_size);
 /* The thread's last act; it must not touch the mail afterwards. */
 void pqr__mail_post(struct pqr__mail *mail);
-/* Loop thread: gives up a mail that was not delivered yet; it must not be touched afterwards. */
-void pqr__mail_abandon(struct pqr__mail *mail);
+/* Loop thread: gives up a mail that was not delivered yet; it must not be touched afterwards. stuck: its thread may
+   be held by something for long; it is counted until it has come back. */
+void pqr__mail_abandon(struct pqr__mail *mail, bool stuck);
+/* Abandoned threads that have not come back. */
+unsigned pqr__mailbox_stuck(struct pqr__mailbox *mailbox, unsigned lane);
 
 #endif

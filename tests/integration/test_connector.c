@@ -1,0 +1,407 @@
+/* Connecting: refusals with their SQLSTATE, time limits, passwords, and threads that nobody can wait for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster.h"
+#include "rig.h"
+
+static struct cluster cluster;
+static struct rig rig;
+static struct party party;
+
+static int start(void **state)
+{
+    (void)state;
+    cluster_start(&cluster, 0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    cluster_stop(&cluster);
+    return 0;
+}
+
+static void open_as(
+    const char *user, const char *database, const char *password, const pqr_callbacks *callbacks)
+{
+    char conninfo[200];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=%s dbname=%s %s%s",
+        cluster_port(&cluster, 0), user, database, password ? "password=" : "", password ? password : "");
+    rig_open(&rig, conninfo, callbacks);
+}
+
+static void a_wrong_password_is_refused_with_its_sqlstate(void **state)
+{
+    (void)state;
+    open_as("scram", "app", "wrong", NULL);
+    party_join(&party, &rig);
+    assert_string_equal(party.log, "r");
+    assert_string_equal(party.sqlstate, "28P01");
+    assert_non_null(strstr(party.message, "password authentication failed"));
+    assert_null(strstr(party.message, "28P01"));
+    assert_false(party.timeout);
+    rig_close(&rig);
+}
+
+static void an_absent_database_is_refused_with_its_sqlstate(void **state)
+{
+    (void)state;
+    open_as("app", "nowhere", NULL, NULL);
+    party_join(&party, &rig);
+    assert_string_equal(party.sqlstate, "3D000");
+    rig_close(&rig);
+}
+
+static void nobody_listening_is_refused_without_sqlstate(void **state)
+{
+    (void)state;
+    rig_open(&rig, "host=127.0.0.1 port=1 user=app dbname=app", NULL);
+    party_join(&party, &rig);
+    assert_string_equal(party.sqlstate, "");
+    assert_non_null(strstr(party.message, "refused"));
+    assert_false(party.timeout);
+    rig_close(&rig);
+}
+
+static void an_unknown_host_is_refused(void **state)
+{
+    (void)state;
+    rig_open(&rig, "host=no.such.host.invalid user=app dbname=app", NULL);
+    party_join(&party, &rig);
+    assert_true(party.refused);
+    assert_string_equal(party.sqlstate, "");
+    rig_close(&rig);
+}
+
+/* A server that takes the connection and says nothing. */
+static int silent_listener(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_return_code(bind(fd, (struct sockaddr *)&address, length), 0);
+    assert_return_code(listen(fd, 16), 0);
+    assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void silence_ends_in_a_timeout(void **state)
+{
+    (void)state;
+    int port;
+    int listener = silent_listener(&port);
+    char conninfo[100];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
+    rig_open(&rig, conninfo, NULL);
+    uint64_t before = uv_hrtime();
+    party_connect(&party, &rig, 50 * 1000);
+    rig_until(&rig, &party.refused);
+    assert_true(uv_hrtime() - before >= 50 * 1000 * 1000);
+    assert_true(party.timeout);
+    assert_non_null(strstr(party.message, "timeout"));
+    /* Its thread was only waiting for the server, and is no reason not to try again. */
+    for (int i = 0; i < 5; i++) {
+        party_connect(&party, &rig, 1000);
+        rig_until(&rig, &party.refused);
+        assert_non_null(strstr(party.message, "connect timeout"));
+    }
+    rig_close(&rig);
+    close(listener);
+}
+
+static void what_is_there_when_a_late_loop_looks_was_in_time(void **state)
+{
+    (void)state;
+    open_as("app", "app", NULL, NULL);
+    party_connect(&party, &rig, 300 * 1000);
+    /* The loop is held up until the server has the session, and beyond the time limit. */
+    while (
+        strcmp(
+            cluster_exec(&cluster, 0,
+                "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'ClientRead'"),
+            "1") != 0) {}
+    usleep(400 * 1000);
+    rig_until(&rig, &party.connected);
+    party_leave(&party);
+    rig_close(&rig);
+}
+
+static int give_password(void *data, const char *server, char *buffer, size_t size)
+{
+    (void)server;
+    snprintf(buffer, size, "%s", (const char *)data);
+    return 0;
+}
+
+static int give_none(void *data, const char *server, char *buffer, size_t size)
+{
+    (void)data, (void)server, (void)buffer, (void)size;
+    return -1;
+}
+
+static int give_no_end(void *data, const char *server, char *buffer, size_t size)
+{
+    (void)data, (void)server;
+    memset(buffer, 'x', size);
+    return 0;
+}
+
+static pqr_callbacks callbacks_with(int (*password)(void *, const char *, char *, size_t), void *data)
+{
+    pqr_callbacks callbacks = PQR_CALLBACKS_INIT;
+    callbacks.password = password;
+    callbacks.data = data;
+    return callbacks;
+}
+
+static void the_callbacks_password_wins(void **state)
+{
+    (void)state;
+    char secret[] = "secret";
+    pqr_callbacks callbacks = callbacks_with(give_password, secret);
+    open_as("scram", "app", "wrong", &callbacks);
+    party_join(&party, &rig);
+    assert_true(party.connected);
+    party_leave(&party);
+    rig_close(&rig);
+}
+
+static void a_password_callback_can_fail(void **state)
+{
+    (void)state;
+    pqr_callbacks callbacks = callbacks_with(give_none, NULL);
+    for (int i = 0; i < 2; i++) {
+        open_as("scram", "app", "secret", &callbacks);
+        party_join(&party, &rig);
+        assert_true(party.refused);
+        assert_non_null(strstr(party.message, "password callback"));
+        rig_close(&rig);
+        callbacks = callbacks_with(give_no_end, NULL);
+    }
+}
+
+struct gate {
+    sem_t entered, open;
+};
+
+static int wait_at_gate(void *data, const char *server, char *buffer, size_t size)
+{
+    struct gate *gate = data;
+    (void)server;
+    sem_post(&gate->entered);
+    while (sem_wait(&gate->open) != 0) {}
+    snprintf(buffer, size, "secret");
+    sem_post(&gate->entered);
+    return 0;
+}
+
+/* How many times the callback began or ended. */
+static void await(struct gate *gate, int n)
+{
+    while (n > 0)
+        if (sem_wait(&gate->entered) == 0)
+            n--;
+}
+
+static void nobody_waits_for_a_stuck_thread(void **state)
+{
+    (void)state;
+    struct gate gate;
+    sem_init(&gate.entered, 0, 0);
+    sem_init(&gate.open, 0, 0);
+    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
+    open_as("scram", "app", "secret", &callbacks);
+    party_connect(&party, &rig, 10 * 1000 * 1000);
+    await(&gate, 1);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.closed);
+    rig_close(&rig); /* all is gone but the thread */
+    sem_post(&gate.open);
+    await(&gate, 1);
+}
+
+static void only_a_few_threads_of_a_server_get_stuck(void **state)
+{
+    (void)state;
+    struct gate gate;
+    sem_init(&gate.entered, 0, 0);
+    sem_init(&gate.open, 0, 0);
+    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
+    open_as("scram", "app", "secret", &callbacks);
+    for (int i = 0; i < 2; i++) {
+        party_connect(&party, &rig, 1000);
+        rig_until(&rig, &party.refused);
+        assert_true(party.timeout);
+        assert_non_null(strstr(party.message, "asking for the password"));
+    }
+    await(&gate, 2);
+    party_connect(&party, &rig, 1000);
+    rig_until(&rig, &party.refused);
+    assert_non_null(strstr(party.message, "held up"));
+    assert_string_equal(party.log, "r");
+    party_connect(&party, &rig, 1000);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "z");
+    for (int i = 0; i < 100; i++)
+        sem_post(&gate.open);
+    await(&gate, 2);
+    do { /* the threads have left the callback, and soon the count */
+        party_join(&party, &rig);
+    } while (party.refused);
+    party_leave(&party);
+    rig_close(&rig);
+}
+
+static void many_connect_at_once(void **state)
+{
+    (void)state;
+    enum { N = 20 };
+    static struct party parties[N];
+    open_as("scram", "app", "secret", NULL);
+    for (int i = 0; i < N; i++)
+        party_connect(&parties[i], &rig, 10 * 1000 * 1000);
+    for (int i = 0; i < N; i += 2)
+        rig.transport->ops->close(parties[i].conn);
+    for (int i = 0; i < N; i++)
+        rig_until(&rig, i % 2 ? &parties[i].connected : &parties[i].closed);
+    for (int i = 1; i < N; i += 2) {
+        party_run(&parties[i], "select 1");
+        assert_string_equal(parties[i].log, "cis");
+    }
+    for (int i = 1; i < N; i += 2)
+        party_leave(&parties[i]);
+    rig_close(&rig);
+}
+
+static void a_connector_thread_takes_no_signal(void **state)
+{
+    (void)state;
+    struct gate gate;
+    sem_init(&gate.entered, 0, 0);
+    sem_init(&gate.open, 0, 0);
+    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
+    open_as("scram", "app", "secret", &callbacks);
+    sigset_t mask, before, pending;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &mask, &before);
+    party_connect(&party, &rig, 10 * 1000 * 1000);
+    await(&gate, 1);
+    kill(getpid(), SIGUSR1); /* would end the process, were there a thread to take it */
+    sigpending(&pending);
+    assert_true(sigismember(&pending, SIGUSR1));
+    signal(SIGUSR1, SIG_IGN);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    signal(SIGUSR1, SIG_DFL);
+    sem_post(&gate.open);
+    rig_until(&rig, &party.connected);
+    party_leave(&party);
+    rig_close(&rig);
+}
+
+static void a_child_does_not_end_its_parents_sessions(void **state)
+{
+    (void)state;
+    open_as("app", "app", NULL, NULL);
+    party_join(&party, &rig);
+    pid_t child = fork();
+    if (child == 0) {
+        if (uv_loop_fork(&rig.loop) != 0)
+            _exit(1);
+        party_leave(&party);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    party_run(&party, "select 1");
+    assert_string_equal(party.log, "cis");
+    party_leave(&party);
+    rig_close(&rig);
+}
+
+static long fail_at; /* 0: never */
+static _Atomic long n_allocations;
+
+static void *failing_calloc(size_t count, size_t size)
+{
+    return ++n_allocations == fail_at ? NULL : calloc(count, size);
+}
+
+static void *failing_malloc(size_t size)
+{
+    return ++n_allocations == fail_at ? NULL : malloc(size);
+}
+
+static void *failing_realloc(void *memory, size_t size)
+{
+    return ++n_allocations == fail_at ? NULL : realloc(memory, size);
+}
+
+static void running_out_of_memory_is_an_answer(void **state)
+{
+    (void)state;
+    char secret[] = "secret";
+    pqr_callbacks callbacks = callbacks_with(give_password, secret);
+    open_as("scram", "app", NULL, &callbacks);
+    bool through = false;
+    for (long nth = 1; !through; nth++) {
+        memset(&party, 0, sizeof(party));
+        party.rig = &rig;
+        n_allocations = 0;
+        fail_at = nth;
+        int code = rig.transport->ops->connect(rig.transport, 0, 10 * 1000 * 1000, &party, &party.conn);
+        while (code == 0 && !party.connected && !party.refused)
+            uv_run(&rig.loop, UV_RUN_ONCE);
+        through = n_allocations < nth;
+        assert_true(code == 0 || code == PQR_ENOMEM);
+        if (party.connected) {
+            party_run(&party, "select 1"); /* takes no memory of ours */
+            assert_false(party.facts.lost);
+            party_leave(&party);
+        }
+        assert_int_equal(through, party.connected);
+    }
+    fail_at = 0;
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wrong_password_is_refused_with_its_sqlstate),
+        cmocka_unit_test(an_absent_database_is_refused_with_its_sqlstate),
+        cmocka_unit_test(nobody_listening_is_refused_without_sqlstate),
+        cmocka_unit_test(an_unknown_host_is_refused),
+        cmocka_unit_test(silence_ends_in_a_timeout),
+        cmocka_unit_test(what_is_there_when_a_late_loop_looks_was_in_time),
+        cmocka_unit_test(the_callbacks_password_wins),
+        cmocka_unit_test(a_password_callback_can_fail),
+        cmocka_unit_test(nobody_waits_for_a_stuck_thread),
+        cmocka_unit_test(only_a_few_threads_of_a_server_get_stuck),
+        cmocka_unit_test(many_connect_at_once),
+        cmocka_unit_test(a_connector_thread_takes_no_signal),
+        cmocka_unit_test(a_child_does_not_end_its_parents_sessions),
+        cmocka_unit_test(running_out_of_memory_is_an_answer),
+    };
+    pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free);
+    return cmocka_run_group_tests(tests, start, stop);
+}
