@@ -111,9 +111,9 @@ static void silence_ends_in_a_timeout(void **state)
     snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
     rig_open(&rig, conninfo, NULL);
     uint64_t before = uv_hrtime();
-    party_connect(&party, &rig, 50 * 1000);
+    party_connect(&party, &rig, 50 * RIG_MS);
     rig_until(&rig, &party.refused);
-    assert_true(uv_hrtime() - before >= 50 * 1000 * 1000);
+    assert_true((uv_hrtime() - before) / 1000 >= 50 * RIG_MS);
     assert_true(party.timeout);
     assert_non_null(strstr(party.message, "timeout"));
     /* Its thread was only waiting for the server, and is no reason not to try again. */
@@ -130,7 +130,7 @@ static void what_is_there_when_a_late_loop_looks_was_in_time(void **state)
 {
     (void)state;
     open_as("app", "app", NULL, NULL);
-    party_connect(&party, &rig, 300 * 1000);
+    party_connect(&party, &rig, 300 * RIG_MS);
     /* The loop is held up until the server has the session, and beyond the time limit. */
     while (
         strcmp(
@@ -228,7 +228,7 @@ static void nobody_waits_for_a_stuck_thread(void **state)
     sem_init(&gate.open, 0, 0);
     pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
     open_as("scram", "app", "secret", &callbacks);
-    party_connect(&party, &rig, 10 * 1000 * 1000);
+    party_connect(&party, &rig, 10 * RIG_SECOND);
     await(&gate, 1);
     rig.transport->ops->close(party.conn);
     rig_until(&rig, &party.closed);
@@ -277,7 +277,7 @@ static void many_connect_at_once(void **state)
     static struct party parties[N];
     open_as("scram", "app", "secret", NULL);
     for (int i = 0; i < N; i++)
-        party_connect(&parties[i], &rig, 10 * 1000 * 1000);
+        party_connect(&parties[i], &rig, 10 * RIG_SECOND);
     for (int i = 0; i < N; i += 2)
         rig.transport->ops->close(parties[i].conn);
     for (int i = 0; i < N; i++)
@@ -303,7 +303,7 @@ static void a_connector_thread_takes_no_signal(void **state)
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &mask, &before);
-    party_connect(&party, &rig, 10 * 1000 * 1000);
+    party_connect(&party, &rig, 10 * RIG_SECOND);
     await(&gate, 1);
     kill(getpid(), SIGUSR1); /* would end the process, were there a thread to take it */
     sigpending(&pending);
@@ -327,7 +327,8 @@ static void a_child_does_not_end_its_parents_sessions(void **state)
         if (uv_loop_fork(&rig.loop) != 0)
             _exit(1);
         party_leave(&party);
-        _exit(0);
+        execl("/bin/true", "true", NULL); /* what the child could not free is no leak for valgrind */
+        _exit(1);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -338,7 +339,7 @@ static void a_child_does_not_end_its_parents_sessions(void **state)
     rig_close(&rig);
 }
 
-static long fail_at; /* 0: never */
+static _Atomic long fail_at; /* 0: never */
 static _Atomic long n_allocations;
 
 static void *failing_calloc(size_t count, size_t size)
@@ -368,7 +369,7 @@ static void running_out_of_memory_is_an_answer(void **state)
         party.rig = &rig;
         n_allocations = 0;
         fail_at = nth;
-        int code = rig.transport->ops->connect(rig.transport, 0, 10 * 1000 * 1000, &party, &party.conn);
+        int code = rig.transport->ops->connect(rig.transport, 0, 10 * RIG_SECOND, &party, &party.conn);
         while (code == 0 && !party.connected && !party.refused)
             uv_run(&rig.loop, UV_RUN_ONCE);
         through = n_allocations < nth;

@@ -400,7 +400,7 @@ static void a_close_after_any_number_of_turns_ends_in_closed(void **state)
     for (int turns = 0; !through; turns++) {
         static const char *const sql = "select 1";
         struct party other;
-        party_connect(&other, &rig, 10 * 1000 * 1000);
+        party_connect(&other, &rig, 10 * RIG_SECOND);
         unsigned stage = 0;
         for (int i = 0; i < turns && !through; i++) {
             uv_run(&rig.loop, UV_RUN_ONCE);
@@ -421,7 +421,7 @@ static void the_timer_is_never_early(void **state)
     (void)state;
     const struct pqr__transport_ops *ops = rig.transport->ops;
     for (unsigned i = 1; i <= 20; i++) {
-        uint64_t at = ops->now_us(rig.transport) + 1 + i * 137;
+        uint64_t at = ops->now_us(rig.transport) + 1 + UINT64_C(137) * i;
         ops->timer_set(rig.transport, at);
         rig_until_count(&rig, &rig.timers, i);
         assert_true(ops->now_us(rig.transport) >= at);

@@ -196,7 +196,7 @@ void party_connect(struct party *party, struct rig *rig, uint64_t timeout_us)
 
 void party_join(struct party *party, struct rig *rig)
 {
-    party_connect(party, rig, 10 * 1000 * 1000);
+    party_connect(party, rig, 10 * RIG_SECOND);
     while (!party->refused && !party->connected)
         turn(rig);
 }

@@ -9,6 +9,9 @@
 #include "config/config.h"
 #include "transport/transport.h"
 
+#define RIG_MS     UINT64_C(1000) /* in microseconds */
+#define RIG_SECOND (1000 * RIG_MS)
+
 struct rig {
     uv_loop_t loop;
     uv_timer_t guard;
