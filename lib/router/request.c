@@ -55,10 +55,13 @@ static void deadline_due(struct pqr__timer *timer)
 {
     struct pqr_reply *request = pqr__container_of(timer, struct pqr_reply, deadline);
     /* A second time it is the end of the grace for the cancel. */
-    if (request->slot && request->cause != PQR__CAUSE_NONE)
-        pqr__slot_close(request->slot);
-    else
+    if (!request->slot || request->cause == PQR__CAUSE_NONE) {
         pqr__request_end(request, PQR__CAUSE_DEADLINE);
+        return;
+    }
+    pqr__slot_close(request->slot);
+    if (request->state == PQR__REQUEST_HOLDING)
+        pqr__tx_overdue(request->tx);
 }
 
 static struct pqr_reply *store_get(pqr_router *router)
@@ -220,6 +223,7 @@ static void reset(struct pqr_reply *request)
     request->server = UINT32_MAX;
     request->route = PQR_ROLE_UNKNOWN;
     request->attempts = 0;
+    request->uncertain = false;
     request->sent_us = request->settled_us = 0;
     request->n_notices = 0;
     request->result = NULL;
@@ -279,7 +283,8 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     request->state = PQR__REQUEST_FINISHED;
     request->slot = NULL;
     request->status = status;
-    request->outcome = outcome;
+    request->outcome =
+        request->uncertain && outcome == PQR_OUTCOME_NOT_EXECUTED ? PQR_OUTCOME_UNKNOWN : outcome;
     request->settled_us = pqr__router_now(router);
     if (error)
         pqr__text_copy(request->error, sizeof(request->error), error);

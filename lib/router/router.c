@@ -94,8 +94,8 @@ static void missing(const pqr_router *router, char *out, size_t size)
     }
     if (!primary)
         pqr__text_puts(&text, "no server is known to be the primary");
-    pqr__text_copy(out, size, text.bytes ? text.bytes : "");
-    if (primary && text.length == 0)
+    pqr__text_copy(out, size, text.failed || !text.bytes ? "not every server is ready yet" : text.bytes);
+    if (primary && text.length == 0 && !text.failed)
         out[0] = '\0';
     pqr__text_finish(&text);
 }

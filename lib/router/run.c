@@ -130,6 +130,7 @@ static void settle_request(
         note_misroute(request);
     if (decision.again && request->cause == PQR__CAUSE_NONE) {
         router->retries++;
+        request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
         pqr__request_forget(request);
         pqr__dispatch_again(request, decision.to_primary, decision.avoid);
     } else {

@@ -256,6 +256,14 @@ void pqr__tx_lost(struct pqr_tx *tx)
     rolled_back(tx, true);
 }
 
+void pqr__tx_overdue(struct pqr_tx *tx)
+{
+    /* What flies is settled soon, and tells the end. With nothing in the air only `closed` would, as late as the
+       server likes. */
+    if (tx->state == PQR__TX_RUNNING_STATE && !tx->current)
+        pqr__tx_lost(tx);
+}
+
 void pqr__tx_cancel_over(struct pqr_tx *tx)
 {
     advance(tx);

@@ -47,6 +47,8 @@ void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled);
 void pqr__tx_lost(struct pqr_tx *tx);
 /* Cancel, deadline or close while it holds a connection: its request's cause is set. */
 void pqr__tx_end(struct pqr_tx *tx);
+/* Its connection was closed because the grace for its end is over. */
+void pqr__tx_overdue(struct pqr_tx *tx);
 /* The cancel of its connection was answered. */
 void pqr__tx_cancel_over(struct pqr_tx *tx);
 /* Of a statement that waits in its list. */

@@ -1,0 +1,189 @@
+#include "checks.h"
+
+#include <string.h>
+
+static struct sim_entry *entry_of(const struct sim_checks *checks, const struct pqr__item *item)
+{
+    return item->own == PQR__OWN_NONE ? sim_ledger_find(checks->ledger, item->sql) : NULL;
+}
+
+/* --- Promise 3: limits ---------------------------------------------------------------------------------- */
+
+void sim_check_connect(struct sim_checks *checks, const struct pqr__conn *conn)
+{
+    uint32_t server = conn->server->index, max = checks->config->servers[server].max;
+    checks->connections[server]++;
+    checks->total++;
+    if (checks->connections[server] > max)
+        sim_fail(checks->world, "promise 3: %u connections to s%u, max is %u", checks->connections[server],
+            server, max);
+    uint32_t max_total = checks->config->pool.max_total;
+    if (max_total > 0 && checks->total > max_total)
+        sim_fail(
+            checks->world, "promise 3: %u connections in all, max_total is %u", checks->total, max_total);
+}
+
+void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn)
+{
+    checks->connections[conn->server->index]--;
+    checks->total--;
+}
+
+/* --- Promise 2: one owner a connection ------------------------------------------------------------------- */
+
+static void check_shape(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    if (!pqr__list_empty(&conn->flights))
+        sim_fail(checks->world, "promise 2: c%u has a flight in the air already", conn->id);
+    if (conn->cancelling)
+        sim_fail(checks->world, "promise 2: a flight on c%u while a cancel is on its way there", conn->id);
+    if (flight->n_items == 0 || (flight->kind == PQR__FLIGHT_SIMPLE && flight->n_items != 1))
+        sim_fail(checks->world, "a flight of %u items on c%u", flight->n_items, conn->id);
+}
+
+static void check_own(const struct sim_checks *checks, struct pqr__conn *conn, enum pqr__own own)
+{
+    if (own == PQR__OWN_BEGIN) {
+        if (conn->began || conn->dirty)
+            sim_fail(checks->world, "promise 2: BEGIN on c%u, which is %s", conn->id,
+                conn->began ? "in a transaction" : "not reset");
+        conn->began = true;
+        conn->owner = NULL;
+    } else if (conn->began && own == PQR__OWN_COMMIT && conn->owner) {
+        conn->owner->commit_sent = true;
+    } else if (conn->began && own != PQR__OWN_COMMIT && own != PQR__OWN_ROLLBACK) {
+        sim_fail(
+            checks->world, "promise 2: own statement %d on c%u within a transaction", (int)own, conn->id);
+    }
+}
+
+static void check_owner(
+    const struct sim_checks *checks, struct pqr__conn *conn, const struct sim_entry *entry)
+{
+    if (!conn->identified)
+        sim_fail(checks->world, "c%u serves a request before its identity is known", conn->id);
+    if (checks->config->pool.init_sql && !conn->initialised)
+        sim_fail(checks->world, "c%u serves a request before its init SQL ran", conn->id);
+    if (conn->dirty && !conn->began)
+        sim_fail(checks->world, "promise 2: c%u keeps the state of an earlier transaction", conn->id);
+    if (entry->in_tx != conn->began)
+        sim_fail(checks->world, "promise 2: %s %llu %s on c%u", sim_kind_name(entry->kind),
+            (unsigned long long)entry->nonce,
+            entry->in_tx ? "outside of its transaction" : "within a transaction", conn->id);
+    if (conn->began && conn->owner && conn->owner != entry->owner)
+        sim_fail(checks->world, "promise 2: %llu is of another transaction than c%u",
+            (unsigned long long)entry->nonce, conn->id);
+    conn->owner = conn->began ? entry->owner : NULL;
+    if (entry->kind == SIM_SESSION)
+        conn->dirty = true;
+}
+
+/* --- Promise 4: no write twice -------------------------------------------------------------------------- */
+
+static void check_entry(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct sim_entry *entry)
+{
+    unsigned long long nonce = (unsigned long long)entry->nonce;
+    const char *kind = sim_kind_name(entry->kind);
+    if (entry->answered)
+        sim_fail(checks->world, "%s %llu is sent after it was answered", kind, nonce);
+    if (entry->in_air)
+        sim_fail(checks->world, "%s %llu is sent while it is in the air", kind, nonce);
+    if (entry->may_have_run && sim_kind_writes(entry->kind) && !entry->idempotent)
+        sim_fail(checks->world, "promise 4: %s %llu is sent again, but may have run", kind, nonce);
+    if (entry->kind == SIM_COPY || entry->kind == SIM_CONTROL ||
+        (entry->kind == SIM_SESSION && !entry->in_tx))
+        sim_fail(checks->world, "%s %llu must not be sent", kind, nonce);
+    /* A backend that began in recovery told so: as long as it still is, the router knows. */
+    bool known_replica = conn->backend && conn->server->in_recovery && conn->began_in_recovery;
+    if (known_replica && entry->kind != SIM_READ && !entry->replica_allowed)
+        sim_fail(
+            checks->world, "promise 4: %s %llu is sent to the replica s%u", kind, nonce, conn->server->index);
+}
+
+void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    check_shape(checks, conn, flight);
+    for (uint32_t i = 0; i < flight->n_items; i++) {
+        const struct pqr__item *item = &flight->items[i];
+        if (item->own != PQR__OWN_NONE) {
+            sim_trace(checks->world, "  c%u < own %d", conn->id, (int)item->own);
+            check_own(checks, conn, item->own);
+            continue;
+        }
+        struct sim_entry *entry = entry_of(checks, item);
+        if (!entry)
+            sim_fail(checks->world, "c%u is sent a text that nobody gave us: %s", conn->id, item->sql);
+        sim_trace(checks->world, "  c%u < %s %llu", conn->id, sim_kind_name(entry->kind),
+            (unsigned long long)entry->nonce);
+        check_owner(checks, conn, entry);
+        check_entry(checks, conn, entry);
+        entry->in_air = true;
+        entry->answer_seen = false;
+        entry->sends++;
+        entry->sent_us = checks->world->now_us;
+        entry->conn = conn;
+    }
+}
+
+/* --- What came of it -------------------------------------------------------------------------------------- */
+
+/* What a server refuses before it runs it. */
+static bool refused_unrun(const char *sqlstate)
+{
+    return strcmp(sqlstate, "25006") == 0 || strcmp(sqlstate, "57P03") == 0 || strcmp(sqlstate, "53300") == 0;
+}
+
+static bool error_proves_rollback(const struct sim_entry *entry, const char *sqlstate)
+{
+    if (sqlstate[0] == '\0' || strcmp(sqlstate, "57P01") == 0)
+        return false;
+    return refused_unrun(sqlstate) || (entry->kind != SIM_CALL && entry->kind != SIM_ODD);
+}
+
+void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
+    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const char *tag)
+{
+    const struct pqr__item *item = &flight->items[index];
+    struct sim_entry *entry = entry_of(checks, item);
+    sim_trace(checks->world, "  c%u > item %u: %s %s", conn->id, index,
+        kind == PQR__ANSWER_OK ? "ok" : (kind == PQR__ANSWER_ERROR ? "error" : "aborted"), sqlstate);
+    if (kind == PQR__ANSWER_OK) {
+        conn->identified |= item->own == PQR__OWN_IDENTITY || item->own == PQR__OWN_PROBE;
+        conn->initialised |= item->own == PQR__OWN_INIT;
+        if (item->own == PQR__OWN_DISCARD)
+            conn->dirty = false;
+    }
+    if (item->own == PQR__OWN_COMMIT && conn->owner)
+        conn->owner->commit_failed = kind == PQR__ANSWER_OK
+                                         ? strcmp(tag, "ROLLBACK") == 0
+                                         : sqlstate[0] != '\0' && strcmp(sqlstate, "57P01") != 0;
+    if (!entry)
+        return;
+    entry->answer_seen =
+        kind == PQR__ANSWER_ABORTED || (kind == PQR__ANSWER_ERROR && error_proves_rollback(entry, sqlstate));
+}
+
+void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
+    bool lost, enum pqr__tx_status tx)
+{
+    for (uint32_t i = 0; i < flight->n_items; i++) {
+        struct sim_entry *entry = entry_of(checks, &flight->items[i]);
+        if (!entry)
+            continue;
+        entry->in_air = false;
+        if (lost ? flight->sent : !entry->answer_seen)
+            entry->may_have_run = true;
+    }
+    if (!lost && tx == PQR__TX_IDLE) {
+        conn->began = false;
+        conn->owner = NULL;
+    }
+}
+
+void sim_check_callback(const struct sim_checks *checks)
+{
+    if (checks->in_call > 0)
+        sim_fail(checks->world, "promise 1: a callback from inside a call");
+}

@@ -1,0 +1,30 @@
+/* The promises of the design that can be seen at the wire and at the callbacks, checked as things happen. What is
+   counted here is counted from the events alone, never from the router's own books. */
+#ifndef SIM_CHECKS_H
+#define SIM_CHECKS_H
+
+#include "config/config.h"
+#include "wire.h"
+
+struct sim_checks {
+    struct sim_world *world;
+    const struct sim_ledger *ledger;
+    const struct pqr_config *config;
+    uint32_t connections[SIM_MAX_SERVERS];
+    uint32_t total;
+    unsigned in_call; /* public functions of pqrouter being called */
+};
+
+/* Promise 3. */
+void sim_check_connect(struct sim_checks *checks, const struct pqr__conn *conn);
+void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn);
+/* Promises 2 and 4. Entries: what the flight's items are in the ledger. */
+void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
+void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
+    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const char *tag);
+void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
+    bool lost, enum pqr__tx_status tx);
+/* Promise 1, one half: no callback from inside a call. */
+void sim_check_callback(const struct sim_checks *checks);
+
+#endif

@@ -1,0 +1,74 @@
+/* The ledger: one entry an application statement, found again by the number (nonce) in its text. It knows what the
+   statement is, what will become of it, and what the servers did with it, whatever the router says. */
+#ifndef SIM_LEDGER_H
+#define SIM_LEDGER_H
+
+#include "world.h"
+
+enum sim_kind {
+    SIM_READ,      /* harmless: any server */
+    SIM_LOCK_READ, /* a read for the primary alone */
+    SIM_WRITE,     /* rolls back whole */
+    SIM_FUNCTION,  /* select f(n), which writes */
+    SIM_HIDDEN,    /* the same, with a comment that sends it to a replica */
+    SIM_SEVERAL,   /* two statements in one string */
+    SIM_CALL,      /* may have committed when it fails */
+    SIM_ODD,       /* nobody knows the command but the server */
+    SIM_SESSION,   /* leaves state: only within a transaction */
+    SIM_COPY,      /* never sent */
+    SIM_CONTROL,   /* never sent */
+    SIM_KINDS
+};
+
+enum sim_fate {
+    SIM_FINE,
+    SIM_BAD,      /* fails with 23505 */
+    SIM_DEFERRED, /* fails at its Sync or COMMIT, after it answered with success */
+    SIM_CONFLICT, /* 40001, the first time */
+    SIM_ENDLESS,  /* runs until it is cancelled */
+    SIM_STUCK,    /* runs for ever, cancelled or not */
+    SIM_HALF,     /* a CALL that commits and then fails */
+};
+
+/* Who a statement belongs to: one request, or one attempt at a transaction. */
+struct sim_owner {
+    bool transaction;
+    bool commit_sent, commit_failed; /* failed: the server said so */
+};
+
+struct sim_entry {
+    uint64_t nonce;
+    enum sim_kind kind;
+    enum sim_fate fate;
+    uint64_t service_us;
+    char text[120];
+
+    struct sim_owner *owner;
+    bool in_tx, idempotent, replica_allowed, answered;
+
+    /* The client's end, kept by checks.c. */
+    unsigned sends;
+    bool in_air, may_have_run;
+    bool answer_seen; /* one that proves that it had no effect */
+    uint64_t sent_us;
+    const void *conn; /* of the last send */
+
+    /* The servers' end. */
+    unsigned tries;
+    unsigned pending, committed, rolled_back, reads;
+};
+
+struct sim_ledger {
+    struct sim_entry **entries;
+    size_t count, capacity;
+};
+
+struct sim_entry *sim_ledger_add(struct sim_ledger *ledger, enum sim_kind kind, enum sim_fate fate);
+/* By the first number of seven digits or more in a text; NULL when there is none that we gave out. */
+struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *sql);
+void sim_ledger_finish(struct sim_ledger *ledger);
+
+bool sim_kind_writes(enum sim_kind kind);
+const char *sim_kind_name(enum sim_kind kind);
+
+#endif

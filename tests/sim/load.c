@@ -1,0 +1,364 @@
+#include "load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wheel.h"
+#include "config/config.h"
+
+enum { PROOF_MS = 4000 };
+
+void sim_load_init(struct sim_load *load, struct sim_world *world, struct sim_checks *checks,
+    struct sim_ledger *ledger, const struct pqr_config *config)
+{
+    *load = (struct sim_load){.world = world,
+        .checks = checks,
+        .ledger = ledger,
+        .config = config,
+        .interval_us = 20000,
+        .budget = 30};
+    pqr__list_init(&load->open);
+}
+
+/* --- Requests ------------------------------------------------------------------------------------------ */
+
+struct sim_request *sim_request_new(struct sim_load *load)
+{
+    if (load->n_requests == load->capacity) {
+        load->capacity = load->capacity ? 2 * load->capacity : 64;
+        struct sim_request **grown = sim_alloc(load->capacity * sizeof(*grown));
+        if (load->requests)
+            memcpy(grown, load->requests, load->n_requests * sizeof(struct sim_request *));
+        free(load->requests);
+        load->requests = grown;
+    }
+    struct sim_request *request = sim_alloc(sizeof(*request));
+    request->load = load;
+    load->requests[load->n_requests++] = request;
+    return request;
+}
+
+static enum sim_kind random_kind(struct sim_world *world, bool in_tx, bool read_only)
+{
+    static const enum sim_kind anywhere[] = {SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ,
+        SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_LOCK_READ, SIM_FUNCTION, SIM_HIDDEN,
+        SIM_SEVERAL, SIM_CALL, SIM_ODD, SIM_SESSION, SIM_COPY, SIM_CONTROL};
+    static const enum sim_kind inside[] = {
+        SIM_READ, SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_FUNCTION, SIM_LOCK_READ, SIM_SESSION};
+    if (read_only)
+        return SIM_READ;
+    if (in_tx)
+        return inside[sim_between(world, 0, sizeof(inside) / sizeof(inside[0]) - 1)];
+    return anywhere[sim_between(world, 0, sizeof(anywhere) / sizeof(anywhere[0]) - 1)];
+}
+
+static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind)
+{
+    struct sim_world *world = load->world;
+    if (load->endless)
+        return SIM_ENDLESS;
+    if (kind == SIM_CALL && sim_chance(world, 300))
+        return SIM_HALF;
+    if (sim_kind_writes(kind) && sim_chance(world, 40))
+        return SIM_DEFERRED;
+    if (sim_chance(world, 850))
+        return SIM_FINE;
+    static const enum sim_fate bad[] = {SIM_BAD, SIM_BAD, SIM_CONFLICT, SIM_CONFLICT, SIM_ENDLESS, SIM_STUCK};
+    return bad[sim_between(world, 0, sizeof(bad) / sizeof(bad[0]) - 1)];
+}
+
+struct sim_entry *sim_entry_random(struct sim_load *load, bool in_tx, bool read_only)
+{
+    enum sim_kind kind = random_kind(load->world, in_tx, read_only);
+    struct sim_entry *entry = sim_ledger_add(load->ledger, kind, random_fate(load, kind));
+    entry->in_tx = in_tx;
+    entry->service_us = sim_skewed(load->world, 100, sim_chance(load->world, 100) ? 2000000 : 50000);
+    return entry;
+}
+
+void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms)
+{
+    struct sim_load *load = request->load;
+    uint64_t now_us = load->world->now_us, limit_us = timeout_ms * UINT64_C(1000);
+    if (timeout_ms == 0)
+        limit_us = load->config->request.timeout_us;
+    request->accepted_us = request->waiting_us = now_us;
+    request->deadline_us = timeout_ms == UINT32_MAX || limit_us == 0 ? PQR__NEVER : now_us + limit_us;
+    pqr__list_push_back(&load->open, &request->link);
+}
+
+void sim_request_answered(struct sim_request *request, pqr_reply *reply)
+{
+    struct sim_load *load = request->load;
+    struct sim_world *world = load->world;
+    sim_check_callback(load->checks);
+    unsigned long long number = request->entry ? (unsigned long long)request->entry->nonce : 0;
+    request->status = pqr_reply_status(reply);
+    request->outcome = pqr_reply_outcome(reply);
+    sim_trace(world, "answer %s %llu: %s, %s, '%s' %s (%s)", request->tx ? "transaction" : "request", number,
+        pqr_status_name(request->status), pqr_outcome_name(request->outcome), pqr_reply_sqlstate(reply),
+        pqr_reply_error(reply), pqr_reply_reason(reply));
+    if (++request->callbacks > 1)
+        sim_fail(world, "promise 1: a second callback of request %llu", number);
+    if (load->closed)
+        sim_fail(world, "promise 1: a callback of request %llu after closed", number);
+    request->answered_us = world->now_us;
+    pqr__list_remove(&load->open, &request->link);
+    if (request->entry)
+        request->entry->answered = true;
+}
+
+static void query_answered(pqr_reply *reply, void *data)
+{
+    struct sim_request *request = data;
+    sim_request_answered(request, reply);
+    sim_verify_query(request, reply);
+    if (sim_chance(request->load->world, 100) && request->status == PQR_STATUS_OK)
+        sim_result_free(pqr_reply_take(reply));
+    if (request->must_succeed)
+        sim_load_prove_life(request->load);
+    else
+        sim_load_act(request->load);
+}
+
+static uint32_t random_timeout(struct sim_world *world)
+{
+    if (sim_chance(world, 400))
+        return 0;
+    return sim_chance(world, 100) ? UINT32_MAX : (uint32_t)sim_skewed(world, 1, 5000);
+}
+
+static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query *query, bool must_succeed)
+{
+    struct sim_world *world = load->world;
+    struct sim_request *request = sim_request_new(load);
+    request->entry = entry;
+    request->admin = (query->flags & PQR_ADMIN) != 0;
+    request->must_succeed = must_succeed;
+    request->needs_replica = query->target == PQR_TARGET_REPLICA_ONLY;
+    request->queued = entry->kind != SIM_SESSION && entry->kind != SIM_COPY && entry->kind != SIM_CONTROL;
+    entry->owner = &request->owner;
+    entry->idempotent = (query->flags & PQR_IDEMPOTENT) != 0;
+    entry->replica_allowed = entry->kind == SIM_HIDDEN || query->target == PQR_TARGET_ANY ||
+                             query->target == PQR_TARGET_REPLICA || query->target == PQR_TARGET_REPLICA_ONLY;
+    query->sql = entry->text;
+    load->checks->in_call++;
+    int status = pqr_query_run(&request->id, load->router, query, query_answered, request);
+    load->checks->in_call--;
+    sim_trace(world, "request %llu: %s, target %d, timeout %u ms, flags %x -> %d",
+        (unsigned long long)entry->nonce, sim_kind_name(entry->kind), (int)query->target, query->timeout_ms,
+        query->flags, status);
+    if (status == 0) {
+        sim_request_accepted(request, query->timeout_ms);
+        return;
+    }
+    bool refused = status == PQR_ECLOSED ? load->closing_us != 0 : status == PQR_ENOMEM && load->memory_fails;
+    if (!refused)
+        sim_fail(world, "pqr_query_run answers %d", status);
+    entry->answered = true;
+    load->n_requests--;
+    entry->owner = NULL;
+    free(request);
+}
+
+static void random_query(struct sim_load *load)
+{
+    struct sim_world *world = load->world;
+    struct sim_entry *entry = sim_entry_random(load, false, false);
+    pqr_query query = PQR_QUERY_INIT;
+    query.flags = (sim_chance(world, 150) ? PQR_ADMIN : 0) | (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0);
+    query.timeout_ms = random_timeout(world);
+    if (sim_chance(world, 250))
+        query.target = (pqr_target)sim_between(world, 0, PQR_TARGET_ANY);
+    run_query(load, entry, &query, false);
+}
+
+/* --- What an application does --------------------------------------------------------------------------- */
+
+static void random_cancel(struct sim_load *load)
+{
+    if (load->n_requests == 0)
+        return;
+    struct sim_request *request = load->requests[sim_between(load->world, 0, load->n_requests - 1)];
+    bool open = request->callbacks == 0;
+    if (request->attempt)
+        return;
+    load->checks->in_call++;
+    int status = pqr_request_cancel(load->router, request->id);
+    load->checks->in_call--;
+    sim_trace(load->world, "cancel %llu: %d", request->entry ? (unsigned long long)request->entry->nonce : 0,
+        status);
+    /* It may be answered already, its callback due in this turn of the loop. */
+    if (open && status == PQR_ENOENT)
+        request->deadline_us = load->world->now_us;
+    else if (status != (open ? 0 : PQR_ENOENT))
+        sim_fail(
+            load->world, "cancel of a request that is %s answers %d", open ? "open" : "answered", status);
+    if (open && request->cancelled_us == 0)
+        request->cancelled_us = load->world->now_us;
+}
+
+static void is_ready(pqr_router *router, int status, const char *why, void *data)
+{
+    struct sim_load *load = data;
+    sim_check_callback(load->checks);
+    sim_trace(load->world, "ready: %d %s", status, why);
+    if (router != load->router || load->closed || (status == 0) != (why[0] == '\0'))
+        sim_fail(load->world, "ready calls back with %d '%s'", status, why);
+    load->ready_callbacks++;
+    sim_load_act(load);
+}
+
+static void ask_ready(struct sim_load *load)
+{
+    load->checks->in_call++;
+    int status = pqr_router_ready(load->router, (uint32_t)sim_between(load->world, 0, 3000), is_ready, load);
+    load->checks->in_call--;
+    load->ready_calls += status == 0;
+}
+
+static void look_at_stats(struct sim_load *load)
+{
+    pqr_stats *stats = NULL;
+    load->checks->in_call++;
+    int status = pqr_router_stats(load->router, &stats);
+    load->checks->in_call--;
+    if (status != 0)
+        return;
+    const pqr_router_totals *totals = pqr_stats_totals(stats);
+    uint32_t again = 0; /* those that flew return to the queue past its bound */
+    for (uint32_t i = 0; i < load->config->n_servers; i++)
+        again += load->config->servers[i].max;
+    if (totals->waiting > load->config->queue.max_requests + again)
+        sim_fail(load->world, "promise 8: %u requests wait, %u may", totals->waiting,
+            load->config->queue.max_requests);
+    for (size_t i = 0; i < totals->n_pools; i++)
+        if (pqr_stats_pool(stats, i)->total_connections > pqr_stats_pool(stats, i)->max)
+            sim_fail(load->world, "statistics: more connections to s%zu than max", i);
+    pqr_stats_free(stats);
+}
+
+static void closed(void *data)
+{
+    struct sim_load *load = data;
+    sim_check_callback(load->checks);
+    sim_trace(load->world, "closed");
+    if (load->closed)
+        sim_fail(load->world, "promise 1: closed twice");
+    if (load->open.count > 0)
+        sim_fail(load->world, "promise 1: closed with %u requests unanswered", load->open.count);
+    load->closed = true;
+    load->router = NULL;
+    sim_alarm_clear(load->world, &load->tick);
+    sim_alarm_clear(load->world, &load->close);
+}
+
+void sim_load_close(struct sim_load *load)
+{
+    if (!load->router)
+        return;
+    uint32_t drain_ms = sim_chance(load->world, 500) ? 0 : (uint32_t)sim_skewed(load->world, 1, 3000);
+    uint64_t drain_us = drain_ms * UINT64_C(1000), now_us = load->world->now_us;
+    if (load->closing_us == 0 || now_us + drain_us < load->closing_us + load->drain_us) {
+        load->closing_us = now_us;
+        load->drain_us = drain_us;
+    }
+    sim_trace(load->world, "close, drain %u ms", drain_ms);
+    load->checks->in_call++;
+    pqr_router_close(load->router, drain_ms, closed, load);
+    load->checks->in_call--;
+}
+
+void sim_load_act(struct sim_load *load)
+{
+    if (!load->router || load->closed)
+        return;
+    struct sim_world *world = load->world;
+    if (sim_chance(world, load->close_chance))
+        sim_load_close(load);
+    if (sim_chance(world, 400) || load->budget == 0)
+        return;
+    load->budget--;
+    uint64_t what = sim_between(world, 0, 99);
+    if (what < 60)
+        random_query(load);
+    else if (what < 75)
+        sim_tx_random(load);
+    else if (what < 85)
+        random_cancel(load);
+    else if (what < 94)
+        sim_tx_poke(load);
+    else if (what < 97)
+        look_at_stats(load);
+    else
+        ask_ready(load);
+}
+
+static void tick(void *context)
+{
+    struct sim_load *load = context;
+    if (!load->router || load->budget == 0)
+        return;
+    for (uint64_t n = sim_skewed(load->world, 1, 8); n > 0; n--)
+        sim_load_act(load);
+    sim_alarm_set(load->world, &load->tick,
+        load->world->now_us + sim_skewed(load->world, 0, load->interval_us), tick, load);
+}
+
+void sim_load_start(struct sim_load *load, pqr_router *router)
+{
+    load->router = router;
+    sim_alarm_set(load->world, &load->tick,
+        load->world->now_us + sim_skewed(load->world, 0, load->interval_us), tick, load);
+}
+
+/* --- The end --------------------------------------------------------------------------------------------- */
+
+void sim_load_calm(struct sim_load *load)
+{
+    load->budget = 0;
+    load->close_chance = 0;
+    if (!load->router)
+        return;
+    for (size_t i = 0; i < load->n_requests; i++) {
+        struct sim_request *request = load->requests[i];
+        if (request->callbacks > 0 || request->attempt)
+            continue;
+        load->checks->in_call++;
+        pqr_request_cancel(load->router, request->id);
+        load->checks->in_call--;
+        if (request->cancelled_us == 0)
+            request->cancelled_us = load->world->now_us;
+    }
+}
+
+/* One after the other: the queue may be as short as one. */
+void sim_load_prove_life(struct sim_load *load)
+{
+    static const enum sim_kind kinds[] = {SIM_READ, SIM_WRITE, SIM_WRITE};
+    if (load->proofs == sizeof(kinds) / sizeof(kinds[0]) || !load->router || load->closing_us > 0)
+        return;
+    struct sim_entry *entry = sim_ledger_add(load->ledger, kinds[load->proofs], SIM_FINE);
+    entry->service_us = 1000;
+    pqr_query query = PQR_QUERY_INIT;
+    query.flags = load->proofs == 2 ? PQR_ADMIN : 0;
+    query.timeout_ms = PROOF_MS;
+    load->proofs++;
+    run_query(load, entry, &query, true);
+}
+
+void sim_load_finish(struct sim_load *load)
+{
+    for (size_t i = 0; i < load->n_requests; i++) {
+        struct sim_request *request = load->requests[i];
+        if (request->tx) {
+            for (unsigned n = 0; n < request->tx->n_attempts; n++)
+                free(request->tx->attempts[n]);
+            free(request->tx);
+        }
+        free(request);
+    }
+    free(load->requests);
+    sim_alarm_clear(load->world, &load->tick);
+    sim_alarm_clear(load->world, &load->close);
+}

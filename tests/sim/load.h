@@ -1,0 +1,95 @@
+/* The application: requests and transactions at random, more of them from inside callbacks, cancels, closing; and
+   what it was promised about each, checked at its callback and once more when all is over. */
+#ifndef SIM_LOAD_H
+#define SIM_LOAD_H
+
+#include "checks.h"
+
+enum { SIM_MAX_ATTEMPTS = 8, SIM_MAX_STATEMENTS = 6 };
+
+struct sim_request {
+    struct sim_load *load;
+    struct pqr__link link; /* among those not answered */
+    struct sim_owner owner;
+    struct sim_entry *entry;     /* of a query */
+    struct sim_attempt *attempt; /* of a query in a transaction */
+    struct sim_tx *tx;           /* of a transaction as a whole */
+    pqr_request_id id;
+    bool admin, queued; /* queued: it may wait in the router's queue */
+    bool needs_replica;
+    bool must_succeed;
+    uint64_t accepted_us, deadline_us, cancelled_us, answered_us, waiting_us;
+    unsigned callbacks;
+    pqr_status status;
+    pqr_outcome outcome;
+};
+
+struct sim_attempt {
+    struct sim_owner owner; /* first */
+    struct sim_tx *tx;
+    unsigned number;
+    unsigned plan_statements; /* yet to come */
+    bool chained, commits, ends;
+    struct sim_request *statements[SIM_MAX_STATEMENTS];
+    unsigned n_statements, n_open;
+    bool commit_asked, rollback_asked, failed;
+};
+
+struct sim_tx {
+    struct sim_request *request;
+    pqr_tx *handle; /* NULL: not valid */
+    bool read_only, on_replica;
+    struct sim_attempt *attempts[SIM_MAX_ATTEMPTS];
+    unsigned n_attempts, max_attempts;
+};
+
+struct sim_load {
+    struct sim_world *world;
+    struct sim_checks *checks;
+    struct sim_ledger *ledger;
+    const struct pqr_config *config;
+    pqr_router *router; /* NULL: gone */
+    struct sim_request **requests;
+    size_t n_requests, capacity;
+    struct pqr__list open;
+    struct sim_alarm tick, close;
+    uint64_t interval_us;
+    unsigned budget, proofs, close_chance, ready_calls, ready_callbacks;
+    uint64_t closing_us; /* 0: not */
+    uint64_t drain_us;
+    uint64_t admin_us; /* since when an administrator's request could have been served */
+    bool closed, endless, memory_fails;
+};
+
+void sim_load_init(struct sim_load *load, struct sim_world *world, struct sim_checks *checks,
+    struct sim_ledger *ledger, const struct pqr_config *config);
+void sim_load_start(struct sim_load *load, pqr_router *router);
+/* Promises 1, 7 and 8, and deadlines; `quiet_us`: since when the one primary has been undisturbed and able,
+   UINT64_MAX: it is not. */
+void sim_load_step(struct sim_load *load, uint64_t quiet_us);
+/* No more requests; those that run are cancelled. */
+void sim_load_calm(struct sim_load *load);
+/* A read, a write and an administrator's write that have to succeed. */
+void sim_load_prove_life(struct sim_load *load);
+void sim_load_close(struct sim_load *load);
+/* Everything is over: each callback once, no outcome belied by what happened later. */
+void sim_load_verify(struct sim_load *load);
+void sim_load_finish(struct sim_load *load);
+
+/* --- Between load.c, load_tx.c and verify.c --- */
+
+struct sim_request *sim_request_new(struct sim_load *load);
+/* A kind and a fate at random, for a transaction or not. */
+struct sim_entry *sim_entry_random(struct sim_load *load, bool in_tx, bool read_only);
+/* Runs what an application may do at any moment, from inside callbacks too. */
+void sim_load_act(struct sim_load *load);
+void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms);
+/* What every callback does first. */
+void sim_request_answered(struct sim_request *request, pqr_reply *reply);
+void sim_tx_random(struct sim_load *load);
+/* Something on an open transaction, from outside of its callbacks. */
+void sim_tx_poke(struct sim_load *load);
+void sim_verify_query(struct sim_request *request, const pqr_reply *reply);
+void sim_verify_tx(struct sim_request *request);
+
+#endif

@@ -1,0 +1,279 @@
+#include "scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "chaos.h"
+#include "heap.h"
+#include "load.h"
+#include "router/router.h"
+
+enum { MAX_STEPS = 400000, DOWN_US = 8000000 };
+
+struct scenario {
+    struct sim_world world;
+    struct sim_ledger ledger;
+    struct sim_checks checks;
+    struct sim_wire wire;
+    struct sim_chaos chaos;
+    struct sim_load load;
+    struct sim_server servers[SIM_MAX_SERVERS];
+    struct pqr_config *config;
+    struct sim_alarm heal, prove, end;
+};
+
+/* --- The configuration ----------------------------------------------------------------------------------- */
+
+static uint32_t pick(struct sim_world *world, uint32_t low, uint32_t high)
+{
+    return (uint32_t)sim_skewed(world, low, high);
+}
+
+static void vary_pool(struct sim_world *world, struct pqr_config *config)
+{
+    uint32_t reserved = (uint32_t)sim_between(world, 0, 2), least = reserved + 2;
+    config->pool.admin_reserved = reserved;
+    for (uint32_t i = 0; i < config->n_servers; i++) {
+        struct pqr__server_config *server = &config->servers[i];
+        server->max = pick(world, least, least + 6);
+        server->min = pick(world, 0, server->max - least + 1);
+        server->weight = pick(world, 1, 300);
+    }
+    if (sim_chance(world, 300))
+        config->pool.max_total = config->n_servers * least + pick(world, 0, 8);
+    config->pool.connects_at_once = pick(world, 1, 3);
+    config->pool.connect_timeout_us = sim_skewed(world, 100000, 2000000);
+    config->pool.idle_timeout_us = sim_skewed(world, 20000, 10000000);
+    config->pool.lifetime_us = sim_chance(world, 400) ? sim_skewed(world, 100000, 10000000) : 0;
+    config->pool.backoff_min_us = sim_skewed(world, 5000, 100000);
+    config->pool.backoff_max_us = config->pool.backoff_min_us * sim_between(world, 1, 10);
+    if (sim_chance(world, 200))
+        config->pool.init_sql = pqr__strdup("set a = 1; set b = 2");
+}
+
+static void vary_rest(struct sim_world *world, struct pqr_config *config)
+{
+    config->probe.interval_us = sim_skewed(world, 50000, 1000000);
+    config->probe.timeout_us = sim_skewed(world, 50000, 1000000);
+    config->reads.balance =
+        sim_chance(world, 500) ? PQR__BALANCE_ROUND_ROBIN : PQR__BALANCE_LEAST_OUTSTANDING;
+    if (sim_chance(world, 300))
+        config->queue.max_requests = pick(world, 1, 30);
+    if (sim_chance(world, 200))
+        config->queue.max_bytes = pick(world, 2000, 6000);
+    config->request.timeout_us = sim_chance(world, 100) ? 0 : sim_skewed(world, 50000, 10000000);
+    config->request.cancel_grace_us = sim_skewed(world, 1000, 500000);
+    config->request.max_retries = (uint32_t)sim_between(world, 0, 4);
+    config->transaction.idle_timeout_us = sim_skewed(world, 20000, 2000000);
+    config->transaction.max_attempts = (uint32_t)sim_between(world, 1, 4);
+}
+
+static int make_config(struct scenario *scenario, uint32_t n_servers)
+{
+    char conninfo[120] = "host=", *end = conninfo + strlen(conninfo);
+    for (uint32_t i = 0; i < n_servers; i++)
+        end += sprintf(end, "%ss%u", i ? "," : "", i);
+    strcpy(end, " port=5432 dbname=sim user=sim");
+    pqr_error error;
+    int status = pqr_config_conninfo(&scenario->config, conninfo, &error);
+    if (status != 0)
+        return status;
+    vary_pool(&scenario->world, scenario->config);
+    vary_rest(&scenario->world, scenario->config);
+    return 0;
+}
+
+/* --- Servers, mishaps, the application ------------------------------------------------------------------- */
+
+static void make_servers(struct scenario *scenario)
+{
+    struct sim_world *world = &scenario->world;
+    uint32_t n = scenario->config->n_servers, primary = (uint32_t)sim_between(world, 0, n - 1);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_server *server = &scenario->servers[i];
+        sim_server_init(server, world, &scenario->ledger, i);
+        /* Never so slow that only failure is left. */
+        server->latency_us = sim_skewed(world, 20, scenario->config->probe.timeout_us / 10);
+        server->connect_us = sim_skewed(world, 500, scenario->config->pool.connect_timeout_us / 6);
+        server->in_recovery = i != primary;
+        server->upstream = i != primary ? &scenario->servers[primary] : NULL;
+    }
+    scenario->wire.servers = scenario->servers;
+    scenario->wire.n_servers = n;
+}
+
+static void make_mishaps(struct scenario *scenario)
+{
+    struct sim_world *world = &scenario->world;
+    sim_chaos_init(&scenario->chaos, &scenario->wire);
+    scenario->wire.notices = 20;
+    if (sim_chance(world, 250))
+        return; /* a fine day */
+    scenario->chaos.interval_us = sim_skewed(world, 20000, 2000000);
+    scenario->chaos.failovers = sim_chance(world, 500);
+    scenario->wire.connect_lost = pick(world, 0, 200);
+    scenario->wire.connect_no_memory = pick(world, 0, 100);
+    scenario->wire.send_lost = pick(world, 0, 50);
+    scenario->wire.cancel_lost = pick(world, 0, 500);
+    if (sim_chance(world, 150)) {
+        struct sim_server *server = &scenario->servers[sim_between(world, 0, scenario->wire.n_servers - 1)];
+        server->condition = SIM_ABSENT;
+    }
+}
+
+static void heal(void *context)
+{
+    struct scenario *scenario = context;
+    sim_load_calm(&scenario->load);
+    sim_chaos_heal(&scenario->chaos);
+}
+
+static void prove(void *context)
+{
+    struct scenario *scenario = context;
+    sim_trace(&scenario->world, "now everything has to succeed");
+    sim_load_prove_life(&scenario->load);
+}
+
+static void end(void *context)
+{
+    struct scenario *scenario = context;
+    sim_load_close(&scenario->load);
+}
+
+static void make_load(struct scenario *scenario, const struct sim_options *options)
+{
+    struct sim_world *world = &scenario->world;
+    const struct pqr_config *config = scenario->config;
+    struct sim_load *load = &scenario->load;
+    sim_load_init(load, world, &scenario->checks, &scenario->ledger, config);
+    load->memory_fails = options->fail_at > 0;
+    load->budget = pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
+    load->interval_us = sim_skewed(world, 1000, 200000);
+    load->endless = sim_chance(world, 50);
+    bool dies_young = sim_chance(world, 400);
+    uint64_t work_us = sim_skewed(world, 100, dies_young ? 500000 : 8000000);
+    if (dies_young) {
+        load->close_chance = sim_chance(world, 300) ? pick(world, 0, 200) : 0;
+        sim_alarm_set(world, &scenario->end, world->now_us + work_us, end, scenario);
+        return;
+    }
+    uint64_t rest_us = config->pool.connect_timeout_us + 3 * config->pool.backoff_max_us +
+                       3 * config->probe.interval_us + 2 * config->probe.timeout_us +
+                       config->transaction.idle_timeout_us + config->request.cancel_grace_us + 2000000;
+    sim_alarm_set(world, &scenario->heal, world->now_us + work_us, heal, scenario);
+    if (!(options->fail_on && options->fail_at > 0))
+        sim_alarm_set(world, &scenario->prove, world->now_us + work_us + rest_us, prove, scenario);
+    sim_alarm_set(world, &scenario->end, world->now_us + work_us + rest_us + 13000000, end, scenario);
+}
+
+/* --- Running --------------------------------------------------------------------------------------------- */
+
+static void check_going_down(const struct scenario *scenario)
+{
+    const struct sim_load *load = &scenario->load;
+    if (load->closing_us == 0 || scenario->wire.gone)
+        return;
+    uint64_t limit_us =
+        load->closing_us + load->drain_us + scenario->config->request.cancel_grace_us + DOWN_US;
+    if (scenario->world.now_us > limit_us)
+        sim_fail(&scenario->world, "the router does not come to its end, %u connections are left",
+            scenario->wire.conns.count);
+}
+
+static void live(struct scenario *scenario)
+{
+    struct sim_world *world = &scenario->world;
+    while (!scenario->wire.gone && sim_world_step(world)) {
+        sim_load_step(&scenario->load, sim_chaos_quiet_us(&scenario->chaos));
+        check_going_down(scenario);
+        if (world->steps > MAX_STEPS)
+            sim_fail(world, "%u steps and no end", (unsigned)MAX_STEPS);
+    }
+    if (!scenario->wire.gone)
+        sim_fail(world, "nothing is left to happen, and the router is not closed");
+    if (!scenario->load.closed)
+        sim_fail(world, "promise 1: the router is gone, its close callback was not run");
+    /* What the servers still do tells whether outcomes were true. */
+    scenario->chaos.interval_us = 0;
+    sim_chaos_finish(&scenario->chaos);
+    uint64_t until_us = world->now_us + 60000000;
+    while (world->n_queued > 0 && world->queue[1]->at_us <= until_us)
+        sim_world_step(world);
+}
+
+static bool start(struct scenario *scenario, const struct sim_options *options)
+{
+    pqr_router *router = NULL;
+    pqr_error error;
+    scenario->checks.in_call++;
+    int status = pqr__router_create(&router, scenario->config, NULL, scenario->world.seed, &error);
+    scenario->checks.in_call--;
+    if (status != 0) {
+        if (status != PQR_ENOMEM || options->fail_at == 0)
+            sim_fail(&scenario->world, "pqr__router_create answers %d: %s", status, error.message);
+        return false;
+    }
+    scenario->wire.transport.events = &pqr__router_events;
+    scenario->wire.transport.router = router;
+    sim_load_start(&scenario->load, router);
+    sim_chaos_start(&scenario->chaos);
+    scenario->checks.in_call++;
+    pqr__router_start(router, &scenario->wire.transport);
+    scenario->checks.in_call--;
+    return true;
+}
+
+static void run(struct scenario *scenario, const struct sim_options *options)
+{
+    scenario->checks = (struct sim_checks){
+        .world = &scenario->world, .ledger = &scenario->ledger, .config = scenario->config};
+    sim_wire_init(&scenario->wire, &scenario->world, &scenario->checks);
+    make_servers(scenario);
+    make_mishaps(scenario);
+    make_load(scenario, options);
+    if (start(scenario, options)) {
+        live(scenario);
+        sim_load_verify(&scenario->load);
+    }
+    sim_chaos_finish(&scenario->chaos);
+    sim_wire_finish(&scenario->wire);
+    for (uint32_t i = 0; i < scenario->wire.n_servers; i++)
+        sim_server_finish(&scenario->servers[i]);
+}
+
+static void summarise(const struct scenario *scenario, struct sim_summary *summary)
+{
+    summary->steps += scenario->world.steps;
+    summary->allocations = sim_heap.calls;
+    summary->requests += scenario->load.n_requests;
+    for (size_t i = 0; i < scenario->load.n_requests; i++)
+        summary->ok += scenario->load.requests[i]->status == PQR_STATUS_OK;
+}
+
+void sim_scenario_run(uint64_t seed, const struct sim_options *options, struct sim_summary *summary)
+{
+    struct scenario *scenario = sim_alloc(sizeof(*scenario));
+    struct sim_world *world = &scenario->world;
+    sim_world_init(world, seed);
+    world->trace = options->trace;
+    world->replay = options->replay ? options->replay : "";
+    sim_heap_reset(options->fail_at, options->fail_on);
+    int status = make_config(scenario, (uint32_t)sim_between(world, 1, SIM_MAX_SERVERS));
+    if (status == 0)
+        run(scenario, options);
+    else if (status != PQR_ENOMEM || options->fail_at == 0)
+        sim_fail(world, "pqr_config_conninfo answers %d", status);
+    pqr_config_free(scenario->config);
+    if (sim_heap.blocks != 0)
+        sim_fail(world, "promise 9: %lld blocks of memory are left", (long long)sim_heap.blocks);
+    if (sim_results != 0)
+        sim_fail(world, "promise 9: %lld results are left", (long long)sim_results);
+    summarise(scenario, summary);
+    sim_load_finish(&scenario->load);
+    sim_ledger_finish(&scenario->ledger);
+    sim_world_finish(world);
+    free(scenario);
+}

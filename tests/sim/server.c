@@ -1,0 +1,444 @@
+#include "server.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "wire.h"
+
+enum { LSN_STEP = 56, SYNC_US = 200, OWN_US = 150 };
+
+static void go_on(struct sim_backend *backend);
+static void wake(void *context);
+
+void sim_server_init(
+    struct sim_server *server, struct sim_world *world, struct sim_ledger *ledger, uint32_t index)
+{
+    *server = (struct sim_server){
+        .world = world,
+        .ledger = ledger,
+        .index = index,
+        .timeline = 1,
+        .lsn = 0x3000000,
+        .system_identifier = UINT64_C(7300000000000000001),
+        .starts = 1,
+        .max_backends = 100,
+        .next_pid = 1000 * (index + 1),
+        .slowness = 1,
+    };
+    pqr__list_init(&server->backends);
+}
+
+static void backend_free(struct sim_backend *backend)
+{
+    struct pqr__link *link;
+    while ((link = pqr__list_first(&backend->jobs)) != NULL) {
+        pqr__list_remove(&backend->jobs, link);
+        free(pqr__container_of(link, struct sim_job, link));
+    }
+    sim_alarm_clear(backend->server->world, &backend->alarm);
+    pqr__list_remove(&backend->server->backends, &backend->link);
+    if (backend->conn)
+        backend->conn->backend = NULL;
+    free(backend);
+}
+
+void sim_server_finish(struct sim_server *server)
+{
+    struct pqr__link *link;
+    while ((link = pqr__list_first(&server->backends)) != NULL)
+        backend_free(pqr__container_of(link, struct sim_backend, link));
+}
+
+void sim_server_disturbed(struct sim_server *server)
+{
+    server->calm_us = server->world->now_us;
+}
+
+static struct sim_job *current(struct sim_backend *backend)
+{
+    struct pqr__link *link = pqr__list_first(&backend->jobs);
+    return link ? pqr__container_of(link, struct sim_job, link) : NULL;
+}
+
+/* The same, where there must be one. */
+__attribute__((returns_nonnull)) static struct sim_job *running(struct sim_backend *backend)
+{
+    assert(!pqr__list_empty(&backend->jobs));
+    return pqr__container_of(backend->jobs.head.next, struct sim_job, link);
+}
+
+static void sleep_until(struct sim_backend *backend, uint64_t at_us)
+{
+    sim_alarm_set(backend->server->world, &backend->alarm, at_us, wake, backend);
+}
+
+/* --- Transactions -------------------------------------------------------------------------------------- */
+
+static void resolve(struct sim_backend *backend, bool commit)
+{
+    for (size_t i = 0; i < backend->n_pending; i++) {
+        struct sim_entry *entry = backend->pending[i];
+        entry->pending--;
+        if (commit)
+            entry->committed++;
+        else
+            entry->rolled_back++;
+    }
+    if (commit && backend->n_pending > 0)
+        backend->server->lsn += LSN_STEP;
+    backend->n_pending = 0;
+}
+
+/* NULL, or the SQLSTATE that refuses the commit. */
+static const char *commit_pending(struct sim_backend *backend)
+{
+    bool deferred = false;
+    for (size_t i = 0; i < backend->n_pending; i++)
+        deferred |= backend->pending[i]->fate == SIM_DEFERRED;
+    resolve(backend, !deferred);
+    return deferred ? "23503" : NULL;
+}
+
+/* --- Statements ---------------------------------------------------------------------------------------- */
+
+static struct pg_result *identity(struct sim_server *server)
+{
+    if (server->in_recovery && server->upstream && server->upstream->condition == SIM_UP) {
+        server->lsn = sim_between(server->world, server->lsn, server->upstream->lsn);
+        server->timeline = server->upstream->timeline;
+    }
+    struct pg_result *result = sim_result_new(0, "SELECT 1");
+    sim_result_add(result, "%llu", (unsigned long long)server->system_identifier);
+    sim_result_add(result, "%s", server->in_recovery ? "t" : "f");
+    sim_result_add(result, "%X/%X", (unsigned)(server->lsn >> 32), (unsigned)server->lsn);
+    sim_result_add(result, "%u", server->timeline);
+    sim_result_add(result, "2026-01-01 00:00:%02u+00", server->starts);
+    return result;
+}
+
+static const char *own_statement(
+    struct sim_backend *backend, const struct sim_statement *statement, struct pg_result **result)
+{
+    const char *sqlstate = NULL;
+    switch (statement->own) {
+    case PQR__OWN_IDENTITY:
+    case PQR__OWN_PROBE:
+        *result = identity(backend->server);
+        sim_result_add(*result, "%u", backend->pid);
+        sim_result_add(*result, "backend %llu", (unsigned long long)backend->started_us);
+        sim_result_add(*result, "read committed");
+        sim_result_add(*result, "150004");
+        break;
+    case PQR__OWN_CANCEL:
+        *result = sim_result_new(0, "SELECT 1");
+        sim_result_add(*result, "%s", sim_server_cancel(backend->server, statement->cancel_pid) ? "t" : "f");
+        break;
+    case PQR__OWN_BEGIN:
+        backend->tx = PQR__TX_OPEN;
+        backend->read_only = statement->read_only || backend->server->in_recovery;
+        *result = sim_result_new(0, "BEGIN");
+        break;
+    case PQR__OWN_COMMIT:
+        if (backend->tx == PQR__TX_FAILED)
+            resolve(backend, false);
+        else
+            sqlstate = commit_pending(backend);
+        *result = sqlstate ? NULL : sim_result_new(0, backend->tx == PQR__TX_FAILED ? "ROLLBACK" : "COMMIT");
+        backend->tx = PQR__TX_IDLE;
+        break;
+    case PQR__OWN_ROLLBACK:
+        resolve(backend, false);
+        backend->tx = PQR__TX_IDLE;
+        *result = sim_result_new(0, "ROLLBACK");
+        break;
+    case PQR__OWN_DISCARD:
+        if (backend->tx != PQR__TX_IDLE)
+            return "25001";
+        *result = sim_result_new(0, "DISCARD ALL");
+        break;
+    case PQR__OWN_NONE:
+    case PQR__OWN_INIT:
+        *result = sim_result_new(0, "SET");
+        break;
+    }
+    return sqlstate;
+}
+
+static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
+{
+    switch (entry->fate) {
+    case SIM_BAD:
+        return "23505";
+    case SIM_CONFLICT:
+        return entry->tries == 1 ? "40001" : NULL;
+    case SIM_HALF:
+        if (backend->tx != PQR__TX_IDLE)
+            return "2D000";
+        entry->committed++;
+        return "22012";
+    case SIM_FINE:
+    case SIM_DEFERRED:
+    case SIM_ENDLESS:
+    case SIM_STUCK:
+        break;
+    }
+    return NULL;
+}
+
+static const char *statement(struct sim_backend *backend, struct sim_entry *entry, struct pg_result **result)
+{
+    bool writes = sim_kind_writes(entry->kind);
+    if (backend->tx == PQR__TX_FAILED)
+        return "25P02";
+    bool read_only = backend->server->in_recovery || (backend->tx == PQR__TX_OPEN && backend->read_only);
+    if (read_only && (writes || entry->kind == SIM_LOCK_READ))
+        return "25006";
+    const char *sqlstate = fate(backend, entry);
+    if (sqlstate)
+        return sqlstate;
+    if (!writes)
+        entry->reads++;
+    else if (backend->n_pending < SIM_MAX_PENDING) {
+        backend->pending[backend->n_pending++] = entry;
+        entry->pending++;
+    }
+    *result = sim_result_new(entry->nonce, writes ? "INSERT 0 1" : "SELECT 1");
+    sim_result_add(*result, "%llu", (unsigned long long)entry->nonce);
+    return NULL;
+}
+
+/* --- Execution ----------------------------------------------------------------------------------------- */
+
+static void answer(
+    struct sim_backend *backend, enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result)
+{
+    struct sim_job *job = running(backend);
+    if (backend->conn)
+        sim_wire_item(backend->conn, job->flight, backend->item, kind, sqlstate, result);
+    else
+        sim_result_free(result);
+}
+
+static void item_failed(struct sim_backend *backend, const char *sqlstate)
+{
+    backend->aborted = true;
+    if (backend->tx == PQR__TX_OPEN)
+        backend->tx = PQR__TX_FAILED;
+    answer(backend, PQR__ANSWER_ERROR, sqlstate, NULL);
+}
+
+static void item_finished(struct sim_backend *backend)
+{
+    const struct sim_statement *item = &running(backend)->items[backend->item];
+    struct pg_result *result = NULL;
+    const char *sqlstate =
+        item->entry ? statement(backend, item->entry, &result) : own_statement(backend, item, &result);
+    sim_trace(backend->server->world, "  s%u/%u executed %s %llu: %s", backend->server->index, backend->pid,
+        item->entry ? sim_kind_name(item->entry->kind) : "own",
+        item->entry ? (unsigned long long)item->entry->nonce : (unsigned long long)item->own,
+        sqlstate ? sqlstate : "ok");
+    if (sqlstate)
+        item_failed(backend, sqlstate);
+    else
+        answer(backend, PQR__ANSWER_OK, "", result);
+    backend->item++;
+    go_on(backend);
+}
+
+static void start_item(struct sim_backend *backend)
+{
+    struct sim_server *server = backend->server;
+    struct sim_entry *entry = running(backend)->items[backend->item].entry;
+    backend->state = SIM_EXECUTING;
+    uint64_t service_us = OWN_US;
+    if (entry) {
+        entry->tries++;
+        service_us = entry->service_us * server->slowness;
+        bool runs = backend->tx != PQR__TX_FAILED && !(sim_kind_writes(entry->kind) && server->in_recovery);
+        if (runs && (entry->fate == SIM_ENDLESS || entry->fate == SIM_STUCK))
+            return;
+    }
+    sleep_until(backend, server->world->now_us + service_us);
+}
+
+static void synced(struct sim_backend *backend)
+{
+    struct sim_job *job = running(backend);
+    if (backend->tx == PQR__TX_IDLE && backend->aborted) {
+        resolve(backend, false);
+    } else if (backend->tx == PQR__TX_IDLE) {
+        const char *sqlstate = commit_pending(backend);
+        backend->item = job->n_items - 1;
+        if (sqlstate)
+            answer(backend, PQR__ANSWER_ERROR, sqlstate, NULL);
+    }
+    if (backend->conn)
+        sim_wire_settled(backend->conn, job->flight, backend->tx);
+    pqr__list_remove(&backend->jobs, &job->link);
+    free(job);
+    backend->state = SIM_IDLE;
+    backend->item = 0;
+    backend->aborted = false;
+    go_on(backend);
+}
+
+static void go_on(struct sim_backend *backend)
+{
+    struct sim_job *job = current(backend);
+    uint64_t now_us = backend->server->world->now_us;
+    if (!job) {
+        if (backend->eof_us)
+            sleep_until(backend, backend->eof_us);
+        return;
+    }
+    if (job->arrives_us > now_us) {
+        sleep_until(backend, job->arrives_us);
+        return;
+    }
+    for (; backend->aborted && backend->item < job->n_items; backend->item++)
+        answer(backend, PQR__ANSWER_ABORTED, "", NULL);
+    if (backend->item < job->n_items) {
+        start_item(backend);
+        return;
+    }
+    backend->state = SIM_SYNCING;
+    sleep_until(backend, now_us + SYNC_US);
+}
+
+static void wake(void *context)
+{
+    struct sim_backend *backend = context;
+    if (backend->server->frozen) {
+        backend->stalled = true;
+        return;
+    }
+    switch (backend->state) {
+    case SIM_IDLE:
+        if (current(backend)) {
+            go_on(backend);
+        } else if (backend->eof_us) {
+            resolve(backend, false);
+            backend_free(backend);
+        }
+        return;
+    case SIM_EXECUTING:
+        item_finished(backend);
+        return;
+    case SIM_SYNCING:
+        synced(backend);
+        return;
+    }
+}
+
+/* --- From outside -------------------------------------------------------------------------------------- */
+
+void sim_server_thaw(struct sim_server *server)
+{
+    server->frozen = false;
+    pqr__list_each (link, &server->backends) {
+        struct sim_backend *backend = pqr__container_of(link, struct sim_backend, link);
+        if (backend->stalled)
+            sleep_until(backend, server->world->now_us + sim_between(server->world, 0, 100));
+        backend->stalled = false;
+    }
+}
+
+struct sim_backend *sim_backend_start(struct sim_server *server, struct pqr__conn *conn)
+{
+    struct sim_backend *backend = sim_alloc(sizeof(*backend));
+    backend->server = server;
+    backend->conn = conn;
+    backend->pid = server->next_pid++;
+    backend->started_us = server->world->now_us;
+    pqr__list_init(&backend->jobs);
+    pqr__list_push_back(&server->backends, &backend->link);
+    return backend;
+}
+
+void sim_backend_take(struct sim_backend *backend, struct sim_job *job)
+{
+    pqr__list_push_back(&backend->jobs, &job->link);
+    if (backend->state == SIM_IDLE && current(backend) == job)
+        go_on(backend);
+}
+
+void sim_backend_abandoned(struct sim_backend *backend, bool reset)
+{
+    backend->conn = NULL;
+    backend->eof_us = backend->server->world->now_us + backend->server->latency_us;
+    struct sim_job *first = backend->state == SIM_IDLE ? NULL : current(backend);
+    pqr__list_each (link, &backend->jobs) {
+        struct sim_job *job = pqr__container_of(link, struct sim_job, link);
+        if (!reset || job == first)
+            continue;
+        pqr__list_remove(&backend->jobs, link);
+        free(job);
+    }
+    if (backend->state == SIM_IDLE && !backend->stalled)
+        go_on(backend);
+}
+
+/* Whether a commit under way had become durable when everything ended. */
+static bool made_it(struct sim_backend *backend)
+{
+    if (backend->state == SIM_IDLE)
+        return false;
+    struct sim_job *job = running(backend);
+    bool committing = backend->state == SIM_SYNCING && backend->tx == PQR__TX_IDLE && !backend->aborted;
+    committing |= backend->state == SIM_EXECUTING && backend->tx == PQR__TX_OPEN &&
+                  job->items[backend->item].own == PQR__OWN_COMMIT;
+    return committing && sim_chance(backend->server->world, 500);
+}
+
+void sim_backend_die(struct sim_backend *backend, bool politely)
+{
+    struct sim_world *world = backend->server->world;
+    if (made_it(backend))
+        commit_pending(backend);
+    else
+        resolve(backend, false);
+    struct pqr__conn *conn = backend->conn;
+    if (conn && politely && backend->state == SIM_IDLE) {
+        sim_wire_notice(conn, NULL, "57P01", "FATAL");
+    } else if (conn && politely) {
+        uint32_t last = running(backend)->n_items - 1;
+        backend->item = backend->item < last ? backend->item : last;
+        answer(backend, PQR__ANSWER_ERROR, sim_chance(world, 700) ? "57P01" : "", NULL);
+    }
+    backend_free(backend);
+    if (conn)
+        sim_wire_broken(conn, !politely && sim_chance(world, 500));
+}
+
+void sim_server_crash(struct sim_server *server)
+{
+    struct pqr__link *link;
+    bool politely = sim_chance(server->world, 300);
+    while ((link = pqr__list_first(&server->backends)) != NULL)
+        sim_backend_die(pqr__container_of(link, struct sim_backend, link), politely);
+    server->starts++;
+    server->frozen = false;
+}
+
+bool sim_server_cancel(struct sim_server *server, uint32_t pid)
+{
+    pqr__list_each (link, &server->backends) {
+        struct sim_backend *backend = pqr__container_of(link, struct sim_backend, link);
+        if (backend->pid != pid)
+            continue;
+        struct sim_entry *entry =
+            backend->state == SIM_EXECUTING ? running(backend)->items[backend->item].entry : NULL;
+        sim_trace(server->world, "  s%u/%u is told to cancel%s", server->index, pid, entry ? "" : " nothing");
+        if (!entry || entry->fate == SIM_STUCK)
+            return true;
+        sim_alarm_clear(server->world, &backend->alarm);
+        item_failed(backend, "57014");
+        backend->item++;
+        go_on(backend);
+        return true;
+    }
+    return false;
+}

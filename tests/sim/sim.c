@@ -1,0 +1,127 @@
+/* The simulator's command: runs seeds, or one seed with every allocation failing in turn. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "heap.h"
+#include "scenario.h"
+
+/* A crash is reported with its seed, whatever else reports it. */
+#if defined(__SANITIZE_ADDRESS__)
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "abort_on_error=1:handle_abort=0";
+}
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "halt_on_error=1:abort_on_error=1:print_stacktrace=1";
+}
+#endif
+
+static char replay[120];
+
+static void crashed(int signal)
+{
+    ssize_t ignored = write(STDERR_FILENO, replay, strlen(replay));
+    (void)ignored;
+    _exit(128 + signal);
+}
+
+static void run(uint64_t seed, struct sim_options *options, struct sim_summary *summary)
+{
+    char more[60] = "";
+    if (options->fail_at > 0)
+        snprintf(more, sizeof(more), " --fail-at %llu%s", (unsigned long long)options->fail_at,
+            options->fail_on ? " --fail-on" : "");
+    snprintf(replay, sizeof(replay), "crashed; to see it again: sim --seed %llu --trace%s\n",
+        (unsigned long long)seed, more);
+    options->replay = more;
+    sim_scenario_run(seed, options, summary);
+}
+
+static void fail_each_allocation(uint64_t seed, struct sim_summary *summary)
+{
+    struct sim_options options = {0};
+    run(seed, &options, summary);
+    uint64_t allocations = summary->allocations;
+    for (int on = 0; on < 2; on++) {
+        for (uint64_t n = 1; n <= allocations; n++) {
+            options.fail_at = n;
+            options.fail_on = on != 0;
+            run(seed, &options, summary);
+        }
+    }
+    printf("seed %llu: each of %llu allocations failed alone, and with all after it\n",
+        (unsigned long long)seed, (unsigned long long)allocations);
+}
+
+static const char usage[] =
+    "usage: sim [--seeds N] [--from SEED] [--seed SEED] [--trace] [--oom] [--fail-at N [--fail-on]]\n"
+    "Runs the router on simulated servers and a virtual clock, one history a seed.\n"
+    "  --seeds N    that many seeds (default 100), from --from (default 1)\n"
+    "  --seed SEED  one seed\n"
+    "  --trace      print what happens\n"
+    "  --oom        each seed once for each allocation, which fails: alone, and with all after it\n"
+    "  --fail-at N  the Nth allocation fails; --fail-on: and all after it\n"
+    "Ends with 1, and the command that shows it again, when a promise is broken.\n";
+
+int main(int argc, char **argv)
+{
+    static const struct option known[] = {{"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'}, {"seed", required_argument, NULL, 's'},
+        {"trace", no_argument, NULL, 't'}, {"oom", no_argument, NULL, 'o'},
+        {"fail-at", required_argument, NULL, 'a'}, {"fail-on", no_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    uint64_t from = 1, seeds = 100;
+    struct sim_options options = {0};
+    bool each = false;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
+        switch (option) {
+        case 'n':
+            seeds = number;
+            break;
+        case 's':
+            seeds = 1;
+            from = number;
+            break;
+        case 'f':
+            from = number;
+            break;
+        case 't':
+            options.trace = true;
+            break;
+        case 'o':
+            each = true;
+            break;
+        case 'a':
+            options.fail_at = number;
+            break;
+        case 'p':
+            options.fail_on = true;
+            break;
+        default:
+            fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? 0 : 2;
+        }
+    }
+    signal(SIGABRT, crashed);
+    signal(SIGSEGV, crashed);
+    sim_heap_install();
+    struct sim_summary summary = {0};
+    for (uint64_t seed = from; seed < from + seeds; seed++) {
+        if (each)
+            fail_each_allocation(seed, &summary);
+        else
+            run(seed, &options, &summary);
+    }
+    printf("%llu seeds, %llu steps, %llu requests, %llu of them ok\n", (unsigned long long)seeds,
+        (unsigned long long)summary.steps, (unsigned long long)summary.requests,
+        (unsigned long long)summary.ok);
+    return 0;
+}

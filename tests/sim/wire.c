@@ -1,0 +1,555 @@
+#include "wire.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/wheel.h"
+#include "checks.h"
+
+enum { CONNECT_RETRY_US = 20000, CANCEL_RETRY_US = 100000, CANCEL_PATIENCE_US = 6000000 };
+
+enum message_kind { SETTLED, ITEM, NOTICE, BROKEN };
+
+/* Something on its way to the router. */
+struct message {
+    struct pqr__link link;
+    struct sim_alarm alarm;
+    struct pqr__conn *conn;
+    enum message_kind kind;
+    struct pqr__flight *flight;
+    uint32_t index;
+    struct pqr__answer answer;
+    enum pqr__tx_status tx;
+    bool in_recovery;
+    pqr_notice notice;
+};
+
+static struct sim_wire *wire_of(struct pqr__transport *transport)
+{
+    return (struct sim_wire *)(void *)transport;
+}
+
+static const struct pqr__transport_events *events_of(const struct pqr__conn *conn)
+{
+    return conn->wire->transport.events;
+}
+
+/* --- Results ------------------------------------------------------------------------------------------- */
+
+int64_t sim_results;
+
+struct pg_result *sim_result_new(uint64_t nonce, const char *tag)
+{
+    struct pg_result *result = sim_alloc(sizeof(*result));
+    result->nonce = nonce;
+    pqr__text_copy(result->tag, sizeof(result->tag), tag);
+    sim_results++;
+    return result;
+}
+
+void sim_result_add(struct pg_result *result, const char *format, ...)
+{
+    char *value = sim_alloc(64);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(value, 64, format, values);
+    va_end(values);
+    result->values[result->columns++] = value;
+}
+
+void sim_result_free(struct pg_result *result)
+{
+    if (!result)
+        return;
+    for (int i = 0; i < result->columns; i++)
+        free(result->values[i]);
+    free(result);
+    sim_results--;
+}
+
+static const char *result_value(const struct pg_result *result, int row, int column)
+{
+    return row == 0 && column >= 0 && column < result->columns ? result->values[column] : NULL;
+}
+
+static const char *result_tag(const struct pg_result *result)
+{
+    return result->tag;
+}
+
+/* --- Towards the router -------------------------------------------------------------------------------- */
+
+static void message_free(struct message *message)
+{
+    sim_alarm_clear(message->conn->wire->world, &message->alarm);
+    pqr__list_remove(&message->conn->messages, &message->link);
+    sim_result_free(message->answer.result);
+    free(message);
+}
+
+static void drop_messages(struct pqr__conn *conn)
+{
+    struct pqr__link *link;
+    while ((link = pqr__list_first(&conn->messages)) != NULL)
+        message_free(pqr__container_of(link, struct message, link));
+}
+
+static void settle_lost(struct pqr__conn *conn)
+{
+    struct pqr__link *link;
+    while ((link = pqr__list_first(&conn->flights)) != NULL) {
+        struct pqr__flight *flight = pqr__container_of(link, struct pqr__flight, link);
+        pqr__list_remove(&conn->flights, link);
+        conn->told = true;
+        struct pqr__settled facts = {.lost = true,
+            .sent = flight->sent,
+            .tx = PQR__TX_UNKNOWN,
+            .in_recovery = conn->server->in_recovery,
+            .message = "server closed the connection unexpectedly"};
+        sim_trace(conn->wire->world, "  c%u lost its flight, %s", conn->id, flight->sent ? "sent" : "unsent");
+        sim_check_settled(conn->wire->checks, conn, flight, true, PQR__TX_UNKNOWN);
+        events_of(conn)->settled(conn->context, flight, &facts);
+    }
+}
+
+static void conn_free(struct pqr__conn *conn)
+{
+    struct sim_world *world = conn->wire->world;
+    drop_messages(conn);
+    if (conn->backend)
+        sim_backend_abandoned(conn->backend, false);
+    /* A cancel request on its way arrives although nobody waits for its answer. */
+    if (conn->cancelling && conn->server->condition == SIM_UP && !conn->server->frozen &&
+        sim_chance(world, 500))
+        sim_server_cancel(conn->server, conn->cancel_pid);
+    sim_alarm_clear(world, &conn->alarm);
+    sim_alarm_clear(world, &conn->cancel);
+    pqr__list_remove(&conn->wire->conns, &conn->link);
+    free(conn);
+}
+
+static void end(void *context)
+{
+    struct pqr__conn *conn = context;
+    const struct pqr__transport_events *events = events_of(conn);
+    void *receiver = conn->context;
+    settle_lost(conn);
+    sim_trace(conn->wire->world, "  c%u closed", conn->id);
+    sim_check_gone(conn->wire->checks, conn);
+    conn_free(conn);
+    events->closed(receiver);
+}
+
+/* What flew is told soon; that the connection is gone, when the server lets it go. */
+static void settle_then_end(void *context)
+{
+    struct pqr__conn *conn = context;
+    struct sim_world *world = conn->wire->world;
+    sim_alarm_set(
+        world, &conn->alarm, world->now_us + sim_skewed(world, 0, 20 * conn->server->latency_us), end, conn);
+    settle_lost(conn);
+}
+
+static void begin_end(struct pqr__conn *conn)
+{
+    conn->state = SIM_ENDING;
+    drop_messages(conn);
+    if (conn->backend)
+        sim_backend_abandoned(conn->backend, !conn->closed_by_us);
+    conn->backend = NULL;
+}
+
+static void deliver(void *context)
+{
+    struct message *message = context;
+    struct pqr__conn *conn = message->conn;
+    const struct pqr__transport_events *events = events_of(conn);
+    struct message copy = *message;
+    message->answer.result = NULL;
+    message_free(message);
+    struct pqr__settled facts = {.sent = true, .tx = copy.tx, .in_recovery = copy.in_recovery, .message = ""};
+    switch (copy.kind) {
+    case ITEM:
+        sim_check_item(conn->wire->checks, conn, copy.flight, copy.index, copy.answer.kind,
+            copy.answer.sqlstate, copy.answer.result ? copy.answer.result->tag : "");
+        copy.flight->n_answered = copy.index + 1;
+        events->item(conn->context, copy.flight, copy.index, &copy.answer);
+        return;
+    case SETTLED:
+        pqr__list_remove(&conn->flights, &copy.flight->link);
+        sim_check_settled(conn->wire->checks, conn, copy.flight, false, copy.tx);
+        events->settled(conn->context, copy.flight, &facts);
+        return;
+    case NOTICE:
+        events->notice(conn->context, copy.flight, &copy.notice);
+        return;
+    case BROKEN:
+        begin_end(conn);
+        /* Sometimes all in one turn, sometimes the end of the connection comes later. */
+        if (sim_chance(conn->wire->world, 500))
+            end(conn);
+        else
+            settle_then_end(conn);
+        return;
+    }
+}
+
+static struct message *post(struct pqr__conn *conn, enum message_kind kind, struct pqr__flight *flight)
+{
+    struct sim_world *world = conn->wire->world;
+    struct message *message = sim_alloc(sizeof(*message));
+    message->conn = conn;
+    message->kind = kind;
+    message->flight = flight;
+    message->in_recovery = conn->server->in_recovery;
+    message->answer.message = "";
+    uint64_t at_us =
+        world->now_us + sim_skewed(world, conn->server->latency_us, 3 * conn->server->latency_us);
+    if (at_us < conn->last_delivery_us)
+        at_us = conn->last_delivery_us;
+    conn->last_delivery_us = at_us;
+    pqr__list_push_back(&conn->messages, &message->link);
+    sim_alarm_set(world, &message->alarm, at_us, deliver, message);
+    return message;
+}
+
+void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, uint32_t index,
+    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result)
+{
+    struct message *message = post(conn, ITEM, flight);
+    message->index = index;
+    message->answer.kind = kind;
+    message->answer.result = result;
+    message->answer.message = kind == PQR__ANSWER_ERROR ? "the simulated server says no" : "";
+    pqr__text_copy(message->answer.sqlstate, sizeof(message->answer.sqlstate), sqlstate);
+}
+
+void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx)
+{
+    post(conn, SETTLED, flight)->tx = tx;
+}
+
+void sim_wire_notice(
+    struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity)
+{
+    struct message *message = post(conn, NOTICE, flight);
+    pqr__text_copy(message->notice.sqlstate, sizeof(message->notice.sqlstate), sqlstate);
+    pqr__text_copy(message->notice.severity, sizeof(message->notice.severity), severity);
+    pqr__text_copy(message->notice.text, sizeof(message->notice.text), "a simulated notice");
+}
+
+void sim_wire_broken(struct pqr__conn *conn, bool at_once)
+{
+    if (conn->state != SIM_OPEN)
+        return;
+    if (at_once) {
+        drop_messages(conn);
+        conn->last_delivery_us = 0;
+    }
+    post(conn, BROKEN, NULL);
+}
+
+void sim_wire_reset(struct pqr__conn *conn)
+{
+    if (conn->state != SIM_OPEN)
+        return;
+    if (conn->backend)
+        sim_backend_abandoned(conn->backend, sim_chance(conn->wire->world, 500));
+    conn->backend = NULL;
+    sim_wire_broken(conn, true);
+}
+
+void sim_wire_doom(struct pqr__conn *conn)
+{
+    struct sim_backend *backend = conn->backend;
+    if (conn->state != SIM_OPEN || !backend)
+        return;
+    backend->conn = NULL;
+    conn->backend = NULL;
+    conn->doomed = true;
+    sim_backend_die(backend, false);
+    if (!pqr__list_empty(&conn->flights))
+        sim_wire_broken(conn, true);
+}
+
+/* --- Connecting ---------------------------------------------------------------------------------------- */
+
+static void refuse(struct pqr__conn *conn, const char *sqlstate, bool timeout)
+{
+    struct pqr__refusal refusal = {.message = "the simulated server does not want us", .timeout = timeout};
+    pqr__text_copy(refusal.sqlstate, sizeof(refusal.sqlstate), sqlstate);
+    const struct pqr__transport_events *events = events_of(conn);
+    void *receiver = conn->context;
+    sim_trace(conn->wire->world, "  c%u refused%s %s", conn->id, timeout ? ", too late" : "", sqlstate);
+    sim_server_disturbed(conn->server);
+    sim_check_gone(conn->wire->checks, conn);
+    conn_free(conn);
+    events->refused(receiver, &refusal);
+}
+
+static void connected(struct pqr__conn *conn)
+{
+    conn->state = SIM_OPEN;
+    conn->began_in_recovery = conn->server->in_recovery;
+    conn->backend = sim_backend_start(conn->server, conn);
+    sim_trace(
+        conn->wire->world, "  c%u connected to s%u/%u", conn->id, conn->server->index, conn->backend->pid);
+    struct pqr__connect_info info = {
+        .backend_pid = conn->backend->pid,
+        .server_version = 150004,
+        .in_recovery = conn->server->in_recovery,
+        .standard_conforming_strings = true,
+        .encoding_ascii_safe = true,
+    };
+    events_of(conn)->connected(conn->context, &info);
+}
+
+static void try(void *context)
+{
+    struct pqr__conn *conn = context;
+    struct sim_server *server = conn->server;
+    struct sim_world *world = conn->wire->world;
+    if (world->now_us >= conn->give_up_us)
+        refuse(conn, "", true);
+    else if (server->condition == SIM_BLACKHOLE || server->frozen) {
+        uint64_t at_us = world->now_us + CONNECT_RETRY_US;
+        sim_alarm_set(world, &conn->alarm, at_us < conn->give_up_us ? at_us : conn->give_up_us, try, conn);
+    } else if (server->condition == SIM_ABSENT || sim_chance(world, conn->wire->connect_lost))
+        refuse(conn, "", false);
+    else if (server->condition == SIM_REFUSING)
+        refuse(conn, server->sqlstate, false);
+    else if (server->backends.count >= server->max_backends)
+        refuse(conn, "53300", false);
+    else
+        connected(conn);
+}
+
+static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_t timeout_us, void *context,
+    struct pqr__conn **out)
+{
+    struct sim_wire *wire = wire_of(transport);
+    struct sim_world *world = wire->world;
+    if (wire->shut || number >= wire->n_servers)
+        sim_fail(world, "connect to server %u%s", number, wire->shut ? " after shutdown" : "");
+    if (sim_chance(world, wire->connect_no_memory)) {
+        sim_server_disturbed(&wire->servers[number]);
+        return PQR_ENOMEM;
+    }
+    struct pqr__conn *conn = sim_alloc(sizeof(*conn));
+    conn->wire = wire;
+    conn->server = &wire->servers[number];
+    conn->context = context;
+    conn->id = ++wire->next_id;
+    pqr__list_init(&conn->flights);
+    pqr__list_init(&conn->messages);
+    pqr__list_push_back(&wire->conns, &conn->link);
+    sim_trace(world, "  c%u connects to s%u", conn->id, number);
+    sim_check_connect(wire->checks, conn);
+    conn->give_up_us = world->now_us + timeout_us;
+    uint64_t takes_us = sim_skewed(world, conn->server->connect_us, 5 * conn->server->connect_us);
+    sim_alarm_set(
+        world, &conn->alarm, world->now_us + (takes_us < timeout_us ? takes_us : timeout_us), try, conn);
+    *out = conn;
+    return 0;
+}
+
+/* --- Sending ------------------------------------------------------------------------------------------- */
+
+static bool has_words(const char *sql, const char *words)
+{
+    char upper[200];
+    size_t i = 0;
+    for (; sql[i] && i < sizeof(upper) - 1; i++)
+        upper[i] = sql[i] >= 'a' && sql[i] <= 'z' ? (char)(sql[i] - 'a' + 'A') : sql[i];
+    upper[i] = '\0';
+    return strstr(upper, words) != NULL;
+}
+
+static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    struct sim_job *job = sim_alloc(sizeof(*job) + flight->n_items * sizeof(struct sim_statement));
+    job->flight = flight;
+    job->n_items = flight->n_items;
+    for (uint32_t i = 0; i < flight->n_items; i++) {
+        const struct pqr__item *item = &flight->items[i];
+        struct sim_statement *statement = &job->items[i];
+        statement->own = item->own;
+        if (item->own == PQR__OWN_NONE)
+            statement->entry = sim_ledger_find(conn->server->ledger, item->sql);
+        else if (item->own == PQR__OWN_BEGIN)
+            statement->read_only = has_words(item->sql, "READ ONLY");
+        else if (item->own == PQR__OWN_CANCEL && item->n_params > 0 && item->param_values[0])
+            statement->cancel_pid = (uint32_t)strtoul(item->param_values[0], NULL, 10);
+    }
+    return job;
+}
+
+static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    struct sim_wire *wire = conn->wire;
+    struct sim_world *world = wire->world;
+    if (conn->state == SIM_CONNECTING || conn->closed_by_us || conn->told)
+        sim_fail(world, "send on connection c%u, which is not open", conn->id);
+    sim_check_send(wire->checks, conn, flight);
+    pqr__list_push_back(&conn->flights, &flight->link);
+    flight->n_answered = 0;
+    flight->sent = conn->state == SIM_OPEN;
+    if (conn->doomed && conn->state == SIM_OPEN) {
+        sim_wire_broken(conn, false);
+        return;
+    }
+    if (!conn->backend)
+        return;
+    if (sim_chance(world, wire->send_lost)) {
+        flight->sent = false;
+        sim_server_disturbed(conn->server);
+        sim_wire_reset(conn);
+        return;
+    }
+    struct sim_job *job = pack(conn, flight);
+    job->arrives_us =
+        world->now_us + sim_skewed(world, conn->server->latency_us, 3 * conn->server->latency_us);
+    if (job->arrives_us < conn->last_arrival_us)
+        job->arrives_us = conn->last_arrival_us;
+    conn->last_arrival_us = job->arrives_us;
+    if (sim_chance(world, wire->notices))
+        sim_wire_notice(conn, flight, "01000", "WARNING");
+    sim_backend_take(conn->backend, job);
+}
+
+/* --- Cancelling and closing ---------------------------------------------------------------------------- */
+
+static void cancel_done(struct pqr__conn *conn, bool delivered)
+{
+    conn->cancelling = false;
+    events_of(conn)->cancelled(conn->context, delivered);
+}
+
+/* The answer travels a while; the signal has been sent when it sets out. */
+static void cancel_answered(void *context)
+{
+    cancel_done(context, true);
+}
+
+static void cancel_arrives(void *context)
+{
+    struct pqr__conn *conn = context;
+    struct sim_server *server = conn->server;
+    struct sim_world *world = conn->wire->world;
+    if (server->frozen || server->condition == SIM_BLACKHOLE) {
+        uint64_t waited_us = world->now_us - conn->cancel_since_us;
+        if (waited_us > CANCEL_PATIENCE_US)
+            cancel_done(conn, false);
+        else
+            sim_alarm_set(world, &conn->cancel, world->now_us + CANCEL_RETRY_US, cancel_arrives, conn);
+    } else if (server->condition == SIM_ABSENT || sim_chance(world, conn->wire->cancel_lost)) {
+        cancel_done(conn, false);
+    } else {
+        sim_server_cancel(server, conn->cancel_pid);
+        sim_alarm_set(world, &conn->cancel, world->now_us + sim_between(world, 1, server->latency_us),
+            cancel_answered, conn);
+    }
+}
+
+static int op_cancel(struct pqr__conn *conn)
+{
+    struct sim_world *world = conn->wire->world;
+    if (conn->state == SIM_CONNECTING)
+        sim_fail(world, "cancel on connection c%u, which is not open", conn->id);
+    if (conn->cancelling)
+        sim_fail(world, "a second cancel on connection c%u", conn->id);
+    if (conn->state == SIM_ENDING || sim_chance(world, conn->wire->connect_no_memory))
+        return PQR_ENOMEM;
+    sim_trace(world, "  c%u cancel", conn->id);
+    conn->cancelling = true;
+    conn->cancel_since_us = world->now_us;
+    conn->cancel_pid = conn->backend ? conn->backend->pid : 0;
+    uint64_t takes_us = sim_skewed(world, conn->server->latency_us, 10 * conn->server->connect_us);
+    sim_alarm_set(world, &conn->cancel, world->now_us + takes_us, cancel_arrives, conn);
+    return 0;
+}
+
+static void op_close(struct pqr__conn *conn)
+{
+    struct sim_world *world = conn->wire->world;
+    if (conn->state == SIM_ENDING)
+        return;
+    sim_trace(world, "  c%u close", conn->id);
+    conn->closed_by_us = true;
+    begin_end(conn);
+    sim_alarm_set(world, &conn->alarm, world->now_us + sim_between(world, 0, 1000), settle_then_end, conn);
+}
+
+/* --- Timer, clock, the end ------------------------------------------------------------------------------ */
+
+static void timer_due(void *context)
+{
+    struct sim_wire *wire = context;
+    wire->transport.events->timer(wire->transport.router);
+}
+
+static void op_timer_set(struct pqr__transport *transport, uint64_t at_us)
+{
+    struct sim_wire *wire = wire_of(transport);
+    if (wire->shut)
+        sim_fail(wire->world, "timer set after shutdown");
+    if (at_us == PQR__NEVER)
+        sim_alarm_clear(wire->world, &wire->timer);
+    else
+        sim_alarm_set(wire->world, &wire->timer, at_us, timer_due, wire);
+}
+
+static uint64_t op_now_us(struct pqr__transport *transport)
+{
+    return wire_of(transport)->world->now_us;
+}
+
+static void is_down(void *context)
+{
+    struct sim_wire *wire = context;
+    wire->gone = true;
+    wire->transport.events->down(wire->transport.router);
+}
+
+static void op_shutdown(struct pqr__transport *transport)
+{
+    struct sim_wire *wire = wire_of(transport);
+    if (wire->shut || wire->conns.count > 0)
+        sim_fail(
+            wire->world, "shutdown with %u connections%s", wire->conns.count, wire->shut ? ", twice" : "");
+    wire->shut = true;
+    sim_alarm_clear(wire->world, &wire->timer);
+    sim_alarm_set(
+        wire->world, &wire->down, wire->world->now_us + sim_between(wire->world, 0, 1000), is_down, wire);
+}
+
+static const struct pqr__transport_ops sim_ops = {
+    .connect = op_connect,
+    .send = op_send,
+    .cancel = op_cancel,
+    .close = op_close,
+    .timer_set = op_timer_set,
+    .now_us = op_now_us,
+    .shutdown = op_shutdown,
+    .result_free = sim_result_free,
+    .result_value = result_value,
+    .result_tag = result_tag,
+};
+
+void sim_wire_init(struct sim_wire *wire, struct sim_world *world, struct sim_checks *checks)
+{
+    *wire = (struct sim_wire){.transport.ops = &sim_ops, .world = world, .checks = checks};
+    pqr__list_init(&wire->conns);
+}
+
+void sim_wire_finish(struct sim_wire *wire)
+{
+    sim_alarm_clear(wire->world, &wire->timer);
+    sim_alarm_clear(wire->world, &wire->down);
+    struct pqr__link *link;
+    while ((link = pqr__list_first(&wire->conns)) != NULL)
+        conn_free(pqr__container_of(link, struct pqr__conn, link));
+}

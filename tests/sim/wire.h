@@ -1,0 +1,81 @@
+/* Connections between the router and the simulated servers: transport.h's third implementation besides the real one.
+   What happens on a connection reaches the router in order, after the wire's latency; a loss may overtake it. */
+#ifndef SIM_WIRE_H
+#define SIM_WIRE_H
+
+#include "server.h"
+
+struct sim_checks;
+
+enum sim_conn_state { SIM_CONNECTING, SIM_OPEN, SIM_ENDING };
+
+struct pqr__conn {
+    struct sim_wire *wire;
+    struct sim_server *server;
+    struct sim_backend *backend;
+    void *context;
+    struct pqr__link link;
+    unsigned id;
+    enum sim_conn_state state;
+    bool doomed;       /* the backend is gone, the client will see it at its next send */
+    bool closed_by_us; /* by the router */
+    bool told;         /* a flight was settled as lost */
+    struct pqr__list flights, messages;
+    struct sim_alarm alarm; /* connecting, then closing */
+    struct sim_alarm cancel;
+    bool cancelling;
+    uint32_t cancel_pid;
+    uint64_t give_up_us, cancel_since_us; /* connecting, cancelling */
+    uint64_t last_arrival_us, last_delivery_us;
+
+    /* Kept by checks.c. */
+    bool began_in_recovery, identified, initialised, began, dirty;
+    struct sim_owner *owner; /* of the transaction it serves; NULL: not known yet */
+};
+
+struct sim_wire {
+    struct pqr__transport transport; /* first */
+    struct sim_world *world;
+    struct sim_checks *checks;
+    struct sim_server *servers;
+    uint32_t n_servers;
+    struct pqr__list conns;
+    struct sim_alarm timer, down;
+    unsigned next_id;
+    bool shut, gone;
+    /* Chances in a thousand. */
+    unsigned connect_no_memory, connect_lost, send_lost, cancel_lost, notices;
+};
+
+/* The transport's results. */
+struct pg_result {
+    uint64_t nonce; /* of the statement it answers; 0: one of ours */
+    int columns;
+    char *values[12];
+    char tag[24];
+};
+
+extern int64_t sim_results; /* alive */
+
+void sim_wire_init(struct sim_wire *wire, struct sim_world *world, struct sim_checks *checks);
+void sim_wire_finish(struct sim_wire *wire);
+
+/* From a backend. */
+void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, uint32_t index,
+    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result);
+void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx);
+void sim_wire_notice(
+    struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity);
+/* The backend is gone. at_once: what was under way to the client is lost too. */
+void sim_wire_broken(struct pqr__conn *conn, bool at_once);
+
+/* The client's end of the connection breaks; the backend learns it later. */
+void sim_wire_reset(struct pqr__conn *conn);
+/* The backend dies, and nobody tells the client. */
+void sim_wire_doom(struct pqr__conn *conn);
+
+struct pg_result *sim_result_new(uint64_t nonce, const char *tag);
+void sim_result_add(struct pg_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_result_free(struct pg_result *result);
+
+#endif
