@@ -122,7 +122,8 @@ uint64_t sim_skewed(struct sim_world *world, uint64_t low, uint64_t high)
     return low + span;
 }
 
-static void print(const struct sim_world *world, FILE *to, const char *format, va_list values)
+__attribute__((format(printf, 3, 0))) static void print(
+    const struct sim_world *world, FILE *to, const char *format, va_list values)
 {
     fprintf(to, "%10.3f ms  ", (double)(world->now_us - START_US) / 1000);
     vfprintf(to, format, values);
