@@ -10,6 +10,12 @@ enum item { ITEM_NAME = 0, ITEM_TYPE, ITEM_MORE };
 
 /* --- Type names --- */
 
+static bool is_name(const struct pqr__seen *seen)
+{
+    return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED ||
+           seen->token.kind == PQR__TOKEN_UNICODE;
+}
+
 /* A type is expected at the current token. */
 static void type_name(struct pqr__sql *scan)
 {
@@ -20,15 +26,13 @@ static void type_name(struct pqr__sql *scan)
     else if (seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0)
         scan->type = PQR__TYPE_DONE;
     else
-        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+        pqr__sql_doubt(scan, is_name(seen) ? PQR__REASON_TYPE : PQR__REASON_NOT_RECOGNISED, seen);
 }
 
 /* The current token stands in the list of an alias's columns: names, perhaps with types. */
 static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    bool is_name = seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED ||
-                   seen->token.kind == PQR__TOKEN_UNICODE;
     if (seen->token.kind == PQR__TOKEN_CLOSE)
         return false;
     if (seen->token.kind == PQR__TOKEN_COMMA) {
@@ -36,14 +40,14 @@ static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
         return true;
     }
     if (frame->item == ITEM_MORE)
-        return is_name || seen->token.kind == PQR__TOKEN_DOT;
-    if (!is_name) /* it was a call after all */
+        return is_name(seen) || seen->token.kind == PQR__TOKEN_DOT;
+    if (!is_name(seen)) /* it was a call after all */
         pqr__sql_doubt(
             scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, seen->token.kind == PQR__TOKEN_OPEN ? 1 : 2));
     else if (frame->item == ITEM_TYPE)
         type_name(scan);
     frame->item++;
-    return is_name;
+    return is_name(seen);
 }
 
 bool pqr__sql_type(struct pqr__sql *scan)

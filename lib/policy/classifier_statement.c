@@ -295,6 +295,16 @@ static void look_through_explain(struct pqr__sql *scan)
         pqr__sql_next(scan);
 }
 
+/* ((SELECT 1)) */
+static void read_parenthesised(struct pqr__sql *scan)
+{
+    for (; kind(scan) == PQR__TOKEN_OPEN; pqr__sql_next(scan))
+        pqr__sql_query(scan);
+    if (!begins_query(pqr__sql_seen(scan, 0)))
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
+    read_query(scan);
+}
+
 static void reset(struct pqr__sql *scan)
 {
     scan->finding = (struct pqr__finding){
@@ -344,7 +354,7 @@ void pqr__sql_statement(struct pqr__sql *scan)
     scan->leading = (enum pqr__keyword)first->keyword;
     scan->begun = scan->leading == PQR__KW_CALL;
     if (kind(scan) == PQR__TOKEN_OPEN) {
-        read_query(scan);
+        read_parenthesised(scan);
     } else if (leading == NULL) {
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, first);
         read_utility(scan);

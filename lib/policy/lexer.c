@@ -15,64 +15,38 @@ enum {
     WORDLIKE = LETTER | DIGIT | DOLLAR,
 };
 
-#define SEVEN(c)   c, c, c, c, c, c, c
-#define SIXTEEN(c) SEVEN(c), SEVEN(c), c, c
-
+/* clang-format off */
+#define L LETTER
+#define D DIGIT
+#define M DOLLAR
+#define S SPACE
+#define N (SPACE | NEWLINE)
+#define O SYMBOL
 static const unsigned char classes[256] = {
-    ['\t'] = SPACE,
-    ['\n'] = SPACE | NEWLINE,
-    ['\v'] = SPACE,
-    ['\f'] = SPACE,
-    ['\r'] = SPACE | NEWLINE,
-    [' '] = SPACE,
-    ['$'] = DOLLAR,
-    ['_'] = LETTER,
-    ['~'] = SYMBOL,
-    ['!'] = SYMBOL,
-    ['@'] = SYMBOL,
-    ['#'] = SYMBOL,
-    ['%'] = SYMBOL,
-    ['^'] = SYMBOL,
-    ['&'] = SYMBOL,
-    ['|'] = SYMBOL,
-    ['`'] = SYMBOL,
-    ['?'] = SYMBOL,
-    ['+'] = SYMBOL,
-    ['-'] = SYMBOL,
-    ['*'] = SYMBOL,
-    ['/'] = SYMBOL,
-    ['<'] = SYMBOL,
-    ['>'] = SYMBOL,
-    ['='] = SYMBOL,
-    ['0'] = DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    DIGIT,
-    ['A'] = SIXTEEN(LETTER),
-    SEVEN(LETTER),
-    LETTER,
-    LETTER,
-    LETTER,
-    ['a'] = SIXTEEN(LETTER),
-    SEVEN(LETTER),
-    LETTER,
-    LETTER,
-    LETTER,
-    [128] = SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
-    SIXTEEN(LETTER),
+    0, 0, 0, 0, 0, 0, 0, 0, 0, S, N, S, S, N, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    S, O, 0, O, M, O, O, 0, 0, 0, O, O, 0, O, 0, O,
+    D, D, D, D, D, D, D, D, D, D, 0, 0, O, O, O, O,
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, 0, 0, 0, O, L,
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, 0, O, 0, O, 0,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
+    L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L,
 };
+#undef L
+#undef D
+#undef M
+#undef S
+#undef N
+#undef O
+/* clang-format on */
 
 static bool is(char byte, unsigned mask)
 {
@@ -82,7 +56,9 @@ static bool is(char byte, unsigned mask)
 /* The byte at p + n, NUL beyond the end (a NUL begins and continues nothing). */
 static char peek(const struct pqr__lexer *lexer, const char *p, size_t n)
 {
-    return (size_t)(lexer->end - p) > n ? p[n] : '\0';
+    if ((size_t)(lexer->end - p) <= n)
+        return '\0';
+    return p[n];
 }
 
 static const char *skip(const struct pqr__lexer *lexer, const char *p, unsigned mask)
@@ -154,8 +130,10 @@ static bool skip_blank(struct pqr__lexer *lexer)
             p = line_comment(p, lexer->end);
         else if (opens(lexer, p, '/', '*')) {
             const char *end = block_comment(p, lexer->end);
-            if (end == NULL)
+            if (end == NULL) {
+                lexer->at = p;
                 return false;
+            }
             p = end;
         } else
             break;
@@ -285,44 +263,51 @@ static void dollar(struct pqr__lexer *lexer, struct pqr__token *token)
 
 /* --- Words (4.1.1); a letter before a quote may be a string's prefix --- */
 
+/* U&'...' (refused without standard_conforming_strings, 4.1.2.3) and U&"...". */
+static bool unicode(struct pqr__lexer *lexer, struct pqr__token *token)
+{
+    const char *p = lexer->at;
+    char quote = peek(lexer, p, 2);
+    if (peek(lexer, p, 1) != '&' || (quote != '"' && quote != '\''))
+        return false;
+    if (quote == '"')
+        identifier(lexer, token, p + 3, PQR__TOKEN_UNICODE);
+    else if (lexer->standard_strings)
+        string(lexer, token, p + 3, PLAIN);
+    else
+        fail(lexer, token);
+    return true;
+}
+
 /* True when the word was a prefix and the token is made. */
 static bool prefixed(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    const char *p = lexer->at;
-    char next = peek(lexer, p, 1);
-    if (next != '\'' && next != '&')
-        return false;
-    switch (*p | 0x20) {
-    case 'e':
-        if (next == '\'')
-            string(lexer, token, p + 2, ESCAPED);
-        return next == '\'';
-    case 'b':
-    case 'x':
-        if (next == '\'')
-            string(lexer, token, p + 2, BITS);
-        return next == '\'';
-    case 'n': /* N'...' is the type nchar and a plain string */
-        if (next == '\'')
-            string(lexer, token, p + 2, lexer->standard_strings ? PLAIN : ESCAPED);
-        return next == '\'';
+    enum string_form form = PLAIN;
+    switch (*lexer->at) {
     case 'u':
-        if (next != '&')
-            return false;
-        if (peek(lexer, p, 2) == '"') {
-            identifier(lexer, token, p + 3, PQR__TOKEN_UNICODE);
-            return true;
-        }
-        if (peek(lexer, p, 2) != '\'')
-            return false;
-        if (lexer->standard_strings) /* 4.1.2.3: refused without them */
-            string(lexer, token, p + 3, PLAIN);
-        else
-            fail(lexer, token);
-        return true;
+    case 'U':
+        return unicode(lexer, token);
+    case 'e':
+    case 'E':
+        form = ESCAPED;
+        break;
+    case 'b':
+    case 'B':
+    case 'x':
+    case 'X':
+        form = BITS;
+        break;
+    case 'n': /* the type nchar and a usual string */
+    case 'N':
+        form = lexer->standard_strings ? PLAIN : ESCAPED;
+        break;
     default:
         return false;
     }
+    if (peek(lexer, lexer->at, 1) != '\'')
+        return false;
+    string(lexer, token, lexer->at + 2, form);
+    return true;
 }
 
 static void word(struct pqr__lexer *lexer, struct pqr__token *token)

@@ -1,0 +1,71 @@
+/* libFuzzer: any bytes, both settings of standard_conforming_strings. Beside memory errors it looks for answers
+   that cannot be: a word outside of the text, a harmless text that stays harmless when a write follows it, a
+   reason that does not end. The first byte chooses the dialect.
+
+     CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+     ninja -C build-fuzz
+     build-fuzz/tests/fuzz/fuzz_classifier -max_total_time=300 -dict=tests/fuzz/sql.dict /tmp/found tests/fuzz/corpus */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/classifier.h"
+#include "policy/lexer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_tokens(const char *sql, size_t length, bool standard_strings)
+{
+    struct pqr__lexer lexer;
+    struct pqr__token token;
+    const char *end = sql;
+    pqr__lexer_init(&lexer, sql, length, standard_strings);
+    do {
+        pqr__lexer_next(&lexer, &token);
+        check(token.at >= end && token.at + token.length <= sql + length);
+        check(token.length > 0 || token.kind == PQR__TOKEN_END);
+        end = token.at + token.length;
+    } while (token.kind != PQR__TOKEN_END);
+    check(end == sql + length);
+}
+
+/* Text that ends whole, with a write after it. */
+static void check_tail(const char *sql, size_t length, const struct pqr__dialect *dialect)
+{
+    static const char tail[] = "\n;delete from t";
+    struct pqr__verdict verdict;
+    char *longer = malloc(length + sizeof(tail));
+    if (longer == NULL)
+        return;
+    memcpy(longer, sql, length);
+    memcpy(longer + length, tail, sizeof(tail));
+    pqr__classify(&verdict, longer, length + sizeof(tail) - 1, dialect);
+    check(verdict.route != PQR_CLASS_REPLICA);
+    free(longer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    const struct pqr__dialect dialect = {.standard_conforming_strings = data[0] % 2 == 0, .ascii_safe = true};
+    const char *sql = (const char *)data + 1;
+    size_t length = size - 1;
+    struct pqr__verdict verdict;
+    char reason[120];
+    pqr__classify(&verdict, sql, length, &dialect);
+    check((size_t)verdict.word_offset + verdict.word_length <= length);
+    check(verdict.route != PQR_CLASS_REPLICA || verdict.effect == PQR__EFFECT_READ ||
+        verdict.effect == PQR__EFFECT_COPY);
+    pqr__verdict_text(&verdict, sql, reason, sizeof(reason));
+    check(memchr(reason, '\0', sizeof(reason)) != NULL && reason[0] != '\0');
+    check_tokens(sql, length, dialect.standard_conforming_strings);
+    check_tail(sql, length, &dialect);
+    return 0;
+}
