@@ -137,6 +137,7 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
     router->dialect_known = true;
     if (!news)
         return;
+    pqr__memo_clear(&router->memo);
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
             classify_lane(&router->queue.lanes[role][lane]);

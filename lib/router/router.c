@@ -390,6 +390,7 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__random_seed(&router->random, seed);
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
+    pqr__memo_init(&router->memo, pqr__random_next(&router->random), PQR__MEMO_BYTES);
     pqr__request_store_init(&router->store);
     pqr__list_init(&router->finished);
     pqr__list_init(&router->waiters);
@@ -433,6 +434,7 @@ void pqr__router_start(pqr_router *router, struct pqr__transport *transport)
 void pqr__router_free(pqr_router *router)
 {
     pqr__request_store_finish(&router->store);
+    pqr__memo_finish(&router->memo);
     pqr__free(router->backends);
     pqr_config_free(router->config);
     pqr__free(router);

@@ -11,10 +11,14 @@
 #include "policy/balancer.h"
 #include "policy/budget.h"
 #include "policy/freshness.h"
+#include "policy/memo.h"
 #include "router/backend.h"
 #include "router/request.h"
 
-enum { PQR__SERVERS_MAX = 64 };
+enum {
+    PQR__SERVERS_MAX = 64,
+    PQR__MEMO_BYTES = 256 * 1024, /* of texts whose verdict is remembered */
+};
 
 /* XX(name, word) */
 #define PQR__ROUTER_MAP(XX)                                                          \
@@ -41,6 +45,7 @@ struct pqr_router {
     struct pqr__random random;
     struct pqr__dialect dialect; /* as the connections opened so far tell */
     bool dialect_known;
+    struct pqr__memo memo;
 
     struct pqr__wheel wheel;
     uint64_t armed_us;
