@@ -54,11 +54,11 @@ static void check_entry(struct pqr__draft *draft, struct pqr__draft_entry *entry
     char path[32];
     snprintf(path, sizeof(path), "servers[%u].", (unsigned)entry->index);
     struct bounds bounds = {.path = path,
-        .min = lines[PQR__SERVER_KEY_MIN] ? entry->min : draft->config.pool.min,
-        .max = lines[PQR__SERVER_KEY_MAX] ? entry->max : draft->config.pool.max,
-        .line = first_line(lines[PQR__SERVER_KEY_MAX], lines[PQR__SERVER_KEY_MIN], entry->line)};
+        .min = lines[PQR__ENTRY_KEY_MIN] ? entry->min : draft->config.pool.min,
+        .max = lines[PQR__ENTRY_KEY_MAX] ? entry->max : draft->config.pool.max,
+        .line = first_line(lines[PQR__ENTRY_KEY_MAX], lines[PQR__ENTRY_KEY_MIN], entry->line)};
     /* An entry that sets neither has pool's bounds, and pool's problems. */
-    if (lines[PQR__SERVER_KEY_MIN] || lines[PQR__SERVER_KEY_MAX])
+    if (lines[PQR__ENTRY_KEY_MIN] || lines[PQR__ENTRY_KEY_MAX])
         check_bounds(draft, &bounds);
 }
 
@@ -66,7 +66,8 @@ static void check_total(struct pqr__draft *draft)
 {
     const struct pqr_config *config = &draft->config;
     uint32_t each = config->pool.admin_reserved + BESIDE_RESERVED;
-    uint64_t least = (uint64_t)each * config->n_servers;
+    uint32_t n = config->n_servers > draft->n_entries ? config->n_servers : draft->n_entries;
+    uint64_t least = (uint64_t)each * n;
     uint64_t mins = 0;
     for (uint32_t i = 0; i < config->n_servers; i++)
         mins += config->servers[i].min;
@@ -78,7 +79,7 @@ static void check_total(struct pqr__draft *draft)
             "pool.max_total is %u; it must be at least %llu: %u servers, each with a probe, "
             "pool.admin_reserved (%u) "
             "and one connection for everybody",
-            (unsigned)config->pool.max_total, (unsigned long long)least, (unsigned)config->n_servers,
+            (unsigned)config->pool.max_total, (unsigned long long)least, (unsigned)n,
             (unsigned)config->pool.admin_reserved);
     if (config->pool.max_total < mins)
         pqr__problem_add(&draft->problems, line,

@@ -7,35 +7,12 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "config/draft.h"
-#include "config/servers.h"
+#include "config/server.h"
 
 static void free_wiped(char *text)
 {
     if (text)
         pqr__free_wiped(text, strlen(text));
-}
-
-void pqr__server_config_finish(struct pqr__server_config *server)
-{
-    for (size_t i = 0; server->keywords && server->keywords[i]; i++)
-        pqr__free(server->keywords[i]);
-    for (size_t i = 0; server->values && server->values[i]; i++)
-        free_wiped(server->values[i]);
-    pqr__free(server->keywords);
-    pqr__free(server->values);
-    pqr__free(server->name);
-    pqr__free(server->host);
-    pqr__free(server->port);
-    pqr__free(server->dbname);
-    *server = (struct pqr__server_config){0};
-}
-
-const char *pqr__server_config_value(const struct pqr__server_config *server, const char *keyword)
-{
-    for (size_t i = 0; server->keywords[i]; i++)
-        if (strcmp(server->keywords[i], keyword) == 0)
-            return server->values[i];
-    return NULL;
 }
 
 static void finish(struct pqr_config *config)

@@ -8,8 +8,9 @@
 #include "base/alloc.h"
 #include "pqrouter.h"
 
-/* No value of target_session_attrs: libpq refuses it after it has resolved and checked everything else, and before it
-   opens a socket. */
+/* No value of target_session_attrs: libpq refuses it after it has resolved and checked everything else, and
+   before it opens a socket. It stands in for the password too, which is not needed for this, and keeps libpq from
+   looking for one in ~/.pgpass. */
 static const char marker[] = "pqrouter-resolves";
 
 static PQconninfoOption *find(const struct pqr__conninfo *conninfo, const char *keyword)
@@ -164,25 +165,38 @@ static void explain_refusal(char *why, size_t size, const struct pqr__conninfo *
             "libpq refuses a value in it; the PostgreSQL manual, section 34.1.2, has those allowed");
 }
 
+static const char *const marked[] = {"target_session_attrs", "password"};
+enum { N_MARKED = sizeof(marked) / sizeof(marked[0]) };
+
+static bool is_marked(const char *keyword)
+{
+    for (size_t i = 0; i < N_MARKED; i++)
+        if (strcmp(marked[i], keyword) == 0)
+            return true;
+    return false;
+}
+
 static PGconn *resolve(const struct pqr__conninfo *conninfo)
 {
     size_t n = 0;
     while (conninfo->options[n].keyword)
         n++;
-    const char **keywords = pqr__calloc(n + 2, sizeof(*keywords));
-    const char **values = pqr__calloc(n + 2, sizeof(*values));
+    const char **keywords = pqr__calloc(n + N_MARKED + 1, sizeof(*keywords));
+    const char **values = pqr__calloc(n + N_MARKED + 1, sizeof(*values));
     PGconn *conn = NULL;
     size_t used = 0;
     for (size_t i = 0; keywords && values && i < n; i++) {
         const PQconninfoOption *option = &conninfo->options[i];
-        if (!option->val || strcmp(option->keyword, "target_session_attrs") == 0)
+        if (!option->val || is_marked(option->keyword))
             continue;
         keywords[used] = option->keyword;
         values[used++] = option->val;
     }
     if (keywords && values) {
-        keywords[used] = "target_session_attrs";
-        values[used] = marker;
+        for (size_t i = 0; i < N_MARKED; i++) {
+            keywords[used] = marked[i];
+            values[used++] = marker;
+        }
         conn = PQconnectStartParams(keywords, values, 0);
     }
     pqr__free(keywords);

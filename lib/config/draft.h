@@ -41,14 +41,14 @@ enum pqr__key_index {
     PQR__N_KEYS
 };
 
-enum pqr__server_key_index {
-    PQR__SERVER_KEY_NAME,
-    PQR__SERVER_KEY_CONNECTION,
-    PQR__SERVER_KEY_ROLE,
-    PQR__SERVER_KEY_WEIGHT,
-    PQR__SERVER_KEY_MIN,
-    PQR__SERVER_KEY_MAX,
-    PQR__N_SERVER_KEYS
+enum pqr__entry_key_index {
+    PQR__ENTRY_KEY_NAME,
+    PQR__ENTRY_KEY_CONNECTION,
+    PQR__ENTRY_KEY_ROLE,
+    PQR__ENTRY_KEY_WEIGHT,
+    PQR__ENTRY_KEY_MIN,
+    PQR__ENTRY_KEY_MAX,
+    PQR__N_ENTRY_KEYS
 };
 
 /* One entry of `servers`; it becomes as many servers as its connection string has hosts. */
@@ -57,9 +57,9 @@ struct pqr__draft_entry {
     char *connection;
     enum pqr__expected_role role;
     uint32_t weight, min, max;
-    uint32_t index;                     /* in the list, for messages */
-    uint32_t line;                      /* where the entry begins */
-    uint32_t lines[PQR__N_SERVER_KEYS]; /* 0: not set */
+    uint32_t index;                    /* in the list, for messages */
+    uint32_t line;                     /* where the entry begins */
+    uint32_t lines[PQR__N_ENTRY_KEYS]; /* 0: not set */
 };
 
 enum { PQR__MAX_SERVERS = 64 };
@@ -73,7 +73,7 @@ struct pqr__draft {
     uint32_t n_entries;
     uint32_t server_entry[PQR__MAX_SERVERS]; /* which entry a server came from */
     uint64_t told_files;                     /* whose modes were complained of, a bit each */
-    uint32_t notes;                          /* which notes were made, a bit each */
+    bool connect_timeout_taken;              /* from a connection string */
     struct pqr__document document;
     struct pqr__problems problems;
 };

@@ -50,7 +50,7 @@ static int read_all(int fd, struct pqr__file *file, size_t limit, char *why, siz
         if (count == 0)
             return 0;
         if (file->length > limit) {
-            snprintf(why, size, "it has more than %zu bytes", limit);
+            snprintf(why, size, "it is larger than the %zu bytes that are left of 1 MB", limit);
             return PQR_EIO;
         }
     }

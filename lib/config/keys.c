@@ -1,4 +1,4 @@
-/* Times in the table are microseconds, sizes bytes. */
+/* The table. Its times are microseconds, its sizes bytes. */
 #include "config/keys.h"
 
 #include <string.h>
@@ -86,64 +86,12 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
 #define AT(member) .offset = offsetof(struct pqr__draft_entry, member)
 
 /* min and max have no default of their own: pool.min and pool.max stand in for them. */
-const struct pqr__key pqr__server_keys[PQR__N_SERVER_KEYS] = {
-    [PQR__SERVER_KEY_NAME] = {"name", .type = PQR__KEY_TEXT, AT(name)},
-    [PQR__SERVER_KEY_CONNECTION] = {"connection", .type = PQR__KEY_SECRET, AT(connection)},
-    [PQR__SERVER_KEY_ROLE] = {"role", .type = PQR__KEY_WORD, .initial = "any", .words = roles, AT(role)},
-    [PQR__SERVER_KEY_WEIGHT] = {"weight", NUMBER, .initial = "100", RANGE(1, 1000), AT(weight)},
-    [PQR__SERVER_KEY_MIN] = {"min", NUMBER, RANGE(0, 10000), AT(min)},
-    [PQR__SERVER_KEY_MAX] = {"max", NUMBER, RANGE(0, 10000), AT(max)},
+const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS] = {
+    [PQR__ENTRY_KEY_NAME] = {"name", .type = PQR__KEY_TEXT, AT(name)},
+    [PQR__ENTRY_KEY_CONNECTION] = {"connection", .type = PQR__KEY_SECRET, AT(connection)},
+    [PQR__ENTRY_KEY_ROLE] = {"role", .type = PQR__KEY_WORD, .initial = "any", .words = roles, AT(role)},
+    [PQR__ENTRY_KEY_WEIGHT] = {"weight", NUMBER, .initial = "100", RANGE(1, 1000), AT(weight)},
+    [PQR__ENTRY_KEY_MIN] = {"min", NUMBER, RANGE(0, 10000), AT(min)},
+    [PQR__ENTRY_KEY_MAX] = {"max", NUMBER, RANGE(0, 10000), AT(max)},
 };
 /* clang-format on */
-
-enum { LONGEST = 40 };
-
-/* Levenshtein's distance; words longer than any key of ours are far from all of them. */
-static size_t distance(const char *left, const char *right)
-{
-    size_t row[LONGEST + 1];
-    size_t n_left = strlen(left);
-    size_t n_right = strlen(right);
-    if (n_left > LONGEST || n_right > LONGEST)
-        return SIZE_MAX / 2;
-    for (size_t j = 0; j <= n_right; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n_left; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n_right; j++) {
-            size_t best = diagonal + (left[i - 1] != right[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[n_right];
-}
-
-static const char *last_part(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    return dot ? dot + 1 : path;
-}
-
-const struct pqr__key *pqr__key_nearest(const struct pqr__key *keys, size_t n_keys, const char *path)
-{
-    const struct pqr__key *nearest = NULL;
-    size_t best = SIZE_MAX;
-    const char *last = last_part(path);
-    for (size_t i = 0; i < n_keys; i++) {
-        size_t whole = distance(path, keys[i].path);
-        /* The right word in the wrong group is a little further away than in the right one. */
-        size_t part = 1 + distance(last, last_part(keys[i].path));
-        size_t this = whole < part ? whole : part;
-        if (this < best) {
-            best = this;
-            nearest = &keys[i];
-        }
-    }
-    return best <= 1 + strlen(last) / 3 ? nearest : NULL;
-}

@@ -30,9 +30,14 @@ struct pqr__key {
 };
 
 extern const struct pqr__key pqr__keys[PQR__N_KEYS];
-extern const struct pqr__key pqr__server_keys[PQR__N_SERVER_KEYS];
+extern const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS];
 
-/* For people who wrote a key that there is not: the nearest one, or NULL when none is near. */
-const struct pqr__key *pqr__key_nearest(const struct pqr__key *keys, size_t n_keys, const char *path);
+/* For people who wrote a key that there is not: writes the nearest one, or the nearest group when they wrote a group.
+   False: none is near. */
+bool pqr__key_nearest(
+    char *out, size_t size, const struct pqr__key *keys, size_t n_keys, const char *path, bool group);
+
+/* The keys of the group that path is in; at the top, keys and groups. */
+void pqr__key_siblings(char *out, size_t size, const struct pqr__key *keys, size_t n_keys, const char *path);
 
 #endif

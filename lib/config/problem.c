@@ -64,11 +64,13 @@ static size_t write_line(
     char *out, size_t size, const struct pqr__problem *problem, const struct pqr__document *document)
 {
     struct pqr__origin origin = pqr__document_origin(document, problem->line);
+    char file[LINE_SIZE];
     int length;
+    pqr__text_escape(file, sizeof(file), origin.file);
     if (origin.line)
-        length = snprintf(out, size, "%s:%u: %s\n", origin.file, (unsigned)origin.line, problem->text);
+        length = snprintf(out, size, "%s:%u: %s\n", file, (unsigned)origin.line, problem->text);
     else if (document->n_files > 0)
-        length = snprintf(out, size, "%s: %s\n", origin.file, problem->text);
+        length = snprintf(out, size, "%s: %s\n", file, problem->text);
     else
         length = snprintf(out, size, "%s\n", problem->text);
     return length > 0 && (size_t)length < size ? (size_t)length : 0;

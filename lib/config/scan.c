@@ -216,7 +216,7 @@ static bool is_float(const char *at, const char *end)
     return digits > 0 && at == end;
 }
 
-bool pqr__scan_number(const struct pqr__word *word, bool *integer, bool *fits, int32_t *value)
+bool pqr__scan_number(const struct pqr__word *word, struct pqr__number *out)
 {
     const char *at = word->start;
     const char *end = at + word->length;
@@ -228,14 +228,13 @@ bool pqr__scan_number(const struct pqr__word *word, bool *integer, bool *fits, i
         at += 2;
     else if (sign)
         at++;
-    *integer = read_digits(at, end, hex ? 16 : 10, &wide);
-    *fits = false;
-    if (!*integer)
+    *out = (struct pqr__number){.integer = read_digits(at, end, hex ? 16 : 10, &wide)};
+    if (!out->integer)
         return !hex && is_float(at, end);
     if (negative)
         wide = -wide;
-    *fits = wide >= INT32_MIN && wide <= INT32_MAX;
-    if (*fits)
-        *value = (int32_t)wide;
+    out->fits = wide >= INT32_MIN && wide <= INT32_MAX;
+    if (out->fits)
+        out->value = (int32_t)wide;
     return true;
 }

@@ -37,8 +37,13 @@ struct pqr__word pqr__scan_next(struct pqr__scanner *scanner);
 /* What a string word means: length bytes and a NUL at out, which has room for word->length bytes. */
 size_t pqr__scan_string(const struct pqr__word *word, char *out);
 
-/* A number word. False: it is none. Otherwise whether it is an integer, and whether it is one of 32 bits, in
-   *value then. */
-bool pqr__scan_number(const struct pqr__word *word, bool *integer, bool *fits, int32_t *value);
+struct pqr__number {
+    bool integer;  /* otherwise it has a fraction or an exponent */
+    bool fits;     /* the integer has 32 bits */
+    int32_t value; /* then */
+};
+
+/* What a number word means. False: it is none. */
+bool pqr__scan_number(const struct pqr__word *word, struct pqr__number *out);
 
 #endif

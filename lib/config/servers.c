@@ -1,56 +1,40 @@
-/* Connection strings become servers: one a host, each with its complete parameters. */
-#include "config/servers.h"
-
+/* The connection strings of a draft: each is checked on its own, then every host of it becomes a server. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "config/draft.h"
+#include "config/server.h"
 
-/* What a connection string gives to each of its servers. */
-struct origin {
+/* A connection string being worked on. */
+struct work {
     struct pqr__draft *draft;
-    const struct pqr__draft_entry *entry; /* NULL: there is no list of servers */
+    struct pqr__server_source source;
     uint32_t entry_number;
     uint32_t line;
     char subject[48]; /* "servers[2].connection" */
-    struct pqr__conninfo own;
-    struct pqr__conninfo resolved;
 };
 
-/* Comma-separated items, of which some may be empty. */
-struct items {
-    const char *text; /* NULL: none */
-    uint32_t count;
-};
+/* A problem of it. Its words are never quoted: where quotes or percent signs went wrong, a part of a password stands as
+   host or port. */
+#define tell(work, format, ...) \
+    pqr__problem_add(&(work)->draft->problems, (work)->line, "%s" format, (work)->subject, __VA_ARGS__)
 
-static struct items items_of(const char *text)
+static const char percent[] = "write special characters of a password in a URI as %XX";
+
+static struct work work_on(struct pqr__draft *draft, uint32_t line, const char *subject)
 {
-    struct items items = {.text = text, .count = text ? 1 : 0};
-    for (; text && *text; text++)
-        items.count += *text == ',';
-    return items;
+    struct work work = {.draft = draft, .source = {.draft = draft}, .line = line};
+    snprintf(work.subject, sizeof(work.subject), "%s", subject);
+    return work;
 }
 
-/* A copy of one; NULL: no memory. */
-static char *item(const struct items *items, uint32_t index)
-{
-    const char *at = items->text;
-    for (; index > 0; index--)
-        at = strchr(at, ',') + 1;
-    return pqr__strndup(at, strcspn(at, ","));
-}
-
-#define tell(origin, ...) pqr__problem_add(&(origin)->draft->problems, (origin)->line, __VA_ARGS__)
-
+/* What is wrong with a host, a port or a name; NULL: nothing. */
 static bool host_is_fine(const char *host)
 {
-    if (*host == '\0')
-        return false;
     for (const char *at = host; *at; at++)
         if ((unsigned char)*at <= ' ' || *at == 0x7F || (*at == '@' && at != host))
             return false;
-    return true;
+    return *host != '\0';
 }
 
 static bool port_is_fine(const char *port)
@@ -59,230 +43,111 @@ static bool port_is_fine(const char *port)
     const char *at = port;
     for (; *at >= '0' && *at <= '9' && value <= 65535; at++)
         value = value * 10 + (unsigned)(*at - '0');
-    return *at == '\0' && at != port && value >= 1 && value <= 65535;
+    return *at == '\0' && value >= 1 && value <= 65535;
 }
 
-/* A connection string whose quotes or percent signs went wrong has parts of its password here: never quoted. */
-static bool check_address(struct origin *origin, const char *host, const char *hostaddr, const char *port)
-{
-    if ((host && !host_is_fine(host)) || (hostaddr && !host_is_fine(hostaddr))) {
-        tell(origin,
-            "%s has a host that is empty or holds '@' or a blank; write each host out, and special "
-            "characters of a password in a URI as %%XX",
-            origin->subject);
-        return false;
-    }
-    if (!port_is_fine(port)) {
-        tell(origin,
-            "%s has a port that is no number from 1 to 65535; write it as one, and special characters of a "
-            "password in a URI as %%XX",
-            origin->subject);
-        return false;
-    }
-    return true;
-}
-
-/* What we set ourselves or take out; the rest of the user's parameters goes to libpq as it is. */
-static bool is_ours(const char *keyword)
-{
-    static const char *const ours[] = {
-        "host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts", "connect_timeout"};
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-        if (strcmp(ours[i], keyword) == 0)
-            return true;
-    return false;
-}
-
-/* Parameters being written into a server; room for all was made before. */
-struct parameters {
-    struct pqr__server_config *server;
-    size_t count;
-    bool no_memory;
+/* Items of a list, separated by commas; some may be empty. */
+struct items {
+    const char *text; /* NULL: none */
+    uint32_t count;
 };
 
-static void add(struct parameters *parameters, const char *keyword, const char *value)
+static struct items items_of(const struct pqr__conninfo *conninfo, const char *keyword)
 {
-    char *copied_keyword = pqr__strdup(keyword);
-    char *copied_value = pqr__strdup(value);
-    if (!copied_keyword || !copied_value) {
-        pqr__free(copied_keyword);
-        if (copied_value)
-            pqr__free_wiped(copied_value, strlen(copied_value));
-        parameters->no_memory = true;
-        return;
-    }
-    parameters->server->keywords[parameters->count] = copied_keyword;
-    parameters->server->values[parameters->count] = copied_value;
-    parameters->count++;
+    const char *text = pqr__conninfo_get(conninfo, keyword);
+    struct items items = {.text = text, .count = text ? 1 : 0};
+    for (; text && *text; text++)
+        items.count += *text == ',';
+    return items;
 }
 
-static void add_unless_set(
-    struct parameters *parameters, const struct origin *origin, const char *keyword, uint64_t value)
+/* A copy, or NULL when there is none (*no_memory tells why). One item stands for all. */
+static char *item(const struct items *items, uint32_t index, bool *no_memory)
 {
-    char text[24];
-    if (pqr__conninfo_get(&origin->resolved, keyword) || !pqr__conninfo_knows(&origin->resolved, keyword))
-        return;
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    add(parameters, keyword, text);
+    const char *at = items->text;
+    if (!at)
+        return NULL;
+    for (; items->count > 1 && index > 0; index--)
+        at = strchr(at, ',') + 1;
+    char *copy = pqr__strndup(at, strcspn(at, ","));
+    *no_memory = *no_memory || !copy;
+    return copy;
 }
 
-enum { MORE_PARAMETERS = 12 };
-
-static int write_parameters(
-    const struct origin *origin, struct pqr__server_config *server, const char *host, const char *hostaddr)
-{
-    const struct pqr_config *config = &origin->draft->config;
-    struct parameters parameters = {.server = server};
-    size_t n = 0;
-    while (origin->own.options[n].keyword)
-        n++;
-    server->keywords = pqr__calloc(n + MORE_PARAMETERS, sizeof(char *));
-    server->values = pqr__calloc(n + MORE_PARAMETERS, sizeof(char *));
-    if (!server->keywords || !server->values)
-        return PQR_ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const char *keyword = origin->own.options[i].keyword;
-        const char *value = pqr__conninfo_get(&origin->own, keyword);
-        if (value && !is_ours(keyword))
-            add(&parameters, keyword, value);
-    }
-    if (host)
-        add(&parameters, "host", host);
-    if (hostaddr)
-        add(&parameters, "hostaddr", hostaddr);
-    add(&parameters, "port", server->port);
-    /* The environment's or the service file's would count otherwise. */
-    add(&parameters, "target_session_attrs", "any");
-    add_unless_set(&parameters, origin, "keepalives_idle", config->tcp.keepalives_idle_us / 1000000);
-    add_unless_set(&parameters, origin, "keepalives_interval", config->tcp.keepalives_interval_us / 1000000);
-    add_unless_set(&parameters, origin, "keepalives_count", config->tcp.keepalives_count);
-    add_unless_set(&parameters, origin, "tcp_user_timeout", config->tcp.user_timeout_us / 1000);
-    if (!pqr__conninfo_get(&origin->resolved, "fallback_application_name"))
-        add(&parameters, "fallback_application_name", "pqrouter");
-    return parameters.no_memory ? PQR_ENOMEM : 0;
-}
-
-static bool name_is_taken(const struct pqr_config *config, const char *name)
-{
-    for (uint32_t i = 0; i < config->n_servers; i++)
-        if (config->servers[i].name && strcmp(config->servers[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* The given name, numbered when the entry has several hosts; else host:port, numbered when it is taken. NULL: no
-   memory. */
-static char *make_name(const struct origin *origin, const struct pqr__server_config *server, uint32_t number)
-{
-    struct pqr__text text = {0};
-    bool ipv6 = strchr(server->host, ':') != NULL;
-    const char *given = origin->entry ? origin->entry->name : NULL;
-    if (given) {
-        pqr__text_puts(&text, given);
-        if (number > 0)
-            pqr__text_printf(&text, "-%u", (unsigned)number);
-        return pqr__text_take(&text);
-    }
-    pqr__text_printf(&text, "%s%s%s:%s", ipv6 ? "[" : "", server->host, ipv6 ? "]" : "", server->port);
-    if (!text.failed && name_is_taken(&origin->draft->config, text.bytes))
-        pqr__text_printf(&text, "#%u", (unsigned)origin->draft->config.n_servers + 1);
-    return pqr__text_take(&text);
-}
-
-static int fill(const struct origin *origin, struct pqr__server_config *server, const char *host,
-    const char *hostaddr, uint32_t number)
-{
-    const struct pqr_config *config = &origin->draft->config;
-    const struct pqr__draft_entry *entry = origin->entry;
-    const char *dbname = pqr__conninfo_get(&origin->resolved, "dbname");
-    server->host = pqr__strdup(host ? host : hostaddr);
-    server->dbname = pqr__strdup(dbname ? dbname : "");
-    if (!server->host || !server->dbname)
-        return PQR_ENOMEM;
-    server->name = make_name(origin, server, number);
-    if (!server->name)
-        return PQR_ENOMEM;
-    server->role = entry ? entry->role : PQR__EXPECT_ANY;
-    server->weight = entry ? entry->weight : 100;
-    server->min = entry && entry->lines[PQR__SERVER_KEY_MIN] ? entry->min : config->pool.min;
-    server->max = entry && entry->lines[PQR__SERVER_KEY_MAX] ? entry->max : config->pool.max;
-    return write_parameters(origin, server, host, hostaddr);
-}
-
-/* host, hostaddr (either may be NULL) and port were allocated for this and are freed or kept. */
 static int add_server(
-    struct origin *origin, const char *host, const char *hostaddr, char *port, uint32_t number)
+    struct work *work, const char *host, const char *hostaddr, const char *port, uint32_t number)
 {
-    struct pqr_config *config = &origin->draft->config;
-    if (!check_address(origin, host, hostaddr, port)) {
-        pqr__free(port);
+    struct pqr_config *config = &work->draft->config;
+    struct pqr__server_config server;
+    if ((host && !host_is_fine(host)) || (hostaddr && !host_is_fine(hostaddr))) {
+        tell(work, " has a host that is empty or holds '@' or a blank; write out each host, and %s", percent);
         return 0;
     }
-    struct pqr__server_config server = {.port = port};
-    int status = fill(origin, &server, host, hostaddr, number);
-    if (status) {
-        pqr__server_config_finish(&server);
-        return status;
+    if (!port_is_fine(port)) {
+        tell(work, " has a port that is no number from 1 to 65535; correct it, and %s", percent);
+        return 0;
     }
-    origin->draft->server_entry[config->n_servers] = origin->entry_number;
+    int status = pqr__server_config_make(&server, &work->source, host, hostaddr, port, number);
+    if (status)
+        return status;
+    work->draft->server_entry[config->n_servers] = work->entry_number;
     config->servers[config->n_servers++] = server;
     return 0;
 }
 
-static int split(struct origin *origin)
+static int split(struct work *work)
 {
-    struct items hosts = items_of(pqr__conninfo_get(&origin->resolved, "host"));
-    struct items addresses = items_of(pqr__conninfo_get(&origin->resolved, "hostaddr"));
-    struct items ports = items_of(pqr__conninfo_get(&origin->resolved, "port"));
+    const struct pqr__conninfo *resolved = &work->source.resolved;
+    struct items hosts = items_of(resolved, "host");
+    struct items addresses = items_of(resolved, "hostaddr");
+    struct items ports = items_of(resolved, "port");
     uint32_t n = hosts.count ? hosts.count : addresses.count;
+    uint32_t sum = n + work->draft->config.n_servers;
+    bool no_memory = false;
     int status = 0;
-    if (n + origin->draft->config.n_servers > PQR__MAX_SERVERS) {
-        tell(origin, "%s brings the number of servers to %u; there may be at most %d", origin->subject,
-            (unsigned)(n + origin->draft->config.n_servers), PQR__MAX_SERVERS);
+    if (sum > PQR__MAX_SERVERS) {
+        tell(work, " brings the servers to %u; there may be at most %d", (unsigned)sum, PQR__MAX_SERVERS);
         return 0;
     }
     for (uint32_t i = 0; i < n && status == 0; i++) {
-        char *host = hosts.count ? item(&hosts, i) : NULL;
-        char *hostaddr = addresses.count ? item(&addresses, i) : NULL;
-        char *port = ports.count ? item(&ports, ports.count == 1 ? 0 : i) : pqr__strdup("5432");
-        if ((hosts.count && !host) || (addresses.count && !hostaddr) || !port) {
-            pqr__free(port);
-            status = PQR_ENOMEM;
-        } else {
-            status = add_server(origin, host, hostaddr, port, n > 1 ? i + 1 : 0);
-        }
+        char *host = item(&hosts, i, &no_memory);
+        char *hostaddr = item(&addresses, i, &no_memory);
+        char *port = item(&ports, i, &no_memory);
+        status =
+            no_memory ? PQR_ENOMEM : add_server(work, host, hostaddr, port ? port : "", n > 1 ? i + 1 : 0);
         pqr__free(host);
         pqr__free(hostaddr);
+        pqr__free(port);
     }
     return status;
 }
 
-/* conninfo's connect_timeout, in seconds, is pool.connect_timeout unless the file has that. */
-static void take_connect_timeout(struct origin *origin)
+/* Its connect_timeout, in seconds, is pool.connect_timeout unless the file has that; of several the longest is. */
+static void take_connect_timeout(struct work *work)
 {
-    const char *text = pqr__conninfo_get(&origin->resolved, "connect_timeout");
-    uint64_t *timeout_us = &origin->draft->config.pool.connect_timeout_us;
-    unsigned seconds = 0;
-    if (!text || origin->draft->lines[PQR__KEY_POOL_CONNECT_TIMEOUT])
+    struct pqr__draft *draft = work->draft;
+    const char *text = pqr__conninfo_get(&work->source.resolved, "connect_timeout");
+    uint64_t seconds = 0;
+    if (!text || draft->lines[PQR__KEY_POOL_CONNECT_TIMEOUT])
         return;
     const char *at = text;
     for (; *at >= '0' && *at <= '9' && seconds <= 3600; at++)
         seconds = seconds * 10 + (unsigned)(*at - '0');
     if (*at != '\0' || seconds == 0 || seconds > 3600) {
-        tell(origin,
-            "%s has a connect_timeout that is no number of seconds from 1 to 3600; correct or remove it",
-            origin->subject);
+        tell(work, "%s",
+            " has a connect_timeout that is no number of seconds from 1 to 3600; correct or remove it");
         return;
     }
-    *timeout_us = (uint64_t)seconds * 1000000;
+    if (!draft->connect_timeout_taken || seconds * 1000000 > draft->config.pool.connect_timeout_us)
+        draft->config.pool.connect_timeout_us = seconds * 1000000;
+    draft->connect_timeout_taken = true;
 }
 
-static int note(struct pqr__draft *draft, uint32_t bit, const char *text)
+static int note(struct pqr__draft *draft, const char *text)
 {
     struct pqr__text notes = {0};
-    if (draft->notes & bit)
+    if (draft->config.note && strstr(draft->config.note, text))
         return 0;
-    draft->notes |= bit;
     if (draft->config.note)
         pqr__text_printf(&notes, "%s\n", draft->config.note);
     pqr__text_puts(&notes, text);
@@ -294,109 +159,123 @@ static int note(struct pqr__draft *draft, uint32_t bit, const char *text)
     return 0;
 }
 
-static int make_notes(struct origin *origin)
+static int make_notes(struct work *work)
 {
+    const struct pqr__conninfo *own = &work->source.own;
     int status = 0;
-    if (pqr__conninfo_get(&origin->own, "target_session_attrs"))
-        status = note(origin->draft, 1u << 0,
-            "target_session_attrs is ignored: the role of each server is found by asking it");
-    if (status == 0 && pqr__conninfo_get(&origin->own, "load_balance_hosts"))
-        status =
-            note(origin->draft, 1u << 1, "load_balance_hosts is ignored: each host is a server of its own");
+    if (pqr__conninfo_get(own, "target_session_attrs"))
+        status = note(
+            work->draft, "target_session_attrs is ignored: the role of each server is found by asking it");
+    if (status == 0 && pqr__conninfo_get(own, "load_balance_hosts"))
+        status = note(work->draft, "load_balance_hosts is ignored: each host is a server of its own");
     return status;
 }
 
-static void check_privacy(struct origin *origin)
+static void check_privacy(const struct work *work)
 {
-    struct pqr__draft *draft = origin->draft;
-    struct pqr__origin place = pqr__document_origin(&draft->document, origin->line);
+    struct pqr__draft *draft = work->draft;
+    struct pqr__origin place = pqr__document_origin(&draft->document, work->line);
     if (place.file_index < 0 || (draft->told_files >> place.file_index & 1))
         return;
     const struct pqr__file *file = &draft->document.files[place.file_index];
     if (pqr__file_is_private(file))
         return;
     draft->told_files |= UINT64_C(1) << place.file_index;
-    tell(origin,
-        "%s holds a password, and the mode of this file (%04o) lets others than its owner at it; run "
-        "chmod 600 %s",
-        origin->subject, (unsigned)file->mode & 07777, file->name);
+    tell(work,
+        " holds a password, and others than its owner may read this file (mode %04o); run chmod 600 %s",
+        (unsigned)file->mode & 07777, file->name);
 }
 
-static int resolve_and_split(struct origin *origin, const struct pqr__conninfo *common)
+/* Of a string alone, what libpq would make of it. PQR_ECONFIG: told. */
+static int resolve(struct work *work)
 {
     char why[200];
-    int status = common ? pqr__conninfo_merge(&origin->own, common) : 0;
-    if (status == 0)
-        status = pqr__conninfo_resolve(&origin->resolved, &origin->own, why, sizeof(why));
-    if (status == PQR_ECONFIG) {
-        tell(origin, "%s: %s", origin->subject, why);
-        return 0;
-    }
+    struct pqr__server_source *source = &work->source;
+    int status = pqr__conninfo_resolve(&source->resolved, &source->own, why, sizeof(why));
+    if (status == PQR_ECONFIG)
+        tell(work, ": %s", why);
     if (status)
         return status;
-    if (pqr__conninfo_get(&origin->resolved, "replication")) {
-        tell(origin, "%s asks for a replication connection; remove replication", origin->subject);
-        return 0;
+    if (pqr__conninfo_get(&source->resolved, "replication")) {
+        tell(work, "%s", " asks for a replication connection; remove its replication");
+        return PQR_ECONFIG;
     }
-    take_connect_timeout(origin);
-    status = make_notes(origin);
-    return status ? status : split(origin);
+    take_connect_timeout(work);
+    return make_notes(work);
 }
 
-/* own: parsed already, or NULL to parse text. */
-static int add_servers(struct origin *origin, const char *text, const struct pqr__conninfo *common)
+static int parse(struct work *work, const char *text)
 {
     char why[200];
-    int status = pqr__conninfo_parse(&origin->own, text, why, sizeof(why));
+    int status = pqr__conninfo_parse(&work->source.own, text, why, sizeof(why));
     if (status == PQR_ECONFIG)
-        tell(origin, "%s: %s", origin->subject, why);
-    if (status == 0 && pqr__conninfo_has_secret(&origin->own))
-        check_privacy(origin);
-    if (status == 0)
-        status = resolve_and_split(origin, common);
-    pqr__conninfo_finish(&origin->own);
-    pqr__conninfo_finish(&origin->resolved);
+        tell(work, ": %s", why);
+    if (status == 0 && pqr__conninfo_has_secret(&work->source.own))
+        check_privacy(work);
+    return status;
+}
+
+static void finish(struct work *work)
+{
+    pqr__conninfo_finish(&work->source.own);
+    pqr__conninfo_finish(&work->source.resolved);
+}
+
+static int told_is_fine(int status)
+{
     return status == PQR_ECONFIG ? 0 : status;
 }
 
+/* common: NULL when it is no use to look further than this entry. */
 static int add_entry(struct pqr__draft *draft, uint32_t number, const struct pqr__conninfo *common)
 {
     const struct pqr__draft_entry *entry = &draft->entries[number];
-    uint32_t line = entry->lines[PQR__SERVER_KEY_CONNECTION];
-    struct origin origin = {
-        .draft = draft, .entry = entry, .entry_number = number, .line = line ? line : entry->line};
-    snprintf(origin.subject, sizeof(origin.subject), "servers[%u].connection", (unsigned)entry->index);
+    uint32_t line = entry->lines[PQR__ENTRY_KEY_CONNECTION];
+    struct work work = work_on(draft, line ? line : entry->line, "");
+    snprintf(work.subject, sizeof(work.subject), "servers[%u].connection", (unsigned)entry->index);
+    work.entry_number = number;
+    work.source.entry = entry;
     if (entry->name && (!host_is_fine(entry->name) || strlen(entry->name) > 63))
-        pqr__problem_add(&draft->problems, entry->lines[PQR__SERVER_KEY_NAME],
+        pqr__problem_add(&draft->problems, entry->lines[PQR__ENTRY_KEY_NAME],
             "servers[%u].name is empty, too long or holds a blank; write 1 to 63 characters without blanks",
             (unsigned)entry->index);
-    return add_servers(&origin, entry->connection, common);
-}
-
-/* Of the common string what concerns it alone; its parameters come to be checked with each server's own. */
-static int parse_common(struct pqr__draft *draft, struct pqr__conninfo *common)
-{
-    char why[200];
-    struct origin origin = {.draft = draft, .line = draft->lines[PQR__KEY_CONNECTION]};
-    int status = pqr__conninfo_parse(common, draft->connection, why, sizeof(why));
-    if (status == PQR_ECONFIG)
-        tell(&origin, "%s: %s", draft->subject, why);
-    snprintf(origin.subject, sizeof(origin.subject), "%s", draft->subject);
-    if (status == 0 && pqr__conninfo_has_secret(common))
-        check_privacy(&origin);
-    return status;
+    int status = parse(&work, entry->connection);
+    if (status == 0 && common) {
+        status = pqr__conninfo_merge(&work.source.own, common);
+        if (status == 0)
+            status = resolve(&work);
+        if (status == 0)
+            status = split(&work);
+    }
+    finish(&work);
+    return told_is_fine(status);
 }
 
 static int add_entries(struct pqr__draft *draft)
 {
-    struct pqr__conninfo common = {NULL};
-    int status = parse_common(draft, &common);
-    if (status == PQR_ECONFIG)
-        return 0;
+    struct work common = work_on(draft, draft->lines[PQR__KEY_CONNECTION], draft->subject);
+    int status = parse(&common, draft->connection);
+    if (status == 0)
+        status = resolve(&common);
+    bool fine = status == 0;
+    status = told_is_fine(status);
     for (uint32_t i = 0; i < draft->n_entries && status == 0; i++)
-        status = add_entry(draft, i, &common);
-    pqr__conninfo_finish(&common);
+        status = add_entry(draft, i, fine ? &common.source.own : NULL);
+    finish(&common);
     return status;
+}
+
+/* Without a list of servers, the hosts of the common string are the servers. */
+static int add_hosts(struct pqr__draft *draft)
+{
+    struct work work = work_on(draft, draft->lines[PQR__KEY_CONNECTION], draft->subject);
+    int status = parse(&work, draft->connection);
+    if (status == 0)
+        status = resolve(&work);
+    if (status == 0)
+        status = split(&work);
+    finish(&work);
+    return told_is_fine(status);
 }
 
 int pqr__draft_servers(struct pqr__draft *draft)
@@ -406,15 +285,11 @@ int pqr__draft_servers(struct pqr__draft *draft)
         return PQR_ENOMEM;
     if (draft->n_entries > 0)
         return add_entries(draft);
-    if (draft->connection) {
-        struct origin origin = {.draft = draft, .line = draft->lines[PQR__KEY_CONNECTION]};
-        snprintf(origin.subject, sizeof(origin.subject), "%s", draft->subject);
-        return add_servers(&origin, draft->connection, NULL);
-    }
+    if (draft->connection)
+        return add_hosts(draft);
     if (!draft->lines[PQR__KEY_SERVER_LIST] && !draft->lines[PQR__KEY_CONNECTION])
         pqr__problem_add(&draft->problems, 0,
-            "no server is named; write servers = ( { name = \"...\"; connection = \"host=...\"; } ); or "
-            "connection = "
-            "\"postgresql://...\";");
+            "no server is named; write servers = ( { name = \"...\"; connection = \"host=...\"; } ); "
+            "or connection = \"postgresql://...\";");
     return 0;
 }

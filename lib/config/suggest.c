@@ -1,0 +1,93 @@
+/* What to write instead of a key that there is not. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config/keys.h"
+
+enum { LONGEST = 40 };
+
+/* Levenshtein's distance; a word longer than any key of ours is far from all of them. */
+static size_t distance(const char *left, const char *right)
+{
+    size_t row[LONGEST + 1];
+    size_t n_left = strlen(left);
+    size_t n_right = strlen(right);
+    if (n_left > LONGEST || n_right > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= n_right; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n_left; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n_right; j++) {
+            size_t best = diagonal + (left[i - 1] != right[j - 1]);
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[n_right];
+}
+
+static const char *last_part(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot ? dot + 1 : path;
+}
+
+/* The group of a key, or the key itself when it has none. */
+static void first_part(char *out, size_t size, const char *path)
+{
+    snprintf(out, size, "%.*s", (int)strcspn(path, "."), path);
+}
+
+/* The right word in the wrong group is a little further away than in the right one. */
+static size_t key_distance(const char *written, const char *key)
+{
+    size_t whole = distance(written, key);
+    size_t part = 1 + distance(last_part(written), last_part(key));
+    return whole < part ? whole : part;
+}
+
+bool pqr__key_nearest(
+    char *out, size_t size, const struct pqr__key *keys, size_t n_keys, const char *path, bool group)
+{
+    char candidate[LONGEST + 1];
+    size_t best = 2 + strlen(last_part(path)) / 3;
+    bool found = false;
+    for (size_t i = 0; i < n_keys; i++) {
+        if (group)
+            first_part(candidate, sizeof(candidate), keys[i].path);
+        else
+            pqr__text_copy(candidate, sizeof(candidate), keys[i].path);
+        size_t far = group ? distance(path, candidate) : key_distance(path, candidate);
+        if (far >= best)
+            continue;
+        best = far;
+        found = true;
+        pqr__text_copy(out, size, candidate);
+    }
+    return found;
+}
+
+void pqr__key_siblings(char *out, size_t size, const struct pqr__key *keys, size_t n_keys, const char *path)
+{
+    char candidate[LONGEST + 1];
+    char before[LONGEST + 1] = "";
+    size_t at = 0;
+    size_t group = (size_t)(last_part(path) - path);
+    out[0] = '\0';
+    for (size_t i = 0; i < n_keys && at < size; i++) {
+        if (strncmp(keys[i].path, path, group) != 0)
+            continue;
+        first_part(candidate, sizeof(candidate), keys[i].path + group);
+        if (strcmp(candidate, before) == 0)
+            continue;
+        at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", candidate);
+        pqr__text_copy(before, sizeof(before), candidate);
+    }
+}

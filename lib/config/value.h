@@ -1,0 +1,33 @@
+/* One setting, by its row of the table of keys, into the draft. */
+#ifndef PQR_CONFIG_VALUE_H
+#define PQR_CONFIG_VALUE_H
+
+#include "config/keys.h"
+#include "config/tree.h"
+
+/* A group of keys being read: the top of the file, or an entry of servers. */
+struct pqr__reading {
+    struct pqr__draft *draft;
+    const struct pqr__key *keys;
+    size_t n_keys;
+    uint32_t *lines;    /* of the keys */
+    char *base;         /* what their offsets are relative to */
+    const char *prefix; /* before their paths, in messages: "servers[1]." */
+    bool no_memory;
+};
+
+/* For any type but the list of servers. What is wrong with it goes to the draft's problems; a value of a secret key is
+   never quoted. */
+void pqr__value_read(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+
+/* A key's default, when it has one. */
+void pqr__value_default(struct pqr__reading *reading, const struct pqr__key *key);
+
+/* "a group { }", for people. Static text. */
+const char *pqr__value_type_name(const config_setting_t *setting);
+void pqr__value_wrong_type(struct pqr__reading *reading, const struct pqr__key *key,
+    const config_setting_t *setting, const char *wanted);
+uint32_t pqr__value_line(const config_setting_t *setting);
+
+#endif
