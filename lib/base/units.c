@@ -2,6 +2,7 @@
 #include "base/units.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,37 +21,46 @@ const char pqr__size_units[] = "B, kB, MB, GB, TB";
 
 enum { N_DURATIONS = sizeof(durations) / sizeof(durations[0]), N_SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
+/* The digits at *at, which it moves behind. False: too many. */
+static bool read_digits(const char **at, uint64_t *number)
+{
+    *number = 0;
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        if (__builtin_mul_overflow(*number, 10u, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(**at - '0'), number))
+            return false;
+    return true;
+}
+
+static const struct unit *find(const char *name, const struct unit *units, size_t n_units)
+{
+    for (size_t i = 0; i < n_units; i++)
+        if (strcmp(name, units[i].name) == 0)
+            return &units[i];
+    return NULL;
+}
+
 static enum pqr__unit_fault parse(const char *text, const struct unit *units, size_t n_units, uint64_t *out)
 {
-    uint64_t number = 0;
+    uint64_t number;
     const char *at = text;
     if (strcmp(text, "none") == 0) {
         *out = 0;
         return PQR__UNIT_FINE;
     }
-    for (; *at >= '0' && *at <= '9'; at++)
-        if (__builtin_mul_overflow(number, 10u, &number) ||
-            __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
-            return PQR__UNIT_TOO_LARGE;
+    if (!read_digits(&at, &number))
+        return PQR__UNIT_TOO_LARGE;
     if (at == text)
         return PQR__UNIT_SYNTAX;
     while (*at == ' ')
         at++;
-    if (*at == '\0') {
-        if (number != 0)
-            return PQR__UNIT_MISSING;
-        *out = 0;
-        return PQR__UNIT_FINE;
-    }
-    for (size_t i = 0; i < n_units; i++) {
-        if (strcmp(at, units[i].name) != 0)
-            continue;
-        if (__builtin_mul_overflow(number, units[i].factor, &number))
-            return PQR__UNIT_TOO_LARGE;
-        *out = number;
-        return PQR__UNIT_FINE;
-    }
-    return PQR__UNIT_UNKNOWN;
+    const struct unit *unit = *at ? find(at, units, n_units) : number == 0 ? &units[0] : NULL;
+    if (!unit)
+        return *at ? PQR__UNIT_UNKNOWN : PQR__UNIT_MISSING;
+    if (__builtin_mul_overflow(number, unit->factor, &number))
+        return PQR__UNIT_TOO_LARGE;
+    *out = number;
+    return PQR__UNIT_FINE;
 }
 
 static void format(char *out, size_t size, uint64_t value, const struct unit *units, size_t n_units)

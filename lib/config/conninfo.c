@@ -27,6 +27,12 @@ const char *pqr__conninfo_get(const struct pqr__conninfo *conninfo, const char *
     return option && option->val && *option->val ? option->val : NULL;
 }
 
+const char *pqr__conninfo_built_in(const struct pqr__conninfo *conninfo, const char *keyword)
+{
+    const PQconninfoOption *option = find(conninfo, keyword);
+    return option ? option->compiled : NULL;
+}
+
 bool pqr__conninfo_knows(const struct pqr__conninfo *conninfo, const char *keyword)
 {
     return find(conninfo, keyword) != NULL;

@@ -26,6 +26,8 @@ int pqr__conninfo_merge(struct pqr__conninfo *own, const struct pqr__conninfo *c
 
 /* NULL when it is not set, or empty. Valid until it changes. */
 const char *pqr__conninfo_get(const struct pqr__conninfo *conninfo, const char *keyword);
+/* The value that libpq was built with; NULL: none. */
+const char *pqr__conninfo_built_in(const struct pqr__conninfo *conninfo, const char *keyword);
 /* Whether this libpq has such a parameter. */
 bool pqr__conninfo_knows(const struct pqr__conninfo *conninfo, const char *keyword);
 bool pqr__conninfo_has_secret(const struct pqr__conninfo *conninfo);

@@ -225,7 +225,9 @@ static void leave(struct pqr__emitter *emitter)
 static bool emit_mark(struct pqr__emitter *emitter, const struct pqr__word *word)
 {
     bool fine = true;
-    char mark = *word->start == ':' ? '=' : *word->start;
+    char mark = *word->start;
+    if (mark == ':')
+        mark = '=';
     pqr__text_append(&emitter->document->text, &mark, 1);
     if (mark == '{' || mark == '(' || mark == '[')
         fine = enter(emitter, mark);

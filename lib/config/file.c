@@ -24,36 +24,41 @@ static int io_error(char *why, size_t size, const char *doing)
     return PQR_EIO;
 }
 
-/* Up to limit + 1 bytes, so that the caller sees that there are more. */
+/* Makes room for one more byte and a NUL. Never by realloc: it would leave a copy lying about, unwiped. */
+static bool make_room(struct pqr__file *file, size_t *capacity)
+{
+    if (*capacity - file->length >= 2)
+        return true;
+    size_t wider = *capacity ? 2 * *capacity : 4096;
+    char *text = pqr__malloc(wider);
+    if (!text)
+        return false;
+    if (file->length)
+        memcpy(text, file->text, file->length);
+    pqr__free_wiped(file->text, file->length);
+    file->text = text;
+    *capacity = wider;
+    return true;
+}
+
+/* Stops soon after limit bytes, whatever the file's size was said to be. */
 static int read_all(int fd, struct pqr__file *file, size_t limit, char *why, size_t size)
 {
     size_t capacity = 0;
-    for (;;) {
-        if (capacity - file->length < 2) {
-            size_t wider = capacity ? 2 * capacity : 4096;
-            char *text = pqr__malloc(wider); /* never realloc: it would leave an unwiped copy */
-            if (!text)
-                return PQR_ENOMEM;
-            if (file->length)
-                memcpy(text, file->text, file->length);
-            pqr__free_wiped(file->text, file->length);
-            file->text = text;
-            capacity = wider;
-        }
-        ssize_t count = read(fd, file->text + file->length, capacity - file->length - 1);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
+    ssize_t count;
+    do {
+        if (!make_room(file, &capacity))
+            return PQR_ENOMEM;
+        count = read(fd, file->text + file->length, capacity - file->length - 1);
+        if (count < 0 && errno != EINTR)
             return io_error(why, size, "read it");
-        file->length += (size_t)count;
+        file->length += count > 0 ? (size_t)count : 0;
         file->text[file->length] = '\0';
-        if (count == 0)
-            return 0;
-        if (file->length > limit) {
-            snprintf(why, size, "it is larger than the %zu bytes that are left of 1 MB", limit);
-            return PQR_EIO;
-        }
-    }
+    } while (count != 0 && file->length <= limit);
+    if (file->length <= limit)
+        return 0;
+    snprintf(why, size, "it is larger than the %zu bytes that are left of 1 MB", limit);
+    return PQR_EIO;
 }
 
 static int read_open(int fd, struct pqr__file *file, size_t limit, char *why, size_t size)

@@ -66,28 +66,39 @@ static struct pqr__word bad(const struct pqr__scanner *scanner, uint32_t line, c
     return (struct pqr__word){.kind = PQR__WORD_BAD, .start = scanner->at, .line = line, .problem = problem};
 }
 
-/* False: a comment that does not end, which began at *line. */
-static bool skip_blanks(struct pqr__scanner *scanner, uint32_t *line)
+static void skip_line(struct pqr__scanner *scanner)
+{
+    while (scanner->at < scanner->end && *scanner->at != '\n')
+        step(scanner);
+}
+
+/* False: it does not end. */
+static bool skip_comment(struct pqr__scanner *scanner)
+{
+    step(scanner);
+    step(scanner);
+    while (scanner->at < scanner->end && !starts(scanner, "*/"))
+        step(scanner);
+    if (scanner->at == scanner->end)
+        return false;
+    step(scanner);
+    step(scanner);
+    return true;
+}
+
+/* Blanks and comments. False: a comment that begins in *line does not end. */
+static bool skip(struct pqr__scanner *scanner, uint32_t *line)
 {
     while (scanner->at < scanner->end) {
-        if (is_blank(*scanner->at) || *scanner->at == '\n') {
+        *line = scanner->line;
+        if (is_blank(*scanner->at) || *scanner->at == '\n')
             step(scanner);
-        } else if (*scanner->at == '#' || starts(scanner, "//")) {
-            while (scanner->at < scanner->end && *scanner->at != '\n')
-                step(scanner);
-        } else if (starts(scanner, "/*")) {
-            *line = scanner->line;
-            step(scanner);
-            step(scanner);
-            while (scanner->at < scanner->end && !starts(scanner, "*/"))
-                step(scanner);
-            if (scanner->at == scanner->end)
-                return false;
-            step(scanner);
-            step(scanner);
-        } else {
-            break;
-        }
+        else if (*scanner->at == '#' || starts(scanner, "//"))
+            skip_line(scanner);
+        else if (!starts(scanner, "/*"))
+            return true;
+        else if (!skip_comment(scanner))
+            return false;
     }
     return true;
 }
@@ -121,19 +132,22 @@ static struct pqr__word scan_run(struct pqr__scanner *scanner, enum pqr__word_ki
 static struct pqr__word scan_at(struct pqr__scanner *scanner)
 {
     static const char include[] = "@include";
+    static const char unexpected[] = "unexpected '@'; an include is a line of its own: @include \"file\"";
     const char *start = scanner->at;
     if (!scanner->line_start || !starts(scanner, include))
         return bad(
             scanner, scanner->line, "unexpected '@'; an include is a line of its own: @include \"file\"");
     for (size_t i = 0; i < strlen(include); i++)
         step(scanner);
+    if (scanner->at < scanner->end && in_name(*scanner->at))
+        return bad(scanner, scanner->line, unexpected);
     return word_from(scanner, PQR__WORD_INCLUDE, start, scanner->line);
 }
 
 struct pqr__word pqr__scan_next(struct pqr__scanner *scanner)
 {
     uint32_t line = scanner->line;
-    if (!skip_blanks(scanner, &line))
+    if (!skip(scanner, &line))
         return bad(scanner, line, "the comment that begins here does not end; close it with */");
     const char *start = scanner->at;
     if (start == scanner->end)
@@ -152,33 +166,42 @@ struct pqr__word pqr__scan_next(struct pqr__scanner *scanner)
     return word_from(scanner, PQR__WORD_MARK, start, scanner->line);
 }
 
+/* The byte that an escape at its backslash means, and its length in *length: 1 when it is none, since a lone
+   backslash is itself. */
+static char unescape(const char *at, const char *end, size_t *length)
+{
+    static const char known[] = "n\nr\rt\tf\f\\\\\"\"";
+    *length = 1;
+    if (at + 1 == end)
+        return *at;
+    for (const char *pair = known; *pair; pair += 2) {
+        if (*pair != at[1])
+            continue;
+        *length = 2;
+        return pair[1];
+    }
+    bool hex =
+        (at[1] == 'x' || at[1] == 'X') && end - at >= 4 && hex_digit(at[2]) >= 0 && hex_digit(at[3]) >= 0;
+    if (!hex)
+        return *at;
+    *length = 4;
+    return (char)(unsigned char)(hex_digit(at[2]) * 16 + hex_digit(at[3]));
+}
+
 size_t pqr__scan_string(const struct pqr__word *word, char *out)
 {
-    static const char escapes[] = "n\nr\rt\tf\f\\\\\"\"";
-    const char *at = word->start + 1;
     const char *end = word->start + word->length - 1;
-    size_t length = 0;
-    while (at < end) {
-        if (*at != '\\' || at + 1 == end) {
-            out[length++] = *at++;
-            continue;
-        }
-        const char *known = NULL;
-        for (const char *escape = escapes; *escape && !known; escape += 2)
-            known = *escape == at[1] ? escape : NULL;
-        if (known) {
-            out[length++] = known[1];
-            at += 2;
-        } else if ((at[1] == 'x' || at[1] == 'X') && end - at >= 4 && hex_digit(at[2]) >= 0 &&
-                   hex_digit(at[3]) >= 0) {
-            out[length++] = (char)(hex_digit(at[2]) * 16 + hex_digit(at[3]));
-            at += 4;
-        } else {
-            out[length++] = *at++; /* a lone backslash is itself */
-        }
+    size_t count = 0;
+    size_t length = 1;
+    for (const char *at = word->start + 1; at < end; at += length) {
+        length = 1;
+        out[count] = *at;
+        if (*at == '\\')
+            out[count] = unescape(at, end, &length);
+        count++;
     }
-    out[length] = '\0';
-    return length;
+    out[count] = '\0';
+    return count;
 }
 
 /* Digits of a base with libconfig's suffix L or LL up to end; *value stops growing far beyond 32 bits. */
@@ -196,24 +219,33 @@ static bool read_digits(const char *at, const char *end, int base, int64_t *valu
     return at == end;
 }
 
+static const char *skip_digits(const char *at, const char *end)
+{
+    while (at < end && is_digit(*at))
+        at++;
+    return at;
+}
+
+/* Digits with a point in, before or behind them, or none, and perhaps an exponent. */
 static bool is_float(const char *at, const char *end)
 {
-    size_t digits = 0;
-    for (; at < end && is_digit(*at); at++)
-        digits++;
-    if (at < end && *at == '.')
-        for (at++; at < end && is_digit(*at); at++)
-            digits++;
-    if (digits > 0 && at < end && (*at == 'e' || *at == 'E')) {
-        at++;
-        if (at < end && (*at == '-' || *at == '+'))
-            at++;
-        if (at == end)
-            return false;
-        while (at < end && is_digit(*at))
-            at++;
+    const char *start = at;
+    bool point = false;
+    at = skip_digits(at, end);
+    if (at < end && *at == '.') {
+        point = true;
+        at = skip_digits(at + 1, end);
     }
-    return digits > 0 && at == end;
+    if (at - start == (point ? 1 : 0))
+        return false;
+    if (at == end)
+        return true;
+    if (*at != 'e' && *at != 'E')
+        return false;
+    at++;
+    if (at < end && (*at == '-' || *at == '+'))
+        at++;
+    return at < end && skip_digits(at, end) == end;
 }
 
 bool pqr__scan_number(const struct pqr__word *word, struct pqr__number *out)

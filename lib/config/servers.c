@@ -74,11 +74,15 @@ static char *item(const struct items *items, uint32_t index, bool *no_memory)
     return copy;
 }
 
+/* port: NULL or empty for libpq's own. */
 static int add_server(
     struct work *work, const char *host, const char *hostaddr, const char *port, uint32_t number)
 {
     struct pqr_config *config = &work->draft->config;
     struct pqr__server_config server;
+    const char *built_in = pqr__conninfo_built_in(&work->source.resolved, "port");
+    if (!port || !*port)
+        port = built_in ? built_in : "5432";
     if ((host && !host_is_fine(host)) || (hostaddr && !host_is_fine(hostaddr))) {
         tell(work, " has a host that is empty or holds '@' or a blank; write out each host, and %s", percent);
         return 0;
@@ -113,8 +117,7 @@ static int split(struct work *work)
         char *host = item(&hosts, i, &no_memory);
         char *hostaddr = item(&addresses, i, &no_memory);
         char *port = item(&ports, i, &no_memory);
-        status =
-            no_memory ? PQR_ENOMEM : add_server(work, host, hostaddr, port ? port : "", n > 1 ? i + 1 : 0);
+        status = no_memory ? PQR_ENOMEM : add_server(work, host, hostaddr, port, n > 1 ? i + 1 : 0);
         pqr__free(host);
         pqr__free(hostaddr);
         pqr__free(port);

@@ -45,12 +45,22 @@ static void first_part(char *out, size_t size, const char *path)
     snprintf(out, size, "%.*s", (int)strcspn(path, "."), path);
 }
 
+static size_t least(size_t left, size_t right)
+{
+    return left < right ? left : right;
+}
+
+/* "maximum" for "max". */
+static bool begins_with(const char *written, const char *key)
+{
+    return strlen(key) >= 3 && strncmp(written, key, strlen(key)) == 0;
+}
+
 /* The right word in the wrong group is a little further away than in the right one. */
 static size_t key_distance(const char *written, const char *key)
 {
-    size_t whole = distance(written, key);
-    size_t part = 1 + distance(last_part(written), last_part(key));
-    return whole < part ? whole : part;
+    size_t far = least(distance(written, key), 1 + distance(last_part(written), last_part(key)));
+    return begins_with(written, key) ? least(far, 2) : far;
 }
 
 bool pqr__key_nearest(
