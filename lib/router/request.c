@@ -3,6 +3,7 @@
  */
 #include "router/request.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,6 +334,7 @@ void pqr__requests_call(pqr_router *router)
     uint32_t due = router->finished.count;
     while (due-- > 0) {
         struct pqr__link *link = pqr__list_first(&router->finished);
+        assert(link);
         pqr__list_remove(&router->finished, link);
         call(pqr__container_of(link, struct pqr_reply, link));
     }
