@@ -55,6 +55,7 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
     conn->n_air--;
     conn->n_ended = 0;
     conn->expects_end = false;
+    conn->completed = true;
     pqr__meter_stop(&conn->meter);
     pqr__list_remove(&conn->flights, &flight->link);
     conn->at_ns = uv_hrtime();

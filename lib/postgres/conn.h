@@ -57,6 +57,7 @@ struct pqr__conn {
 
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */
     bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
+    bool completed; /* this read completed a flight */
     uint64_t at_ns; /* when it last answered */
     struct pqr__meter meter;
 

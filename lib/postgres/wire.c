@@ -97,9 +97,9 @@ static void parse(struct pqr__conn *conn)
 static void check_size(struct pqr__conn *conn)
 {
     uint64_t limit = conn->home->config->request.max_result_bytes;
-    if (conn->n_air == 0)
+    if (conn->n_air == 0 || conn->completed || limit == 0)
         return;
-    if (limit == 0 || pqr__meter_after(&conn->meter, conn->fd) <= limit)
+    if (pqr__meter_after(&conn->meter, conn->fd) <= limit)
         return;
     char text[160];
     snprintf(text, sizeof(text),
@@ -112,6 +112,7 @@ static void check_size(struct pqr__conn *conn)
 
 static void read_input(struct pqr__conn *conn)
 {
+    conn->completed = false;
     pqr__meter_before(&conn->meter, conn->fd);
     bool alive = PQconsumeInput(conn->pg) == 1;
     if (PQsocket(conn->pg) < 0)
