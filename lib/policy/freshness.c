@@ -55,6 +55,18 @@ int64_t pqr__staleness_us(const struct pqr__lsn_history *history, uint64_t repla
     return now_us > then_us ? (int64_t)(now_us - then_us) : 0;
 }
 
+uint64_t pqr__lsn_of_insert(uint64_t position)
+{
+    enum { PAGE = 8192, SHORT_HEADER = 24, LONG_HEADER = 40 };
+    const uint64_t smallest_segment = 1u << 20; /* initdb --wal-segsize */
+
+    if (position % PAGE == SHORT_HEADER)
+        return position - SHORT_HEADER;
+    if (position % smallest_segment == LONG_HEADER)
+        return position - LONG_HEADER;
+    return position;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

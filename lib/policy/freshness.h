@@ -27,6 +27,11 @@ void pqr__lsn_history_note(struct pqr__lsn_history *history, uint64_t now_us, ui
    -1: not known (an empty history, or the replica is behind its beginning). */
 int64_t pqr__staleness_us(const struct pqr__lsn_history *history, uint64_t replayed_lsn, uint64_t now_us);
 
+/* Where the records before an insert position end. The position stands after the header of a page that has no
+   record yet (24 bytes; 40 at a segment's start), which replay does not pass before one comes: taken as it is, it
+   would make every replica of an idle primary look behind. */
+uint64_t pqr__lsn_of_insert(uint64_t position);
+
 /* "16/B374D848" (PostgreSQL manual, 8.20: two hexadecimal numbers of up to 8 digits). False, and out left alone,
    when text is NULL or anything else. */
 bool pqr__lsn_parse(uint64_t *out, const char *text);

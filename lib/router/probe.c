@@ -71,7 +71,7 @@ static void measure_lag(struct pqr__backend *backend)
     pqr_router *router = backend->router;
     uint64_t now = pqr__router_now(router);
     if (!backend->identity.in_recovery && backend->role == PQR_ROLE_PRIMARY)
-        pqr__lsn_history_note(&router->history, now, backend->identity.lsn);
+        pqr__lsn_history_note(&router->history, now, pqr__lsn_of_insert(backend->identity.lsn));
     backend->lag_us = backend->identity.in_recovery && backend->identity.lsn
                           ? pqr__staleness_us(&router->history, backend->identity.lsn, now)
                           : -1;

@@ -108,6 +108,15 @@ static void a_day_of_notes_is_kept_to_a_third_of_their_age(void **state)
     }
 }
 
+static void an_insert_position_after_a_header_is_where_replay_stops_before_it(void **state)
+{
+    (void)state;
+    assert_int_equal(pqr__lsn_of_insert(0x5000028), 0x5000000);
+    assert_int_equal(pqr__lsn_of_insert(0x5002018), 0x5002000);
+    assert_int_equal(pqr__lsn_of_insert(0x5002028), 0x5002028);
+    assert_int_equal(pqr__lsn_of_insert(0x5000060), 0x5000060);
+}
+
 static void an_lsn_reads_back_as_the_server_prints_it(void **state)
 {
     (void)state;
@@ -150,6 +159,7 @@ int main(void)
         cmocka_unit_test(a_primary_that_never_had_the_rest_takes_it_from_the_history),
         cmocka_unit_test(thinning_makes_a_replica_look_staler_but_at_most_a_little),
         cmocka_unit_test(a_day_of_notes_is_kept_to_a_third_of_their_age),
+        cmocka_unit_test(an_insert_position_after_a_header_is_where_replay_stops_before_it),
         cmocka_unit_test(an_lsn_reads_back_as_the_server_prints_it),
         cmocka_unit_test(what_is_no_lsn_is_refused_and_leaves_the_output_alone),
     };
