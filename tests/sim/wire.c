@@ -189,7 +189,7 @@ static void deliver(void *context)
     case BROKEN:
         begin_end(conn);
         /* Sometimes all in one turn, sometimes the end of the connection comes later. */
-        if (sim_chance(conn->wire->world, 500))
+        if (pqr__list_empty(&conn->flights) || sim_chance(conn->wire->world, 500))
             end(conn);
         else
             settle_then_end(conn);

@@ -116,7 +116,7 @@ uint64_t sim_between(struct sim_world *world, uint64_t low, uint64_t high)
 
 uint64_t sim_skewed(struct sim_world *world, uint64_t low, uint64_t high)
 {
-    uint64_t span = high - low;
+    uint64_t span = high > low ? high - low : 0;
     for (int i = 0; i < 3; i++)
         span = sim_between(world, 0, span);
     return low + span;
