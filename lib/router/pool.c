@@ -150,11 +150,28 @@ void pqr__pools_grow(pqr_router *router)
 
 /* --- shrinking --- */
 
+/* A statement of ours, or a cancel, that is never answered (a stopped process, a thread stuck in PQcancel) would
+ * hold its place for ever: nobody waits for it, so no deadline ends it. */
+static void close_stuck(struct pqr__backend *backend, enum pqr__slot_state state)
+{
+    uint64_t now = pqr__router_now(backend->router);
+    pqr__list_each (link, &backend->slots[state]) {
+        struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
+        if (!slot->request && !slot->tx &&
+            now - slot->ours_since_us >= backend->router->config->pool.connect_timeout_us)
+            pqr__slot_close(slot);
+    }
+}
+
 void pqr__pool_trim(struct pqr__backend *backend)
 {
     uint64_t now = pqr__router_now(backend->router);
     uint64_t idle_timeout = backend->router->config->pool.idle_timeout_us;
     uint32_t floor = backend->config->min;
+    close_stuck(backend, PQR__SLOT_IDENTIFYING);
+    close_stuck(backend, PQR__SLOT_BUSY);
+    close_stuck(backend, PQR__SLOT_BUSY_ADMIN);
+    close_stuck(backend, PQR__SLOT_CANCELLING);
     if (floor < backend->router->config->pool.admin_reserved)
         floor = backend->router->config->pool.admin_reserved;
     /* Longest idle first: they are at the list's end. */

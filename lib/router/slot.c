@@ -99,6 +99,7 @@ void pqr__slot_release(struct pqr__slot *slot)
 {
     slot->request = NULL;
     slot->tx = NULL;
+    slot->ours_since_us = pqr__router_now(slot->backend->router);
     if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
         return;
     if (!wanted(slot)) {
@@ -139,6 +140,7 @@ static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__conne
     if (slot->state == PQR__SLOT_CLOSING)
         return;
     pqr__dispatch_dialect(endpoint->router, info);
+    slot->ours_since_us = pqr__router_now(endpoint->router);
     pqr__slot_move(slot, PQR__SLOT_IDENTIFYING);
     pqr__slot_send_own(slot, PQR__OWN_IDENTITY, pqr__identity_sql);
 }

@@ -49,6 +49,7 @@ struct pqr__slot {
 
     uint64_t expires_us; /* lifetime; 0: none */
     uint64_t idle_since_us;
+    uint64_t ours_since_us; /* identifying, resetting or waiting for a cancel's answer, owned by nobody */
 };
 
 /* Opens a connection for a new slot. PQR_ENOMEM, PQR_ESYSTEM. */
