@@ -117,6 +117,7 @@ static void make_mishaps(struct scenario *scenario)
     scenario->wire.connect_no_memory = pick(world, 0, 100);
     scenario->wire.send_lost = pick(world, 0, 50);
     scenario->wire.cancel_lost = pick(world, 0, 500);
+    scenario->wire.cancel_stuck = pick(world, 0, 300);
     if (sim_chance(world, 150)) {
         struct sim_server *server = &scenario->servers[sim_between(world, 0, scenario->wire.n_servers - 1)];
         server->condition = SIM_ABSENT;

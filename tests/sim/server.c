@@ -311,7 +311,7 @@ static void go_on(struct sim_backend *backend)
 static void wake(void *context)
 {
     struct sim_backend *backend = context;
-    if (backend->server->frozen) {
+    if (backend->server->frozen || backend->stopped) {
         backend->stalled = true;
         return;
     }
@@ -340,7 +340,7 @@ void sim_server_thaw(struct sim_server *server)
     server->frozen = false;
     pqr__list_each (link, &server->backends) {
         struct sim_backend *backend = pqr__container_of(link, struct sim_backend, link);
-        if (backend->stalled)
+        if (backend->stalled && !backend->stopped)
             sleep_until(backend, server->world->now_us + sim_between(server->world, 0, 100));
         backend->stalled = false;
     }
@@ -432,7 +432,7 @@ bool sim_server_cancel(struct sim_server *server, uint32_t pid)
         struct sim_entry *entry =
             backend->state == SIM_EXECUTING ? running(backend)->items[backend->item].entry : NULL;
         sim_trace(server->world, "  s%u/%u is told to cancel%s", server->index, pid, entry ? "" : " nothing");
-        if (!entry || entry->fate == SIM_STUCK)
+        if (!entry || entry->fate == SIM_STUCK || backend->stopped)
             return true;
         sim_alarm_clear(server->world, &backend->alarm);
         item_failed(backend, "57014");

@@ -68,6 +68,7 @@ struct sim_backend {
     enum sim_backend_state state;
     struct pqr__list jobs; /* first: the one that is executed */
     struct sim_alarm alarm;
+    bool stopped;    /* this process alone, for ever */
     bool stalled;    /* its alarm came while the server was frozen */
     uint64_t eof_us; /* when it sees that the client is gone; 0: it is not */
     uint32_t item;

@@ -200,8 +200,8 @@ static bool has_started(const struct sim_request *request)
    be opened, never for a normal request. */
 static uint64_t patience_us(const struct pqr_config *config)
 {
-    return config->pool.connect_timeout_us + 2 * config->pool.backoff_max_us + config->probe.interval_us +
-           config->probe.timeout_us + 1000000;
+    return 2 * config->pool.connect_timeout_us + 2 * config->pool.backoff_max_us + config->probe.interval_us +
+           config->probe.timeout_us + 2000000;
 }
 
 void sim_load_step(struct sim_load *load, uint64_t quiet_us)

@@ -467,6 +467,8 @@ static int op_cancel(struct pqr__conn *conn)
     conn->cancelling = true;
     conn->cancel_since_us = world->now_us;
     conn->cancel_pid = conn->backend ? conn->backend->pid : 0;
+    if (sim_chance(world, conn->wire->cancel_stuck)) /* the thread that carries it hangs for ever */
+        return 0;
     uint64_t takes_us = sim_skewed(world, conn->server->latency_us, 10 * conn->server->connect_us);
     sim_alarm_set(world, &conn->cancel, world->now_us + takes_us, cancel_arrives, conn);
     return 0;
