@@ -453,7 +453,8 @@ PQR_EXPORT int pqr_router_stats(const pqr_router *router, pqr_stats **out);
 PQR_EXPORT const pqr_router_totals *pqr_stats_totals(const pqr_stats *stats);
 /* Pools in the order of the configuration; NULL: no such index. */
 PQR_EXPORT const pqr_pool_stats *pqr_stats_pool(const pqr_stats *stats, size_t index);
-/* The same as JSON text, free with pqr_free. The words are these structs' member names. PQR_ENOMEM. */
+/* The same as JSON text, free with pqr_free. The words are these structs' member names; system_identifier is a
+   string there, since it passes 2^53. PQR_EINVAL, PQR_ENOMEM. */
 PQR_EXPORT int pqr_stats_json(const pqr_stats *stats, char **out);
 PQR_EXPORT void pqr_stats_free(pqr_stats *stats);
 

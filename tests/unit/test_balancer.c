@@ -104,8 +104,7 @@ static void the_most_loaded_of_many_is_never_picked(void **state)
     (void)state;
     struct pqr__balancer balancer = make(PQR__BALANCE_LEAST_OUTSTANDING, 3);
     const struct pqr__candidate candidates[] = {{.server = 0, .outstanding = 2, .weight = 1000},
-        {.server = 1, .outstanding = 4294968, .weight = 1000},
-        {.server = 2, .outstanding = 5, .weight = 1}};
+        {.server = 1, .outstanding = 4294968, .weight = 1000}, {.server = 2, .outstanding = 5, .weight = 1}};
     int picked[3] = {0};
     for (int i = 0; i < 3000; i++)
         picked[pqr__balancer_pick(&balancer, candidates, 3)]++;
