@@ -50,6 +50,32 @@ static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
     return is_name(seen);
 }
 
+static bool begins_window(const struct pqr__seen *seen)
+{
+    return seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
+           seen->keyword == PQR__KW_ROWS || seen->keyword == PQR__KW_RANGE || seen->keyword == PQR__KW_GROUPS;
+}
+
+/* FILTER (WHERE; OVER ([name] [PARTITION BY or ORDER BY or a frame. Anything else may be columns with types. */
+static void check_filter_and_over(struct pqr__sql *scan, enum pqr__frame_kind kind)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *last = pqr__sql_seen(scan, 1);
+    bool fits = true;
+    if (kind == PQR__FRAME_FILTER && last->token.kind == PQR__TOKEN_OPEN)
+        fits = seen->keyword == PQR__KW_WHERE;
+    else if (kind == PQR__FRAME_OVER && pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_OPEN &&
+             is_name(last)) {
+        if (last->keyword == PQR__KW_PARTITION)
+            fits = seen->keyword == PQR__KW_BY;
+        else if (begins_window(last))
+            fits = seen->category != PQR__CATEGORY_NONE || !is_name(seen);
+        else
+            fits = begins_window(seen) || seen->token.kind == PQR__TOKEN_CLOSE;
+    }
+    if (!fits)
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+}
+
 bool pqr__sql_type(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
@@ -74,6 +100,8 @@ bool pqr__sql_type(struct pqr__sql *scan)
         break;
     }
     struct pqr__frame *frame = pqr__sql_frame(scan);
+    if (frame->kind == PQR__FRAME_FILTER || frame->kind == PQR__FRAME_OVER)
+        check_filter_and_over(scan, (enum pqr__frame_kind)frame->kind);
     return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
 }
 
@@ -131,7 +159,7 @@ static bool is_construct(struct pqr__sql *scan, unsigned keyword, const struct p
 /* The name of a WITH query, or of an alias. Both may have a list of columns. */
 static bool is_alias(struct pqr__sql *scan, const struct pqr__seen *before)
 {
-    if (before->keyword == PQR__KW_AS || before->keyword == PQR__KW_ORDINALITY || before->ends)
+    if (before->keyword == PQR__KW_AS || before->keyword == PQR__KW_ORDINALITY)
         return true;
     return pqr__sql_frame(scan)->clause == PQR__CLAUSE_WITH &&
            (before->keyword == PQR__KW_WITH || before->keyword == PQR__KW_RECURSIVE ||
@@ -195,6 +223,28 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
     return PQR__FRAME_CALL;
 }
 
+/* name( after a complete operand: a key word that goes on with it, else an alias. Reserved and function-like key
+   words can't be aliases; filter and over can, so what stands in their parentheses is looked at. */
+static enum pqr__frame_kind after_operand(struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    bool from = pqr__sql_frame(scan)->clause == PQR__CLAUSE_FROM;
+    if (name->category == PQR__CATEGORY_FUNCTION)
+        return PQR__FRAME_GROUP;
+    switch (name->keyword) {
+    case PQR__KW_FILTER:
+        return PQR__FRAME_FILTER;
+    case PQR__KW_OVER:
+        return PQR__FRAME_OVER;
+    case PQR__KW_REPEATABLE:
+        return scan->closed == PQR__FRAME_SAMPLE ? PQR__FRAME_GROUP : PQR__FRAME_ALIAS;
+    case PQR__KW_BETWEEN:
+    case PQR__KW_ESCAPE:
+        return from ? PQR__FRAME_ALIAS : PQR__FRAME_GROUP;
+    default:
+        return PQR__FRAME_ALIAS;
+    }
+}
+
 static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     const struct pqr__seen *before = pqr__sql_seen(scan, 2);
@@ -206,14 +256,16 @@ static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__
         return PQR__FRAME_OPERATOR;
     if (name->keyword == PQR__KW_SETS && before->keyword == PQR__KW_GROUPING)
         return PQR__FRAME_SETS;
-    if (name->keyword == PQR__KW_VARYING)
+    if (name->keyword == PQR__KW_VARYING && pqr__sql_is_varying(before))
         return PQR__FRAME_TYPE;
     if (is_construct(scan, name->keyword, before))
         return PQR__FRAME_GROUP;
-    if (is_alias(scan, before)) /* after an operand a key word goes on with it: OVER (, FILTER (, LIKE ( */
-        return before->ends && name->category != PQR__CATEGORY_NONE ? PQR__FRAME_GROUP : PQR__FRAME_ALIAS;
+    if (before->ends)
+        return after_operand(scan, name);
+    if (is_alias(scan, before))
+        return PQR__FRAME_ALIAS;
     if (before->keyword == PQR__KW_TABLESAMPLE && is_sampling_method(name))
-        return PQR__FRAME_CALL;
+        return PQR__FRAME_SAMPLE;
     if (name->category == PQR__CATEGORY_COLUMN)
         return column_word(scan, name);
     return call(scan, name);

@@ -99,13 +99,19 @@ static void clause_word(struct pqr__sql *scan, const struct pqr__seen *seen, con
         }
         break;
     case PQR__KW_SELECT:
-    case PQR__KW_VALUES:
     case PQR__KW_TABLE:
         scan->begun = true;
         set_clause(scan, PQR__CLAUSE_OTHER);
         break;
-    case PQR__KW_FROM:
-        set_clause(scan, PQR__CLAUSE_FROM);
+    case PQR__KW_VALUES: /* may name a table */
+        scan->begun = true;
+        if (pqr__sql_frame(scan)->clause != PQR__CLAUSE_FROM || before->token.kind == PQR__TOKEN_OPEN)
+            set_clause(scan, PQR__CLAUSE_OTHER);
+        break;
+    case PQR__KW_FROM: /* not IS [NOT] DISTINCT FROM */
+        if (before->keyword != PQR__KW_DISTINCT ||
+            (pqr__sql_seen(scan, 2)->keyword != PQR__KW_IS && pqr__sql_seen(scan, 2)->keyword != PQR__KW_NOT))
+            set_clause(scan, PQR__CLAUSE_FROM);
         break;
     case PQR__KW_WINDOW:
         set_clause(scan, PQR__CLAUSE_WINDOW);
@@ -215,6 +221,13 @@ static void name(struct pqr__sql *scan)
 static bool is_type(const struct pqr__seen *seen)
 {
     return seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0;
+}
+
+/* CHARACTER VARYING and its like: the word before VARYING. */
+bool pqr__sql_is_varying(const struct pqr__seen *before)
+{
+    return before->keyword == PQR__KW_CHARACTER || before->keyword == PQR__KW_CHAR ||
+        before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
 }
 
 /* An unreserved or function-like key word before a string, where it is no type's name. */

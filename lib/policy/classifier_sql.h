@@ -37,6 +37,9 @@ enum pqr__frame_kind {
     PQR__FRAME_DISTINCT_ON, /* an expression begins after it */
     PQR__FRAME_OPERATOR,    /* OPERATOR( ): here too */
     PQR__FRAME_SETS,        /* GROUPING SETS( ) */
+    PQR__FRAME_SAMPLE,      /* TABLESAMPLE method( ) */
+    PQR__FRAME_FILTER,      /* FILTER( ) after a call, or an alias of that name */
+    PQR__FRAME_OVER,        /* OVER( ), likewise */
 };
 
 /* The last clause begun in a frame, as far as it matters. */
@@ -122,5 +125,6 @@ void pqr__sql_open(struct pqr__sql *scan);
 void pqr__sql_close(struct pqr__sql *scan);
 /* True when the token was part of a type's name or of an alias's columns, and is dealt with. */
 bool pqr__sql_type(struct pqr__sql *scan);
+bool pqr__sql_is_varying(const struct pqr__seen *before);
 
 #endif
