@@ -50,30 +50,46 @@ static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
     return is_name(seen);
 }
 
-static bool begins_window(const struct pqr__seen *seen)
+static bool begins_frame(const struct pqr__seen *seen)
 {
-    return seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
-           seen->keyword == PQR__KW_ROWS || seen->keyword == PQR__KW_RANGE || seen->keyword == PQR__KW_GROUPS;
+    return seen->keyword == PQR__KW_ROWS || seen->keyword == PQR__KW_RANGE || seen->keyword == PQR__KW_GROUPS;
 }
 
-/* FILTER (WHERE; OVER ([name] [PARTITION BY or ORDER BY or a frame. Anything else may be columns with types. */
-static void check_filter_and_over(struct pqr__sql *scan, enum pqr__frame_kind kind)
+/* The second and third word of a window's frame without BETWEEN. */
+static bool fits_frame(const struct pqr__seen *seen, const struct pqr__seen *last)
+{
+    if (last->keyword == PQR__KW_UNBOUNDED)
+        return seen->keyword == PQR__KW_PRECEDING;
+    if (last->keyword == PQR__KW_CURRENT)
+        return seen->keyword == PQR__KW_ROW;
+    return !is_name(seen) || seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_UNBOUNDED ||
+           seen->keyword == PQR__KW_CURRENT;
+}
+
+/* OVER ([name] [PARTITION BY or ORDER BY or a frame. Anything else may be columns with types. */
+static bool fits_window(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *last = pqr__sql_seen(scan, 1);
-    bool fits = true;
-    if (kind == PQR__FRAME_FILTER && last->token.kind == PQR__TOKEN_OPEN)
-        fits = seen->keyword == PQR__KW_WHERE;
-    else if (kind == PQR__FRAME_OVER && pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_OPEN &&
-             is_name(last)) {
-        if (last->keyword == PQR__KW_PARTITION)
-            fits = seen->keyword == PQR__KW_BY;
-        else if (begins_window(last))
-            fits = seen->category != PQR__CATEGORY_NONE || !is_name(seen);
-        else
-            fits = begins_window(seen) || seen->token.kind == PQR__TOKEN_CLOSE;
-    }
-    if (!fits)
-        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+    const struct pqr__seen *before = pqr__sql_seen(scan, 2);
+    if (pqr__sql_seen(scan, 3)->token.kind == PQR__TOKEN_OPEN && begins_frame(before))
+        return !is_name(last) || last->category == PQR__CATEGORY_COLUMN || fits_frame(seen, last);
+    if (before->token.kind != PQR__TOKEN_OPEN || !is_name(last))
+        return true;
+    if (last->keyword == PQR__KW_PARTITION)
+        return seen->keyword == PQR__KW_BY;
+    if (last->keyword == PQR__KW_ORDER)
+        return true;
+    if (begins_frame(last))
+        return fits_frame(seen, last);
+    return begins_frame(seen) || seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
+           seen->token.kind == PQR__TOKEN_CLOSE;
+}
+
+/* FILTER (WHERE ... */
+static bool fits_filter(struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_OPEN ||
+           pqr__sql_seen(scan, 0)->keyword == PQR__KW_WHERE;
 }
 
 bool pqr__sql_type(struct pqr__sql *scan)
@@ -100,8 +116,9 @@ bool pqr__sql_type(struct pqr__sql *scan)
         break;
     }
     struct pqr__frame *frame = pqr__sql_frame(scan);
-    if (frame->kind == PQR__FRAME_FILTER || frame->kind == PQR__FRAME_OVER)
-        check_filter_and_over(scan, (enum pqr__frame_kind)frame->kind);
+    if ((frame->kind == PQR__FRAME_FILTER && !fits_filter(scan)) ||
+        (frame->kind == PQR__FRAME_OVER && !fits_window(scan)))
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
     return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
 }
 
@@ -198,11 +215,14 @@ static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr_
     }
 }
 
-static bool is_sampling_method(const struct pqr__seen *name)
+/* A function's name too, but of another signature than the table knows. */
+static enum pqr__frame_kind sample(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     const struct pqr__token *token = &name->token;
-    return (token->length == 6 && strncasecmp(token->at, "system", 6) == 0) ||
-           (token->length == 9 && strncasecmp(token->at, "bernoulli", 9) == 0);
+    if ((token->length != 6 || strncasecmp(token->at, "system", 6) != 0) &&
+        (token->length != 9 || strncasecmp(token->at, "bernoulli", 9) != 0))
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, name);
+    return PQR__FRAME_SAMPLE;
 }
 
 static enum pqr__frame_kind call(struct pqr__sql *scan, const struct pqr__seen *name)
@@ -217,7 +237,7 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
 {
     const struct pqr__seen *schema = pqr__sql_seen(scan, 3), *more = pqr__sql_seen(scan, 4);
     if (schema->word != NULL && schema->word->keyword == PQR__KW_PG_CATALOG &&
-        more->token.kind != PQR__TOKEN_DOT)
+        more->token.kind != PQR__TOKEN_DOT && more->keyword != PQR__KW_TABLESAMPLE)
         return call(scan, name);
     pqr__sql_doubt(scan, PQR__REASON_FUNCTION, name);
     return PQR__FRAME_CALL;
@@ -264,8 +284,8 @@ static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__
         return after_operand(scan, name);
     if (is_alias(scan, before))
         return PQR__FRAME_ALIAS;
-    if (before->keyword == PQR__KW_TABLESAMPLE && is_sampling_method(name))
-        return PQR__FRAME_SAMPLE;
+    if (before->keyword == PQR__KW_TABLESAMPLE)
+        return sample(scan, name);
     if (name->category == PQR__CATEGORY_COLUMN)
         return column_word(scan, name);
     return call(scan, name);

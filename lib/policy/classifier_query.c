@@ -227,23 +227,32 @@ static bool is_type(const struct pqr__seen *seen)
 bool pqr__sql_is_varying(const struct pqr__seen *before)
 {
     return before->keyword == PQR__KW_CHARACTER || before->keyword == PQR__KW_CHAR ||
-        before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
+           before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
 }
 
-/* An unreserved or function-like key word before a string, where it is no type's name. */
-static bool takes_string(const struct pqr__seen *seen, const struct pqr__seen *before)
+/* Perhaps an operand's end: a key word may be a column's name. */
+static bool may_end(const struct pqr__seen *seen)
 {
-    switch (seen->keyword) {
+    return seen->ends || seen->category == PQR__CATEGORY_UNRESERVED ||
+           seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_END;
+}
+
+/* The token before the current one, an unreserved or function-like key word before a string, is no type's name. */
+static bool takes_string(const struct pqr__sql *scan)
+{
+    const struct pqr__seen *before = pqr__sql_seen(scan, 2);
+    switch (pqr__sql_seen(scan, 1)->keyword) {
     case PQR__KW_LIKE:
     case PQR__KW_ILIKE:
+        return may_end(before->keyword == PQR__KW_NOT ? pqr__sql_seen(scan, 3) : before);
     case PQR__KW_ESCAPE:
+        return may_end(before);
     case PQR__KW_UESCAPE:
-        return true;
+        return before->token.kind == PQR__TOKEN_STRING || before->token.kind == PQR__TOKEN_UNICODE;
     case PQR__KW_ZONE:
         return before->keyword == PQR__KW_TIME;
     case PQR__KW_VARYING:
-        return before->keyword == PQR__KW_CHARACTER || before->keyword == PQR__KW_CHAR ||
-               before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
+        return pqr__sql_is_varying(before);
     default:
         return false;
     }
@@ -266,7 +275,7 @@ static void string(struct pqr__sql *scan)
         return;
     }
     bool grammar = last->category == PQR__CATEGORY_RESERVED || last->category == PQR__CATEGORY_COLUMN ||
-                   takes_string(last, before);
+                   takes_string(scan);
     if (!grammar && !is_type(last))
         pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
 }
