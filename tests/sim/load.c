@@ -52,11 +52,11 @@ static enum sim_kind random_kind(struct sim_world *world, bool in_tx, bool read_
     return anywhere[sim_between(world, 0, sizeof(anywhere) / sizeof(anywhere[0]) - 1)];
 }
 
-static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind)
+static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind, bool admin)
 {
     struct sim_world *world = load->world;
-    if (load->endless)
-        return SIM_ENDLESS;
+    if (load->siege)
+        return admin ? SIM_FINE : SIM_ENDLESS;
     if (kind == SIM_CALL && sim_chance(world, 300))
         return SIM_HALF;
     if (sim_kind_writes(kind) && sim_chance(world, 40))
@@ -67,13 +67,22 @@ static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind)
     return bad[sim_between(world, 0, sizeof(bad) / sizeof(bad[0]) - 1)];
 }
 
-struct sim_entry *sim_entry_random(struct sim_load *load, bool in_tx, bool read_only)
+struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const struct sim_tx *tx)
 {
-    enum sim_kind kind = random_kind(load->world, in_tx, read_only);
-    struct sim_entry *entry = sim_ledger_add(load->ledger, kind, random_fate(load, kind));
-    entry->in_tx = in_tx;
+    enum sim_kind kind = random_kind(load->world, tx != NULL, tx && tx->read_only);
+    struct sim_entry *entry = sim_ledger_add(load->ledger, kind, random_fate(load, kind, admin));
+    entry->in_tx = tx != NULL;
     entry->service_us = sim_skewed(load->world, 100, sim_chance(load->world, 100) ? 2000000 : 50000);
     return entry;
+}
+
+uint32_t sim_timeout_random(const struct sim_load *load)
+{
+    if (load->siege)
+        return UINT32_MAX;
+    if (sim_chance(load->world, 400))
+        return 0;
+    return sim_chance(load->world, 100) ? UINT32_MAX : (uint32_t)sim_skewed(load->world, 1, 5000);
 }
 
 void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms)
@@ -121,13 +130,6 @@ static void query_answered(pqr_reply *reply, void *data)
         sim_load_act(request->load);
 }
 
-static uint32_t random_timeout(struct sim_world *world)
-{
-    if (sim_chance(world, 400))
-        return 0;
-    return sim_chance(world, 100) ? UINT32_MAX : (uint32_t)sim_skewed(world, 1, 5000);
-}
-
 static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query *query, bool must_succeed)
 {
     struct sim_world *world = load->world;
@@ -164,10 +166,10 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
 static void random_query(struct sim_load *load)
 {
     struct sim_world *world = load->world;
-    struct sim_entry *entry = sim_entry_random(load, false, false);
     pqr_query query = PQR_QUERY_INIT;
     query.flags = (sim_chance(world, 150) ? PQR_ADMIN : 0) | (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0);
-    query.timeout_ms = random_timeout(world);
+    query.timeout_ms = sim_timeout_random(load);
+    struct sim_entry *entry = sim_entry_random(load, (query.flags & PQR_ADMIN) != 0, NULL);
     if (sim_chance(world, 250))
         query.target = (pqr_target)sim_between(world, 0, PQR_TARGET_ANY);
     run_query(load, entry, &query, false);
@@ -177,7 +179,7 @@ static void random_query(struct sim_load *load)
 
 static void random_cancel(struct sim_load *load)
 {
-    if (load->n_requests == 0)
+    if (load->n_requests == 0 || load->siege)
         return;
     struct sim_request *request = load->requests[sim_between(load->world, 0, load->n_requests - 1)];
     bool open = request->callbacks == 0;

@@ -58,7 +58,8 @@ struct sim_load {
     uint64_t closing_us; /* 0: not */
     uint64_t drain_us;
     uint64_t admin_us; /* since when an administrator's request could have been served */
-    bool closed, endless, memory_fails;
+    bool closed, memory_fails;
+    bool siege; /* every normal request runs for ever, an administrator's does not */
 };
 
 void sim_load_init(struct sim_load *load, struct sim_world *world, struct sim_checks *checks,
@@ -67,6 +68,8 @@ void sim_load_start(struct sim_load *load, pqr_router *router);
 /* Promises 1, 7 and 8, and deadlines; `quiet_us`: since when the one primary has been undisturbed and able,
    UINT64_MAX: it is not. */
 void sim_load_step(struct sim_load *load, uint64_t quiet_us);
+/* How long an administrator's request may wait at most. */
+uint64_t sim_load_patience_us(const struct pqr_config *config);
 /* No more requests; those that run are cancelled. */
 void sim_load_calm(struct sim_load *load);
 /* A read, a write and an administrator's write that have to succeed. */
@@ -79,8 +82,9 @@ void sim_load_finish(struct sim_load *load);
 /* --- Between load.c, load_tx.c and verify.c --- */
 
 struct sim_request *sim_request_new(struct sim_load *load);
-/* A kind and a fate at random, for a transaction or not. */
-struct sim_entry *sim_entry_random(struct sim_load *load, bool in_tx, bool read_only);
+/* A kind and a fate at random; tx: of a statement in it, or NULL. */
+struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const struct sim_tx *tx);
+uint32_t sim_timeout_random(const struct sim_load *load);
 /* Runs what an application may do at any moment, from inside callbacks too. */
 void sim_load_act(struct sim_load *load);
 void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms);

@@ -47,7 +47,7 @@ static void run_statement(struct sim_attempt *attempt)
     struct sim_load *load = attempt->tx->request->load;
     if (attempt->n_statements == SIM_MAX_STATEMENTS || !attempt->tx->handle)
         return;
-    struct sim_entry *entry = sim_entry_random(load, true, attempt->tx->read_only);
+    struct sim_entry *entry = sim_entry_random(load, attempt->tx->request->admin, attempt->tx);
     entry->owner = &attempt->owner;
     entry->replica_allowed = attempt->tx->on_replica;
     pqr_query query = PQR_QUERY_INIT;
@@ -169,7 +169,7 @@ void sim_tx_random(struct sim_load *load)
     options.flags = sim_chance(world, 150) ? PQR_ADMIN : 0;
     request->admin = options.flags != 0;
     request->needs_replica = options.target == PQR_TARGET_REPLICA_ONLY;
-    options.timeout_ms = sim_chance(world, 500) ? 0 : (uint32_t)sim_skewed(world, 1, 5000);
+    options.timeout_ms = sim_timeout_random(load);
     options.max_attempts = (unsigned)sim_between(world, 0, 4);
     tx->max_attempts = options.max_attempts ? options.max_attempts : load->config->transaction.max_attempts;
     load->checks->in_call++;

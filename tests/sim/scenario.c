@@ -153,9 +153,13 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     load->memory_fails = options->fail_at > 0;
     load->budget = pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
     load->interval_us = sim_skewed(world, 1000, 200000);
-    load->endless = sim_chance(world, 50);
-    bool dies_young = sim_chance(world, 400);
+    load->siege = sim_chance(world, 60);
+    bool dies_young = !load->siege && sim_chance(world, 400);
     uint64_t work_us = sim_skewed(world, 100, dies_young ? 500000 : 8000000);
+    if (load->siege) {
+        work_us = sim_load_patience_us(config) * 4;
+        scenario->chaos.interval_us = 0;
+    }
     if (dies_young) {
         load->close_chance = sim_chance(world, 300) ? pick(world, 0, 200) : 0;
         sim_alarm_set(world, &scenario->end, world->now_us + work_us, end, scenario);

@@ -198,7 +198,7 @@ static bool has_started(const struct sim_request *request)
 
 /* Promise 7: an administrator's request to an able server waits for other administrators and for a connection to
    be opened, never for a normal request. */
-static uint64_t patience_us(const struct pqr_config *config)
+uint64_t sim_load_patience_us(const struct pqr_config *config)
 {
     return 2 * config->pool.connect_timeout_us + 2 * config->pool.backoff_max_us + config->probe.interval_us +
            config->probe.timeout_us + 2000000;
@@ -227,7 +227,8 @@ void sim_load_step(struct sim_load *load, uint64_t quiet_us)
         since_us = waits->accepted_us;
     if (quiet_us != UINT64_MAX && quiet_us > since_us)
         since_us = quiet_us;
-    if (waits && load->config->pool.admin_reserved > 0 && now_us - since_us > patience_us(load->config))
+    if (waits && load->config->pool.admin_reserved > 0 &&
+        now_us - since_us > sim_load_patience_us(load->config))
         sim_fail(load->world, "promise 7: administrator's request %llu has waited for %.3f ms",
             nonce_of(waits), (double)(now_us - since_us) / 1000);
 }
