@@ -1,0 +1,405 @@
+/* See app.h. Asserts by cmocka: a failed assertion leaves the loop as it is, and the test ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "app.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- what hangs --- */
+
+static void on_alarm(int signal_number)
+{
+    static const char text[] = "app: a test hangs\n";
+    (void)signal_number;
+    if (write(2, text, sizeof(text) - 1) < 0)
+        _exit(2);
+    _exit(1); /* the servers go away with the pipe that holds them */
+}
+
+uint64_t app_now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    *(bool *)tick->data = true;
+}
+
+void app_turn(struct app *app, unsigned ms)
+{
+    bool over = false;
+    app->tick.data = &over;
+    assert_int_equal(uv_timer_start(&app->tick, on_tick, ms, 0), 0);
+    while (!over)
+        uv_run(&app->loop, UV_RUN_ONCE);
+}
+
+/* --- opening --- */
+
+static void on_log(void *data, pqr_log_level level, const char *text)
+{
+    struct app *app = data;
+    fprintf(app->log_stream, "%s: %s\n", pqr_log_level_name(level), text);
+    if (getenv("APP_LOG"))
+        fprintf(stderr, "%llu %s: %s\n", (unsigned long long)app_now_ms() % 1000000,
+            pqr_log_level_name(level), text);
+}
+
+static void on_role_change(void *data, const char *server, pqr_role from, pqr_role to)
+{
+    struct app *app = data;
+    (void)server;
+    (void)from;
+    (void)to;
+    app->role_changes++;
+}
+
+static void open_router(struct app *app)
+{
+    pqr_error error = {0};
+    signal(SIGALRM, on_alarm);
+    alarm(APP_HANG_S);
+    app->answers = NULL;
+    app->accepted = app->answered = app->closed = app->role_changes = 0;
+    app->log_stream = open_memstream(&app->log, &app->log_size);
+    assert_non_null(app->log_stream);
+    assert_int_equal(uv_loop_init(&app->loop), 0);
+    assert_int_equal(uv_timer_init(&app->loop, &app->tick), 0);
+    uv_unref((uv_handle_t *)&app->tick);
+    pqr_callbacks callbacks = PQR_CALLBACKS_INIT;
+    callbacks.data = app;
+    callbacks.log = on_log;
+    callbacks.log_level = PQR_LOG_DEBUG;
+    callbacks.role_change = on_role_change;
+    if (app->callbacks.struct_size)
+        callbacks = app->callbacks;
+    if (pqr_router_open(&app->router, &app->loop, app->config, &callbacks, &error) != 0)
+        fail_msg("pqr_router_open: %s", error.message);
+    pqr_config_free(app->config);
+}
+
+void app_open_text(struct app *app, const char *text)
+{
+    char path[] = "/tmp/pqr-app.XXXXXX";
+    pqr_error error = {0};
+    mode_t mask = umask(077);
+    int fd = mkstemp(path);
+    umask(mask);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    int status = pqr_config_load(&app->config, path, &error);
+    unlink(path);
+    if (status != 0)
+        fail_msg("pqr_config_load: %s", error.message);
+    open_router(app);
+}
+
+void app_open_conninfo(struct app *app, const char *conninfo)
+{
+    pqr_error error = {0};
+    if (pqr_config_conninfo(&app->config, conninfo, &error) != 0)
+        fail_msg("pqr_config_conninfo: %s", error.message);
+    open_router(app);
+}
+
+void app_open(struct app *app, const struct cluster *cluster, const char *settings)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    assert_non_null(stream);
+    fputs("connection = \"user=app dbname=app\";\nservers = (", stream);
+    for (int i = 0; i < cluster->count; i++)
+        fprintf(stream, "%s\n{ name = \"%s\"; connection = \"host=127.0.0.1 port=%d\"; }", i ? "," : "",
+            cluster->servers[i].name, cluster->servers[i].port);
+    fprintf(stream, ");\n%s\n", settings);
+    fclose(stream);
+    app_open_text(app, text);
+    free(text);
+}
+
+struct ready {
+    bool done;
+    int status;
+    char why[1000];
+};
+
+static void on_ready(pqr_router *router, int status, const char *why, void *data)
+{
+    struct ready *ready = data;
+    (void)router;
+    ready->done = true;
+    ready->status = status;
+    snprintf(ready->why, sizeof(ready->why), "%s", why);
+}
+
+void app_ready(struct app *app)
+{
+    struct ready ready = {0};
+    assert_int_equal(pqr_router_ready(app->router, 20000, on_ready, &ready), 0);
+    while (!ready.done)
+        uv_run(&app->loop, UV_RUN_ONCE);
+    if (ready.status != 0)
+        fail_msg("not ready: %s", ready.why);
+}
+
+void app_start(struct app *app, const struct cluster *cluster, const char *settings)
+{
+    app_open(app, cluster, settings);
+    app_ready(app);
+}
+
+/* --- closing --- */
+
+static void on_closed(void *data)
+{
+    struct app *app = data;
+    app->closed++;
+    assert_int_equal(app->answered, app->accepted);
+}
+
+static void free_answers(struct app *app)
+{
+    struct answer *answer;
+    while ((answer = app->answers) != NULL) {
+        app->answers = answer->next;
+        PQclear(answer->result);
+        free(answer);
+    }
+}
+
+void app_drain(struct app *app, uint32_t drain_ms)
+{
+    pqr_router_close(app->router, drain_ms, on_closed, app);
+    while (app->closed == 0)
+        uv_run(&app->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&app->tick, NULL);
+    uv_run(&app->loop, UV_RUN_DEFAULT);
+    assert_int_equal(app->closed, 1);
+    for (const struct answer *answer = app->answers; answer; answer = answer->next)
+        assert_int_equal(answer->calls, 1);
+    assert_int_equal(app->answered, app->accepted);
+    assert_int_equal(uv_loop_close(&app->loop), 0);
+    free_answers(app);
+    fclose(app->log_stream);
+    free(app->log);
+    app->log = NULL;
+    alarm(0);
+}
+
+void app_close(struct app *app)
+{
+    app_drain(app, 5000);
+}
+
+/* --- requests --- */
+
+void app_on_reply(pqr_reply *reply, void *data)
+{
+    struct answer *answer = data;
+    answer->calls++;
+    answer->app->answered++;
+    answer->status = pqr_reply_status(reply);
+    answer->outcome = pqr_reply_outcome(reply);
+    snprintf(answer->sqlstate, sizeof(answer->sqlstate), "%s", pqr_reply_sqlstate(reply));
+    snprintf(answer->error, sizeof(answer->error), "%s", pqr_reply_error(reply));
+    snprintf(answer->server, sizeof(answer->server), "%s", pqr_reply_server(reply));
+    snprintf(answer->reason, sizeof(answer->reason), "%s", pqr_reply_reason(reply));
+    answer->route = pqr_reply_route(reply);
+    answer->attempts = pqr_reply_attempts(reply);
+    answer->rows = pqr_reply_rows(reply);
+    answer->affected = pqr_reply_affected(reply);
+    answer->notices = pqr_reply_notice_count(reply);
+    if (pqr_reply_notice(reply, 0))
+        answer->notice = *pqr_reply_notice(reply, 0);
+    answer->times = pqr_reply_times(reply);
+    answer->done = true;
+    if (answer->then)
+        answer->then(answer, reply);
+    answer->result = pqr_reply_take(reply);
+}
+
+struct answer *app_answer(struct app *app)
+{
+    struct answer *answer = calloc(1, sizeof(*answer));
+    assert_non_null(answer);
+    answer->app = app;
+    return answer;
+}
+
+struct answer *app_accepted(struct answer *answer, int status)
+{
+    struct app *app = answer->app;
+    assert_int_equal(answer->calls, 0); /* never from inside the call */
+    if (status != 0) {
+        free(answer);
+        fail_msg("not accepted: %s", pqr_error_name(status));
+        return NULL;
+    }
+    answer->next = app->answers;
+    app->answers = answer;
+    app->accepted++;
+    return answer;
+}
+
+struct answer *app_send_query(struct app *app, const pqr_query *query)
+{
+    struct answer *answer = app_answer(app);
+    return app_accepted(answer, pqr_query_run(&answer->id, app->router, query, app_on_reply, answer));
+}
+
+struct answer *app_send_to(struct app *app, pqr_target target, uint32_t flags, const char *sql)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = sql;
+    query.target = target;
+    query.flags = flags;
+    return app_send_query(app, &query);
+}
+
+struct answer *app_send(struct app *app, const char *sql)
+{
+    return app_send_to(app, PQR_TARGET_AUTO, 0, sql);
+}
+
+struct answer *app_wait(struct answer *answer)
+{
+    while (!answer->done)
+        uv_run(&answer->app->loop, UV_RUN_ONCE);
+    return answer;
+}
+
+struct answer *app_run_query(struct app *app, const pqr_query *query)
+{
+    return app_wait(app_send_query(app, query));
+}
+
+struct answer *app_run(struct app *app, const char *sql)
+{
+    return app_wait(app_send(app, sql));
+}
+
+struct answer *app_run_to(struct app *app, pqr_target target, const char *sql)
+{
+    return app_wait(app_send_to(app, target, 0, sql));
+}
+
+const char *answer_value(const struct answer *answer, int row, int column)
+{
+    if (!answer->result || row >= PQntuples(answer->result) || column >= PQnfields(answer->result))
+        return "";
+    return PQgetisnull(answer->result, row, column) ? "NULL" : PQgetvalue(answer->result, row, column);
+}
+
+const char *app_value(struct app *app, const char *sql)
+{
+    struct answer *answer = app_run(app, sql);
+    assert_ok(answer);
+    return answer_value(answer, 0, 0);
+}
+
+void assert_ok(const struct answer *answer)
+{
+    if (answer->status != PQR_STATUS_OK || answer->outcome != PQR_OUTCOME_EXECUTED)
+        fail_msg("not ok: %s, %s: %s %s", pqr_status_name(answer->status), pqr_outcome_name(answer->outcome),
+            answer->sqlstate, answer->error);
+}
+
+void assert_sql_error(const struct answer *answer, const char *sqlstate)
+{
+    if (answer->status != PQR_STATUS_SQL_ERROR || strcmp(answer->sqlstate, sqlstate) != 0)
+        fail_msg("not %s: %s, %s: %s %s", sqlstate, pqr_status_name(answer->status),
+            pqr_outcome_name(answer->outcome), answer->sqlstate, answer->error);
+}
+
+void assert_ended(const struct answer *answer, pqr_status status, pqr_outcome outcome)
+{
+    if (answer->status != status || answer->outcome != outcome)
+        fail_msg("not %s, %s but %s, %s: %s %s", pqr_status_name(status), pqr_outcome_name(outcome),
+            pqr_status_name(answer->status), pqr_outcome_name(answer->outcome), answer->sqlstate,
+            answer->error);
+}
+
+/* --- transactions --- */
+
+struct answer *app_tx_query(struct app *app, pqr_tx *tx, const char *sql)
+{
+    struct answer *answer = app_answer(app);
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = sql;
+    return app_accepted(answer, pqr_tx_query(tx, &query, app_on_reply, answer));
+}
+
+static void run_script(pqr_tx *tx, unsigned attempt, void *data)
+{
+    struct answer *done = data;
+    struct script *script = done->data;
+    script->bodies++;
+    assert_int_equal(attempt, script->bodies);
+    for (unsigned i = 0; script->sql[i]; i++)
+        script->statements[i] = app_tx_query(done->app, tx, script->sql[i]);
+    if (script->end == SCRIPT_COMMIT)
+        assert_int_equal(pqr_tx_commit(tx), 0);
+    else if (script->end == SCRIPT_ROLLBACK)
+        assert_int_equal(pqr_tx_rollback(tx), 0);
+}
+
+struct answer *app_tx(struct app *app, struct script *script)
+{
+    struct answer *answer = app_answer(app);
+    answer->data = script;
+    script->done = answer;
+    script->options.struct_size = sizeof(script->options);
+    return app_accepted(
+        answer, pqr_tx_run(&answer->id, app->router, &script->options, run_script, app_on_reply, answer));
+}
+
+/* --- what is seen --- */
+
+pqr_pool_stats app_pool(struct app *app, size_t index)
+{
+    pqr_stats *stats;
+    assert_int_equal(pqr_router_stats(app->router, &stats), 0);
+    assert_non_null(pqr_stats_pool(stats, index));
+    pqr_pool_stats pool = *pqr_stats_pool(stats, index);
+    pool.server = pool.host = pool.port = pool.problem = NULL; /* gone with the snapshot */
+    pqr_stats_free(stats);
+    return pool;
+}
+
+pqr_router_totals app_totals(struct app *app)
+{
+    pqr_stats *stats;
+    assert_int_equal(pqr_router_stats(app->router, &stats), 0);
+    pqr_router_totals totals = *pqr_stats_totals(stats);
+    pqr_stats_free(stats);
+    return totals;
+}
+
+bool app_logged(struct app *app, const char *text)
+{
+    fflush(app->log_stream);
+    return strstr(app->log, text) != NULL;
+}
+
+long cluster_long(struct cluster *cluster, int server, const char *sql)
+{
+    return strtol(cluster_exec(cluster, server, sql), NULL, 10);
+}
+
+long cluster_sessions(struct cluster *cluster, int server)
+{
+    return cluster_long(cluster, server, "select count(*) from pg_stat_activity where usename = 'app'");
+}
