@@ -89,7 +89,7 @@ static void explain_healthy(struct pqr__backend *backend)
         pqr__backend_problem(backend, PQR_LOG_WARNING,
             "is a %s, but the configuration expects a %s; it is used as what it is",
             replica ? "replica" : "primary", replica ? "primary" : "replica");
-    else
+    else if (backend->failures == 0) /* a probe that answers says nothing of connects that fail after it */
         pqr__backend_problem(backend, PQR_LOG_INFO, "%s", "");
 }
 
