@@ -70,6 +70,8 @@ static struct pqr__decision settle_lost(const struct pqr__facts *facts)
     pqr_status status = pqr__cause_status(facts->cause);
     if (facts->cause == PQR__CAUSE_NONE && !facts->sent)
         status = PQR_STATUS_UNAVAILABLE;
+    if (facts->cut_off && facts->cause == PQR__CAUSE_NONE)
+        return finish(status, outcome);
     bool repeatable = !facts->sent || facts->effect == PQR__EFFECT_READ || facts->vouched;
     struct pqr__decision decision =
         facts->cause == PQR__CAUSE_NONE && repeatable ? elsewhere(status, outcome) : finish(status, outcome);

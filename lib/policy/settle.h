@@ -20,6 +20,7 @@ struct pqr__facts {
     bool on_replica;      /* it was sent to a server believed to be a replica */
     bool in_recovery;     /* what the server says of itself now */
     bool vouched;         /* PQR_IDEMPOTENT */
+    bool cut_off;         /* the answer was too large: it would be again */
     enum pqr__cause cause;
     enum pqr__effect effect;
     uint32_t attempts, max_attempts;

@@ -107,6 +107,7 @@ static void check_size(struct pqr__conn *conn)
         (unsigned long long)limit);
     PQclear(conn->held);
     conn->held = NULL;
+    memcpy(conn->sqlstate, PQR__SQLSTATE_CUT_OFF, sizeof(conn->sqlstate));
     pqr__conn_lose(conn, text);
 }
 

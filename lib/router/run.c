@@ -80,6 +80,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .on_replica = request->route == PQR_ROLE_REPLICA,
         .in_recovery = settled->in_recovery,
         .vouched = (request->flags & PQR_IDEMPOTENT) != 0,
+        .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
         .cause = request->cause,
         .effect = request->verdict.effect,
         .attempts = request->attempts,
@@ -124,6 +125,8 @@ static void settle_request(
     struct pqr__facts facts = pqr__run_facts(request, settled);
     struct pqr__decision decision = pqr__settle(&facts);
     request->slot = NULL;
+    if (facts.cut_off)
+        memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
     if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
         decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
     if (decision.misroute)

@@ -206,6 +206,8 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
     statement->tx = NULL;
     pqr__request_finish(
         statement, decision.status, decision.outcome, settled->lost ? settled->message : NULL);
+    if (facts.cut_off)
+        tx->max_attempts = tx->attempt; /* it would be as large the next time */
     if (settled->lost) {
         drop_statements(tx, PQR_STATUS_LOST, "the connection was lost before it was sent");
         rolled_back(tx, true);

@@ -92,6 +92,10 @@ struct pqr__settled {
     char sqlstate[6];    /* of the server's FATAL error that ended it, where there was one; else "" */
 };
 
+/* settled.sqlstate of a connection that the transport ended itself, because the answer was larger than
+   request.max_result (PostgreSQL manual, appendix A: program_limit_exceeded). */
+#define PQR__SQLSTATE_CUT_OFF "54000"
+
 /* Why a connection could not be opened. */
 struct pqr__refusal {
     char sqlstate[6]; /* "" when not known (network, TLS) */

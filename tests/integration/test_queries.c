@@ -220,7 +220,8 @@ static void answer_over_max_result_is_cut_off_by_an_error(void **state)
     struct app app = {0};
     app_start(&app, &cluster, SETTINGS "request = { max_result = \"1MB\"; };");
     struct answer *answer = app_run(&app, "select repeat('x', 1000) from generate_series(1, 100000)");
-    assert_int_not_equal(answer->status, PQR_STATUS_OK);
+    assert_ended(answer, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
+    assert_string_equal(answer->sqlstate, "54000");
     assert_non_null(strstr(answer->error, "max_result"));
     assert_int_equal(answer->rows, 0);
     assert_int_equal(answer->attempts, 1); /* it would be as large the next time */

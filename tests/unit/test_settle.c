@@ -63,6 +63,17 @@ static void a_vouched_write_is_run_again(void **state)
     expect(facts, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, true);
 }
 
+static void an_answer_that_was_too_large_is_not_asked_for_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < EFFECTS; i++) {
+        struct pqr__facts facts = facts_of(every_effect[i], PQR__REPLY_NONE, "");
+        facts.lost = facts.cut_off = facts.vouched = true;
+        expect(facts, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, false);
+        assert_false(pqr__settle(&facts).probe);
+    }
+}
+
 static void nothing_is_run_again_once_it_was_told_to_end(void **state)
 {
     (void)state;
@@ -172,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_lost_write_that_was_sent_is_unknown_and_never_run_again),
         cmocka_unit_test(what_was_never_sent_is_run_again_whatever_it_is),
         cmocka_unit_test(a_vouched_write_is_run_again),
+        cmocka_unit_test(an_answer_that_was_too_large_is_not_asked_for_again),
         cmocka_unit_test(nothing_is_run_again_once_it_was_told_to_end),
         cmocka_unit_test(a_cancel_from_elsewhere_is_the_answer),
         cmocka_unit_test(an_error_without_sqlstate_proves_nothing),
