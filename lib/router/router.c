@@ -259,11 +259,17 @@ static void end_event(pqr_router *router)
         pqr__router_wake(router);
 }
 
+static void enter(pqr_router *router)
+{
+    assert(!router->in_event);
+    router->event_us = router->ops->now_us(router->transport);
+    router->in_event = true;
+}
+
 static struct pqr__endpoint *begin_event(void *context)
 {
     struct pqr__endpoint *endpoint = context;
-    assert(!endpoint->router->in_event);
-    endpoint->router->in_event = true;
+    enter(endpoint->router);
     return endpoint;
 }
 
@@ -326,7 +332,7 @@ static void on_timer(void *data)
     pqr_router *router = data;
     struct pqr__link *link;
     struct pqr__list due;
-    router->in_event = true;
+    enter(router);
     pqr__list_init(&due);
     pqr__wheel_turn(&router->wheel, pqr__router_now(router), &due);
     while ((link = pqr__list_first(&due)) != NULL) {

@@ -50,6 +50,7 @@ struct pqr_router {
     struct pqr__wheel wheel;
     uint64_t armed_us;
     bool in_event;
+    uint64_t event_us; /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
 
     struct pqr__backend *backends;
@@ -90,7 +91,7 @@ extern const struct pqr__transport_events pqr__router_events;
 
 static inline uint64_t pqr__router_now(const pqr_router *router)
 {
-    return router->ops->now_us(router->transport);
+    return router->in_event ? router->event_us : router->ops->now_us(router->transport);
 }
 
 /* The loop comes back to the router in its next turn. */
