@@ -5,33 +5,69 @@
 
 #include "policy/builtins.inc" /* words, slots, operators, operator_slots */
 
-/* count (at most 8) bytes as a little-endian number, A-Z and a-z alike. */
-static uint64_t load(const char *bytes, size_t count)
+/* Names are compared eight bytes at a time with the bit set that tells a from A. Among the bytes of identifiers
+   that maps only capitals to other letters of the table. */
+#define FOLD UINT64_C(0x2020202020202020)
+
+static uint64_t eight(const char *bytes)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < count; i++)
-        value |= (uint64_t)((unsigned char)bytes[i] | 0x20) << (8 * i);
-    return value;
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    return value | FOLD;
+}
+
+static uint64_t four(const char *bytes)
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof(value));
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap32(value);
+#endif
+    return value | (uint32_t)FOLD;
+}
+
+static uint64_t one(const char *bytes)
+{
+    return (unsigned char)(*bytes | 0x20);
+}
+
+struct ends {
+    uint64_t first, last; /* eight bytes of each end, as little-endian numbers; all of a shorter name */
+};
+
+/* Reads each byte of the name, none beside it; short names by parts that overlap. */
+static struct ends ends_of(const char *name, size_t length)
+{
+    struct ends ends;
+    if (length >= 8)
+        return (struct ends){eight(name), eight(name + length - 8)};
+    if (length >= 4)
+        ends.first = four(name) | four(name + length - 4) << (8 * (length - 4));
+    else
+        ends.first = one(name) | one(name + length / 2) << (8 * (length / 2)) |
+            one(name + length - 1) << (8 * (length - 1));
+    ends.last = ends.first;
+    return ends;
 }
 
 /* As hash_name of builtins.py. */
-static uint64_t hash(const char *bytes, size_t length)
+static size_t hash(struct ends ends, size_t length)
 {
-    size_t count = length < 8 ? length : 8;
-    uint64_t first = load(bytes, count), last = load(bytes + length - count, count);
-    uint64_t mixed = first * UINT64_C(0x9E3779B97F4A7C15) + (last ^ length) * UINT64_C(0xC2B2AE3D27D4EB4F);
-    return mixed ^ (mixed >> 29);
+    uint64_t mixed =
+        ends.first * UINT64_C(0x9E3779B97F4A7C15) + (ends.last ^ length) * UINT64_C(0xC2B2AE3D27D4EB4F);
+    return (size_t)(mixed ^ (mixed >> 29));
 }
 
+/* Of the same length, and the same ends but for capitals: what lies between them, and the capitals. */
 static bool equal(const char *name, const char *bytes, size_t length, bool fold)
 {
     if (!fold)
         return memcmp(name, bytes, length) == 0;
-    for (size_t i = 0; i < length; i++) {
-        char byte = bytes[i];
-        if (byte >= 'A' && byte <= 'Z')
-            byte = (char)(byte | 0x20);
-        if (byte != name[i])
+    for (size_t i = 8; i + 8 < length; i += 8) {
+        if (eight(name + i) != eight(bytes + i))
             return false;
     }
     return true;
@@ -40,11 +76,15 @@ static bool equal(const char *name, const char *bytes, size_t length, bool fold)
 const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fold)
 {
     const size_t mask = sizeof(slots) / sizeof(slots[0]) - 1;
-    if (length == 0 || length > 63)
+    if (length < 2 || length > 63) /* none is that short or long */
         return NULL;
-    for (size_t at = hash(bytes, length) & mask; slots[at] != 0; at = (at + 1) & mask) {
+    struct ends ends = ends_of(bytes, length);
+    for (size_t at = hash(ends, length) & mask; slots[at] != 0; at = (at + 1) & mask) {
         const struct pqr__word *word = &words[slots[at] - 1];
-        if (word->length == length && equal(word->name, bytes, length, fold))
+        if (word->length != length)
+            continue;
+        struct ends known = ends_of(word->name, length);
+        if (known.first == ends.first && known.last == ends.last && equal(word->name, bytes, length, fold))
             return word;
     }
     return NULL;
@@ -53,7 +93,9 @@ const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fo
 bool pqr__operator_is_builtin(const char *bytes, size_t length)
 {
     const size_t mask = sizeof(operator_slots) / sizeof(operator_slots[0]) - 1;
-    for (size_t at = hash(bytes, length) & mask; operator_slots[at] != 0; at = (at + 1) & mask) {
+    if (length == 0)
+        return false;
+    for (size_t at = hash(ends_of(bytes, length), length) & mask; operator_slots[at] != 0; at = (at + 1) & mask) {
         const char *name = operators[operator_slots[at] - 1];
         if (strlen(name) == length && memcmp(name, bytes, length) == 0)
             return true;

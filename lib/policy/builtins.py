@@ -158,6 +158,7 @@ def collect(conninfo):
             word(name)['flags'].add('SERVER')
     missing = named - {w['keyword'] for w in words.values()}
     assert not missing, missing
+    assert all(2 <= len(name) <= 63 and re.fullmatch('[a-z0-9_]+', name) for name in words)
     return words
 
 

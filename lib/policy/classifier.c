@@ -5,36 +5,42 @@
 
 #include "policy/classifier_sql.h"
 
-static void look_up(struct pqr__seen *seen, enum pqr__frame_kind closed)
+static void look_up_word(struct pqr__seen *seen)
 {
-    const struct pqr__token *token = &seen->token;
-    seen->word = NULL;
-    seen->keyword = PQR__KW_NONE;
-    seen->category = PQR__CATEGORY_NONE;
-    if (token->kind == PQR__TOKEN_WORD) {
-        seen->word = pqr__word_find(token->at, token->length, true);
-        if (seen->word != NULL) {
-            seen->keyword = seen->word->keyword;
-            seen->category = seen->word->category;
-        }
-        seen->ends = seen->category == PQR__CATEGORY_NONE;
-        return;
-    }
-    if (token->kind == PQR__TOKEN_QUOTED)
-        seen->word = pqr__word_find(token->at + 1, token->length - 2, false);
-    seen->ends = token->kind == PQR__TOKEN_QUOTED || token->kind == PQR__TOKEN_UNICODE ||
-                 token->kind == PQR__TOKEN_STRING || token->kind == PQR__TOKEN_NUMBER ||
-                 token->kind == PQR__TOKEN_PARAMETER || token->kind == PQR__TOKEN_UNBRACKET;
-    if (token->kind == PQR__TOKEN_CLOSE)
-        seen->ends = closed != PQR__FRAME_DISTINCT_ON && closed != PQR__FRAME_OPERATOR;
+    const struct pqr__word *word = pqr__word_find(seen->token.at, seen->token.length, true);
+    seen->word = word;
+    seen->keyword = word == NULL ? (uint8_t)PQR__KW_NONE : word->keyword;
+    seen->category = word == NULL ? (uint8_t)PQR__CATEGORY_NONE : word->category;
+    seen->ends = seen->category == PQR__CATEGORY_NONE;
 }
 
 void pqr__sql_next(struct pqr__sql *scan)
 {
+    static const bool ends[] = {
+        [PQR__TOKEN_QUOTED] = true,
+        [PQR__TOKEN_UNICODE] = true,
+        [PQR__TOKEN_STRING] = true,
+        [PQR__TOKEN_NUMBER] = true,
+        [PQR__TOKEN_PARAMETER] = true,
+        [PQR__TOKEN_CLOSE] = true,
+        [PQR__TOKEN_UNBRACKET] = true,
+    };
     struct pqr__seen *seen = &scan->ring[++scan->position & 7];
+    const struct pqr__token *token = &seen->token;
     pqr__lexer_next(&scan->lexer, &seen->token);
-    /* The frame that this token closes is still the current one. */
-    look_up(seen, (enum pqr__frame_kind)pqr__sql_frame(scan)->kind);
+    if (token->kind == PQR__TOKEN_WORD) {
+        look_up_word(seen);
+        return;
+    }
+    seen->word = NULL;
+    seen->keyword = PQR__KW_NONE;
+    seen->category = PQR__CATEGORY_NONE;
+    seen->ends = ends[token->kind];
+    if (token->kind == PQR__TOKEN_QUOTED)
+        seen->word = pqr__word_find(token->at + 1, token->length - 2, false);
+    else if (token->kind == PQR__TOKEN_CLOSE) /* the frame that it closes is still the current one */
+        seen->ends = pqr__sql_frame(scan)->kind != PQR__FRAME_DISTINCT_ON &&
+                     pqr__sql_frame(scan)->kind != PQR__FRAME_OPERATOR;
 }
 
 static unsigned strictness(pqr_class route)

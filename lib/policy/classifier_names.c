@@ -239,7 +239,10 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
     if (schema->word != NULL && schema->word->keyword == PQR__KW_PG_CATALOG &&
         more->token.kind != PQR__TOKEN_DOT && more->keyword != PQR__KW_TABLESAMPLE)
         return call(scan, name);
-    pqr__sql_doubt(scan, PQR__REASON_FUNCTION, name);
+    struct pqr__seen whole = *name;
+    whole.token.at = schema->token.at;
+    whole.token.length += (uint32_t)(name->token.at - schema->token.at);
+    pqr__sql_doubt(scan, PQR__REASON_FUNCTION, &whole);
     return PQR__FRAME_CALL;
 }
 
@@ -297,6 +300,12 @@ static enum pqr__clause inherited(enum pqr__clause outer, enum pqr__frame_kind k
     return kind == PQR__FRAME_GROUP && outer == PQR__CLAUSE_FROM ? PQR__CLAUSE_FROM : PQR__CLAUSE_OTHER;
 }
 
+static void watch(struct pqr__sql *scan)
+{
+    unsigned kind = pqr__sql_frame(scan)->kind;
+    scan->watched = kind == PQR__FRAME_ALIAS || kind == PQR__FRAME_FILTER || kind == PQR__FRAME_OVER;
+}
+
 void pqr__sql_open(struct pqr__sql *scan)
 {
     const struct pqr__seen *last = pqr__sql_seen(scan, 1);
@@ -312,6 +321,7 @@ void pqr__sql_open(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_DEEP, pqr__sql_seen(scan, 0));
     *pqr__sql_frame(scan) =
         (struct pqr__frame){.kind = (uint8_t)kind, .clause = (uint8_t)inherited(outer, kind)};
+    watch(scan);
 }
 
 void pqr__sql_close(struct pqr__sql *scan)
@@ -321,4 +331,5 @@ void pqr__sql_close(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
     else
         scan->depth--;
+    watch(scan);
 }

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
+/* Nearly never. */
+static bool may_be_pg(const struct pqr__token *token)
+{
+    return token->length >= 7 && ((token->at[0] | 0x20) == 'p' || token->at[0] == '"');
+}
+
 static bool starts_with(const struct pqr__token *token, const char *prefix)
 {
     size_t quote = token->kind == PQR__TOKEN_QUOTED ? 1 : 0, length = strlen(prefix);
@@ -17,6 +23,8 @@ static bool starts_with(const struct pqr__token *token, const char *prefix)
 void pqr__sql_schema(struct pqr__sql *scan)
 {
     const struct pqr__seen *name = pqr__sql_seen(scan, 1);
+    if (!may_be_pg(&name->token))
+        return;
     if (starts_with(&name->token, "pg_temp") || starts_with(&name->token, "pg_toast_temp"))
         pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, name);
 }
@@ -204,12 +212,16 @@ static void name(struct pqr__sql *scan)
         return;
     }
     if (seen->word == NULL) {
-        if (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_"))
+        if (may_be_pg(&seen->token) &&
+            (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_")))
             pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
         return;
     }
     if ((seen->word->flags & PQR__WORD_SERVER) != 0)
         pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
+    /* select last_value from a_sequence: a standby is ahead there. last_value(x) is a window function. */
+    if (seen->word->keyword == PQR__KW_LAST_VALUE && before->keyword != PQR__KW_AS)
+        scan->sequence = true;
     if (before->token.kind == PQR__TOKEN_DOT) /* (x).f calls f(x) where x has no column f */
         pqr__sql_function(scan, seen, true);
     else if (seen->keyword > PQR__KW_OTHER)
@@ -297,21 +309,20 @@ static void operator_schema(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_OPERATOR, seen);
 }
 
-/* select last_value from a_sequence: a standby is ahead there. last_value(x) is a window function. */
+/* The token after a name last_value. */
 static void check_sequence(struct pqr__sql *scan)
 {
-    const struct pqr__seen *last = pqr__sql_seen(scan, 1);
-    if (last->word != NULL && last->word->keyword == PQR__KW_LAST_VALUE &&
-        pqr__sql_seen(scan, 2)->keyword != PQR__KW_AS &&
-        pqr__sql_seen(scan, 0)->token.kind != PQR__TOKEN_OPEN)
-        pqr__sql_doubt(scan, PQR__REASON_SEQUENCE, last);
+    scan->sequence = false;
+    if (pqr__sql_seen(scan, 0)->token.kind != PQR__TOKEN_OPEN)
+        pqr__sql_doubt(scan, PQR__REASON_SEQUENCE, pqr__sql_seen(scan, 1));
 }
 
 void pqr__sql_query(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    check_sequence(scan);
-    if (pqr__sql_type(scan))
+    if (scan->sequence)
+        check_sequence(scan);
+    if ((scan->type != PQR__TYPE_NONE || scan->watched) && pqr__sql_type(scan))
         return;
     switch ((int)seen->token.kind) {
     case PQR__TOKEN_WORD:

@@ -88,6 +88,8 @@ struct pqr__sql {
     unsigned depth;
     enum pqr__frame_kind closed; /* of the parenthesis closed last */
     enum pqr__type_state type;
+    bool watched;  /* the frame is one whose every token pqr__sql_type looks at */
+    bool sequence; /* the token before was a name last_value */
     bool modifies; /* INSERT, UPDATE, DELETE or MERGE was seen */
     bool begun;    /* query rules: a SELECT, VALUES, TABLE or WITH was seen */
     struct pqr__frame frames[PQR__DEPTH_MAX + 1];

@@ -185,8 +185,14 @@ static void read_definition(struct pqr__sql *scan)
 
 static void read_query(struct pqr__sql *scan)
 {
-    for (; !is_over(scan); pqr__sql_next(scan))
-        pqr__sql_query(scan);
+    for (; !is_over(scan); pqr__sql_next(scan)) {
+        enum pqr__token_kind now = kind(scan);
+        bool quiet = now == PQR__TOKEN_COMMA || now == PQR__TOKEN_NUMBER || now == PQR__TOKEN_PARAMETER;
+        if (!quiet || scan->sequence || scan->watched || scan->type != PQR__TYPE_NONE)
+            pqr__sql_query(scan);
+    }
+    if (scan->sequence) /* it was the last word */
+        pqr__sql_doubt(scan, PQR__REASON_SEQUENCE, pqr__sql_seen(scan, 1));
     if (scan->type == PQR__TYPE_EXPECTED || scan->type == PQR__TYPE_SCHEMA ||
         (!scan->begun && !scan->modifies))
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
@@ -314,6 +320,8 @@ static void reset(struct pqr__sql *scan)
     scan->closed = PQR__FRAME_GROUP;
     scan->type = PQR__TYPE_NONE;
     scan->modifies = false;
+    scan->watched = false;
+    scan->sequence = false;
     scan->begun = false;
     scan->frames[0] = (struct pqr__frame){0};
     /* The history of another statement says nothing about this one. */

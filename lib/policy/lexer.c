@@ -78,7 +78,7 @@ static void finish(
 {
     token->kind = kind;
     token->at = lexer->at;
-    token->length = (size_t)(end - lexer->at);
+    token->length = (uint32_t)(end - lexer->at);
     lexer->at = end;
 }
 
@@ -312,8 +312,9 @@ static bool prefixed(struct pqr__lexer *lexer, struct pqr__token *token)
 
 static void word(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    if (!prefixed(lexer, token))
-        finish(lexer, token, PQR__TOKEN_WORD, skip(lexer, lexer->at + 1, WORDLIKE));
+    const char *end = skip(lexer, lexer->at + 1, WORDLIKE);
+    if (end > lexer->at + 1 || !prefixed(lexer, token))
+        finish(lexer, token, PQR__TOKEN_WORD, end);
 }
 
 /* --- Numbers (4.1.2.6): 1, 1.5, .5, 1., 1e9, 1_000, 0x1F, 0o17, 0b1 --- */
@@ -357,7 +358,12 @@ static const char *decimal(const struct pqr__lexer *lexer, const char *p)
 
 static void number(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    const char *p = lexer->at;
+    const char *p = skip(lexer, lexer->at, DIGIT);
+    if (p == lexer->end || (*p != '.' && !is(*p, WORDLIKE))) { /* most are whole and small */
+        finish(lexer, token, PQR__TOKEN_NUMBER, p);
+        return;
+    }
+    p = lexer->at;
     char radix = (char)(peek(lexer, p, 1) | 0x20);
     if (*p == '0' && (radix == 'x' || radix == 'o' || radix == 'b')) {
         const char *end = radix_digits(lexer, p + 2, radix);
@@ -387,13 +393,14 @@ static const char *trim(const char *p, const char *end)
 
 static void operator(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    const char *p = lexer->at, *end = p;
+    const char *p = lexer->at, *end = p + 1;
     while (end < lexer->end && is(*end, SYMBOL)) {
-        if (end > p && (opens(lexer, end, '-', '-') || opens(lexer, end, '/', '*')))
+        if (opens(lexer, end, '-', '-') || opens(lexer, end, '/', '*'))
             break;
         end++;
     }
-    end = trim(p, end);
+    if (end - p > 1)
+        end = trim(p, end);
     if (end - p >= 64) /* NAMEDATALEN: refused */
         fail(lexer, token);
     else if (end - p == 2 && p[0] == '=' && p[1] == '>')
@@ -424,55 +431,72 @@ static void colon(struct pqr__lexer *lexer, struct pqr__token *token)
         finish(lexer, token, PQR__TOKEN_COLON, lexer->at + 1);
 }
 
+static void mark(struct pqr__lexer *lexer, struct pqr__token *token, enum pqr__token_kind kind)
+{
+    finish(lexer, token, kind, lexer->at + 1);
+}
+
 static void punctuation(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    static const struct {
-        char byte;
-        enum pqr__token_kind kind;
-    } marks[] = {
-        {',', PQR__TOKEN_COMMA},
-        {'(', PQR__TOKEN_OPEN},
-        {')', PQR__TOKEN_CLOSE},
-        {';', PQR__TOKEN_SEMICOLON},
-        {'[', PQR__TOKEN_BRACKET},
-        {']', PQR__TOKEN_UNBRACKET},
-    };
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        if (*lexer->at == marks[i].byte) {
-            finish(lexer, token, marks[i].kind, lexer->at + 1);
-            return;
-        }
+    switch (*lexer->at) {
+    case ',':
+        mark(lexer, token, PQR__TOKEN_COMMA);
+        break;
+    case '(':
+        mark(lexer, token, PQR__TOKEN_OPEN);
+        break;
+    case ')':
+        mark(lexer, token, PQR__TOKEN_CLOSE);
+        break;
+    case ';':
+        mark(lexer, token, PQR__TOKEN_SEMICOLON);
+        break;
+    case '[':
+        mark(lexer, token, PQR__TOKEN_BRACKET);
+        break;
+    case ']':
+        mark(lexer, token, PQR__TOKEN_UNBRACKET);
+        break;
+    case '.':
+        dot(lexer, token);
+        break;
+    case ':':
+        colon(lexer, token);
+        break;
+    case '\'':
+        string(lexer, token, lexer->at + 1, lexer->standard_strings ? PLAIN : ESCAPED);
+        break;
+    case '"':
+        identifier(lexer, token, lexer->at + 1, PQR__TOKEN_QUOTED);
+        break;
+    case '$':
+        dollar(lexer, token);
+        break;
+    default:
+        fail(lexer, token);
+        break;
     }
-    fail(lexer, token);
 }
 
 void pqr__lexer_next(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    if (!skip_blank(lexer)) {
-        fail(lexer, token);
-        return;
+    const char *p = skip(lexer, lexer->at, SPACE);
+    lexer->at = p;
+    if (p < lexer->end && (*p == '-' || *p == '/')) { /* perhaps a comment */
+        if (!skip_blank(lexer)) {
+            fail(lexer, token);
+            return;
+        }
+        p = lexer->at;
     }
-    if (lexer->at == lexer->end) {
-        finish(lexer, token, PQR__TOKEN_END, lexer->end);
-        return;
-    }
-    char byte = *lexer->at;
-    if (is(byte, LETTER))
+    if (p == lexer->end)
+        finish(lexer, token, PQR__TOKEN_END, p);
+    else if (is(*p, LETTER))
         word(lexer, token);
-    else if (is(byte, DIGIT))
+    else if (is(*p, DIGIT))
         number(lexer, token);
-    else if (is(byte, SYMBOL))
+    else if (is(*p, SYMBOL))
         operator(lexer, token);
-    else if (byte == '\'')
-        string(lexer, token, lexer->at + 1, lexer->standard_strings ? PLAIN : ESCAPED);
-    else if (byte == '"')
-        identifier(lexer, token, lexer->at + 1, PQR__TOKEN_QUOTED);
-    else if (byte == '.')
-        dot(lexer, token);
-    else if (byte == ':')
-        colon(lexer, token);
-    else if (byte == '$')
-        dollar(lexer, token);
     else
         punctuation(lexer, token);
 }

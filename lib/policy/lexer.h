@@ -1,6 +1,6 @@
 /* PostgreSQL's lexical rules (manual, section 4.1): text in, tokens out, one at a time. Any bytes are fine; what
    PostgreSQL would refuse, or cannot have meant, ends in one ERROR token. Linear in the text, no recursion, no
-   allocation; the tokens point into the text. Where versions differ (14 splits "1a" in two, 15 refuses it) the
+   allocation; the tokens point into the text, which is shorter than 4 GiB. Where versions differ (14 splits "1a" in two, 15 refuses it) the
    stricter one is followed. */
 #ifndef PQR_POLICY_LEXER_H
 #define PQR_POLICY_LEXER_H
@@ -33,9 +33,9 @@ enum pqr__token_kind {
 };
 
 struct pqr__token {
-    enum pqr__token_kind kind;
     const char *at;
-    size_t length;
+    uint32_t length;
+    enum pqr__token_kind kind;
 };
 
 struct pqr__lexer {
