@@ -1,5 +1,5 @@
-/* Regular files only: a directory, a FIFO or a device is refused before anything is read from it, and opening
-   never waits for another process. */
+/* Regular files only. Opening a device may have effects of its own, so what it is gets looked at before that, and again
+   when it is open, since it may be another file by then. Opening never waits for another process. */
 #include "config/file.h"
 
 #include <errno.h>
@@ -61,15 +61,19 @@ static int read_all(int fd, struct pqr__file *file, size_t limit, char *why, siz
     return PQR_EIO;
 }
 
+static int not_regular(char *why, size_t size)
+{
+    snprintf(why, size, "it is not a regular file");
+    return PQR_EIO;
+}
+
 static int read_open(int fd, struct pqr__file *file, size_t limit, char *why, size_t size)
 {
     struct stat facts;
     if (fstat(fd, &facts) != 0)
         return io_error(why, size, "look at it");
-    if (!S_ISREG(facts.st_mode)) {
-        snprintf(why, size, "it is not a regular file");
-        return PQR_EIO;
-    }
+    if (!S_ISREG(facts.st_mode))
+        return not_regular(why, size);
     file->on_disk = true;
     file->device = facts.st_dev;
     file->inode = facts.st_ino;
@@ -78,15 +82,25 @@ static int read_open(int fd, struct pqr__file *file, size_t limit, char *why, si
     return read_all(fd, file, limit, why, size);
 }
 
+static int open_and_read(const char *name, struct pqr__file *file, size_t limit, char *why, size_t size)
+{
+    struct stat facts;
+    if (stat(name, &facts) == 0 && !S_ISREG(facts.st_mode))
+        return not_regular(why, size);
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return io_error(why, size, "open it");
+    int status = read_open(fd, file, limit, why, size);
+    close(fd);
+    return status;
+}
+
 int pqr__file_read(struct pqr__file *out, const char *name, size_t limit, char *why, size_t size)
 {
     struct pqr__file file = {.name = pqr__strdup(name)};
     if (!file.name)
         return PQR_ENOMEM;
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int status = fd < 0 ? io_error(why, size, "open it") : read_open(fd, &file, limit, why, size);
-    if (fd >= 0)
-        close(fd);
+    int status = open_and_read(name, &file, limit, why, size);
     if (status)
         pqr__file_finish(&file);
     else
