@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/keys.h"
 #include "config_help.h"
 
 #define MS  UINT64_C(1000)
@@ -106,7 +107,7 @@ static void every_key_that_is_written_arrives(void **state)
     assert_u64(config->probe.timeout_us, 300 * MS);
     assert_int_equal(config->reads.balance, PQR__BALANCE_ROUND_ROBIN);
     assert_int_equal(config->queue.max_requests, 12);
-    assert_u64(config->queue.max_bytes, 13 * 1024);
+    assert_u64(config->queue.max_bytes, 13312);
     assert_u64(config->request.timeout_us, 0);
     assert_u64(config->request.cancel_grace_us, 100 * MS);
     assert_int_equal(config->request.max_retries, 0);
@@ -213,6 +214,32 @@ static void arguments_that_cannot_be_are_refused(void **state)
     assert_null(config);
 }
 
+/* The last part of each key stands as "name =" in it, if only in a comment. */
+static void assert_names(const char *text, const struct pqr__key *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char wanted[60];
+        const char *dot = strrchr(keys[i].path, '.');
+        snprintf(wanted, sizeof(wanted), "%s = ", dot ? dot + 1 : keys[i].path);
+        help_assert_holds(text, wanted);
+    }
+}
+
+static void the_commented_file_names_every_key(void **state)
+{
+    static char text[20000];
+    char path[1000];
+    (void)state;
+    snprintf(path, sizeof(path), "%s/config/pqrouter.cfg", source_root);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    assert_true(length > 0 && length < sizeof(text) - 1);
+    assert_names(text, pqr__keys, PQR__N_KEYS);
+    assert_names(text, pqr__entry_keys, PQR__N_ENTRY_KEYS);
+}
+
 static struct pqr_config *load_shipped(const char *name)
 {
     char path[1000];
@@ -268,6 +295,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(it_lives_until_its_last_owner_gives_it_up),
         cmocka_unit_test(the_threads_locale_is_left_as_it_was),
         cmocka_unit_test(arguments_that_cannot_be_are_refused),
+        cmocka_unit_test(the_commented_file_names_every_key),
         cmocka_unit_test(the_commented_file_shows_the_defaults),
         cmocka_unit_test(the_profiles_have_the_sizes_they_promise),
     };

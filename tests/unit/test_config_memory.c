@@ -169,7 +169,7 @@ static void an_unwiped_copy_would_be_found(void **state)
     heap.look = true;
     char *copy = own_malloc(100);
     assert_non_null(copy);
-    strcpy(copy + 20, CANARY);
+    memcpy(copy + 20, CANARY, sizeof(CANARY));
     own_free(copy);
     assert_int_equal(heap.found, 1);
 }

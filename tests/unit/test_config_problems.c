@@ -270,27 +270,28 @@ static void a_nul_byte_does_not_hide_the_rest(void **state)
     assert_string_equal(error.message, "t.cfg:2: a character that has no meaning here; remove it");
 }
 
-static char *repeat(const char *begin, const char *part, unsigned times)
+static char *repeat(const char *begin, const char *part, unsigned times, const char *end)
 {
-    size_t size = strlen(begin) + strlen(part) * times + 1;
-    char *text = calloc(1, size);
+    size_t size = strlen(begin) + strlen(part) * times + strlen(end) + 1;
+    char *text = malloc(size);
     assert_non_null(text);
     char *at = text + snprintf(text, size, "%s", begin);
     for (unsigned i = 0; i < times; i++, at += strlen(part))
-        memcpy(at, part, strlen(part) + 1);
+        memcpy(at, part, strlen(part));
+    memcpy(at, end, strlen(end) + 1);
     return text;
 }
 
 static void depth_and_number_of_settings_are_bounded(void **state)
 {
-    char *deep = repeat("a = ", "(", 5000);
+    char *deep = repeat("a = ", "(", 5000, "");
     (void)state;
     assert_string_equal(help_message(deep), "t.cfg:1: brackets nest too deep; no key needs this");
     free(deep);
-    char *text = repeat(HOST, "", 0);
     size_t size = 400000;
-    text = realloc(text, size);
-    size_t at = strlen(text);
+    char *text = malloc(size);
+    assert_non_null(text);
+    size_t at = (size_t)snprintf(text, size, "%s", HOST);
     for (unsigned i = 0; i < 10010; i++)
         at += (size_t)snprintf(text + at, size - at, "a%u = 1;\n", i);
     const char *message = help_message(text);
@@ -300,7 +301,7 @@ static void depth_and_number_of_settings_are_bounded(void **state)
 
 static void what_does_not_fit_is_counted_in_the_last_line(void **state)
 {
-    char *text = repeat(HOST, "pool = { };\n", 300);
+    char *text = repeat(HOST, "pool = { };\n", 300, "");
     const char *message = help_message(text);
     unsigned lines = 1;
     unsigned rest = 0;
@@ -313,7 +314,7 @@ static void what_does_not_fit_is_counted_in_the_last_line(void **state)
     assert_true(strlen(message) < sizeof(((pqr_error *)NULL)->message));
     assert_true(strlen(message) > 7000);
     free(text);
-    text = repeat(HOST, "pool = { };\n", 3000);
+    text = repeat(HOST, "pool = { };\n", 3000, "");
     message = help_message(text);
     assert_int_equal(sscanf(strrchr(message, '\n') + 1, "and %u more problems", &rest), 1);
     lines = 1;
@@ -325,15 +326,11 @@ static void what_does_not_fit_is_counted_in_the_last_line(void **state)
 
 static void at_most_64_servers(void **state)
 {
-    char *text = repeat("servers = ( { }", ", { }", 64);
+    char *text = repeat("servers = ( { }", ", { }", 64, " );");
     (void)state;
-    text = realloc(text, strlen(text) + 10);
-    strcat(text, " );");
     assert_string_equal(help_message(text), "t.cfg:1: servers has 65 entries; it may have at most 64");
     free(text);
-    text = repeat("connection = \"host=h", ",h", 64);
-    text = realloc(text, strlen(text) + 10);
-    strcat(text, "\";");
+    text = repeat("connection = \"host=h", ",h", 64, "\";");
     assert_string_equal(
         help_message(text), "t.cfg:1: connection brings the servers to 65; there may be at most 64");
     free(text);
