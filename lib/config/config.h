@@ -1,5 +1,5 @@
-/* A validated configuration: what config/pqrouter.cfg describes, every default filled in, immutable and counted.
-   All times in microseconds, all sizes in bytes. */
+/* A validated configuration: what config/pqrouter.cfg describes, every default filled in, immutable and
+   counted. All times in microseconds, all sizes in bytes. */
 #ifndef PQR_CONFIG_CONFIG_H
 #define PQR_CONFIG_CONFIG_H
 
@@ -41,7 +41,7 @@ struct pqr_config {
         uint32_t lifetime_jitter;                /* percent: 10 */
         uint64_t connect_timeout_us;             /* 10 s */
         uint64_t backoff_min_us, backoff_max_us; /* 100 ms, 15 s: after a failed connect, doubled each time */
-        char *init_sql; /* run on each new connection, statements joined by ';'; NULL: none */
+        char *init_sql; /* run on each new connection, statements joined by ";\n"; NULL: none */
     } pool;
     struct { /* in the servers' keywords already; 0: the system's own */
         uint64_t keepalives_idle_us, keepalives_interval_us; /* 30 s, 10 s */
@@ -75,8 +75,8 @@ struct pqr_config {
 /* What keyword is set to in a server's parameters; NULL: it is not. */
 const char *pqr__server_config_value(const struct pqr__server_config *server, const char *keyword);
 
-/* A file's content from memory, for tests; name is what messages call it and what includes are relative to. As
-   pqr_config_load otherwise. */
+/* A file's content from memory, for tests; name is what messages call it and what includes are relative
+   to. As pqr_config_load otherwise. */
 int pqr__config_parse(
     struct pqr_config **out, const char *name, const char *text, size_t length, pqr_error *error);
 

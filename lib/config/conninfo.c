@@ -1,4 +1,5 @@
-/* libpq's own messages are never passed on, because they quote what they complain of; they are only looked at. */
+/* libpq's own messages are never passed on, because they quote what they complain of; they are only looked
+   at. */
 #include "config/conninfo.h"
 
 #include <stdio.h>
@@ -8,9 +9,9 @@
 #include "base/alloc.h"
 #include "pqrouter.h"
 
-/* No value of target_session_attrs: libpq refuses it after it has resolved and checked everything else, and
-   before it opens a socket. It stands in for the password too, which is not needed for this, and keeps libpq from
-   looking for one in ~/.pgpass. */
+/* No value of target_session_attrs: libpq refuses it after it has resolved and checked everything else,
+   and before it opens a socket. It stands in for the password too, which is not needed for this, and keeps
+   libpq from looking for one in ~/.pgpass. */
 static const char marker[] = "pqrouter-resolves";
 
 static PQconninfoOption *find(const struct pqr__conninfo *conninfo, const char *keyword)

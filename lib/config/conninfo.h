@@ -1,5 +1,6 @@
-/* Connection strings, parsed by libpq itself (PostgreSQL manual, sections 34.1.1 and 34.2). Nothing here quotes a
-   word of one: a slip of the quotes makes any part of a password look like a host or an option's name. */
+/* Connection strings, parsed by libpq itself (PostgreSQL manual, sections 34.1.1 and 34.2). Nothing here
+   quotes a word of one: a slip of the quotes makes any part of a password look like a host or an option's
+   name. */
 #ifndef PQR_CONFIG_CONNINFO_H
 #define PQR_CONFIG_CONNINFO_H
 

@@ -1,10 +1,10 @@
 /* A configuration file with all that it includes, as one text for libconfig.
  *
- * libconfig 1.5 is never shown the files: it wraps integers silently, stops at the first duplicate key, loses a
- * string's memory on some syntax errors, and its scanner ends the process when an @include names a
- * directory. So the files are taken apart into words here, and a text of plain words is written from them: includes
- * expanded, comments dropped, integers in canonical form, '@' only as an escape. A line of it is a line of one of the
- * files; pqr__document_origin tells which. */
+ * libconfig 1.5 is never shown the files: it wraps integers silently, stops at the first duplicate key,
+ * loses a string's memory on some syntax errors, and its scanner ends the process when an @include names a
+ * directory. So the files are taken apart into words here, and a text of plain words is written from them:
+ * includes expanded, comments dropped, integers in canonical form, '@' only as an escape. A line of it is
+ * a line of one of the files; pqr__document_origin tells which. */
 #ifndef PQR_CONFIG_DOCUMENT_H
 #define PQR_CONFIG_DOCUMENT_H
 

@@ -1,6 +1,6 @@
-/* Checked on the way, because libconfig would not, or too late: names set twice, strings where no value may stand (it
- * would lose their memory), words without quotes, depth, and that a value stands in the file of its key, so that a secret's
- * file is known by its key's line. All other grammar is libconfig's. */
+/* Checked on the way, because libconfig would not, or too late: names set twice, strings where no value
+ * may stand (it would lose their memory), words without quotes, depth, and that a value stands in the file
+ * of its key, so that a secret's file is known by its key's line. All other grammar is libconfig's. */
 #include "config/emit.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static bool torn(const struct pqr__emitter *emitter, const struct pqr__word *wor
 static bool remember(struct pqr__emitter *emitter)
 {
     if (++emitter->names_total > PQR__MAX_NAMES)
-        return pqr__emit_fail(emitter, "more than 10000 settings; there are not that many to set");
+        return pqr__emit_fail(emitter, "more than 2000 settings; there are not that many to set");
     if (emitter->n_names == emitter->names_capacity) {
         uint32_t capacity = emitter->names_capacity ? 2 * emitter->names_capacity : 32;
         struct pqr__seen *names = pqr__realloc(emitter->names, capacity * sizeof(*names));

@@ -5,7 +5,7 @@
 #include "config/document.h"
 #include "config/scan.h"
 
-enum { PQR__MAX_NESTING = 32, PQR__MAX_NAMES = 10000 };
+enum { PQR__MAX_NESTING = 32, PQR__MAX_NAMES = 2000 };
 
 /* A name that was set in a scope. */
 struct pqr__seen {

@@ -1,5 +1,6 @@
-/* Regular files only. Opening a device may have effects of its own, so what it is gets looked at before that, and again
-   when it is open, since it may be another file by then. Opening never waits for another process. */
+/* Regular files only. Opening a device may have effects of its own, so what it is gets looked at before
+   that, and again when it is open, since it may be another file by then. Opening never waits for another
+   process. */
 #include "config/file.h"
 
 #include <errno.h>

@@ -17,14 +17,15 @@ struct pqr__file {
     mode_t mode;
 };
 
-/* Reads a regular file of at most limit bytes. 0; PQR_ENOMEM; PQR_EIO, with the reason in why (of size bytes). */
+/* Reads a regular file of at most limit bytes. 0; PQR_ENOMEM; PQR_EIO, with the reason in why (of size
+   bytes). */
 int pqr__file_read(struct pqr__file *out, const char *name, size_t limit, char *why, size_t size);
 
 /* From memory. 0 or PQR_ENOMEM. */
 int pqr__file_of_text(struct pqr__file *out, const char *name, const char *text, size_t length);
 
-/* Whether only its owner can read it; a file of root's may be readable by its group. As PostgreSQL asks of key
-   files (manual, section 34.19.1). */
+/* Whether only its owner can read it; a file of root's may be readable by its group. As PostgreSQL asks of
+   key files (manual, section 34.19.1). */
 bool pqr__file_is_private(const struct pqr__file *file);
 
 bool pqr__file_same(const struct pqr__file *left, const struct pqr__file *right);

@@ -23,63 +23,62 @@ static const char *const roles[] = {
 #define SIZE               .type = PQR__KEY_SIZE
 #define RANGE(least, most) .low = (least), .high = (most)
 
-/* clang-format off */
 const struct pqr__key pqr__keys[PQR__N_KEYS] = {
     [PQR__KEY_CONNECTION] = {"connection", .type = PQR__KEY_SECRET, AT(connection)},
     [PQR__KEY_SERVER_LIST] = {"servers", .type = PQR__KEY_SERVERS, AT(entries)},
-    [PQR__KEY_SYSTEM_IDENTIFIER] =
-        {"system_identifier", .type = PQR__KEY_DIGITS, RANGE(1, UINT64_MAX), AT(config.system_identifier)},
+    [PQR__KEY_SYSTEM_IDENTIFIER] = {"system_identifier", .type = PQR__KEY_DIGITS, RANGE(1, UINT64_MAX),
+        AT(config.system_identifier)},
     [PQR__KEY_POOL_MIN] = {"pool.min", NUMBER, .initial = "2", RANGE(0, 10000), AT(config.pool.min)},
     [PQR__KEY_POOL_MAX] = {"pool.max", NUMBER, .initial = "20", RANGE(0, 10000), AT(config.pool.max)},
-    [PQR__KEY_POOL_MAX_TOTAL] =
-        {"pool.max_total", NUMBER, .none = true, .initial = "0", RANGE(3, 640000), AT(config.pool.max_total)},
-    [PQR__KEY_POOL_ADMIN_RESERVED] =
-        {"pool.admin_reserved", NUMBER, .initial = "1", RANGE(0, 1000), AT(config.pool.admin_reserved)},
-    [PQR__KEY_POOL_CONNECTS_AT_ONCE] =
-        {"pool.connects_at_once", NUMBER, .initial = "2", RANGE(1, 100), AT(config.pool.connects_at_once)},
-    [PQR__KEY_POOL_IDLE_TIMEOUT] =
-        {"pool.idle_timeout", DURATION, .initial = "10min", RANGE(MS, 365 * D), AT(config.pool.idle_timeout_us)},
+    [PQR__KEY_POOL_MAX_TOTAL] = {"pool.max_total", NUMBER, .none = true, .initial = "0", RANGE(3, 640000),
+        AT(config.pool.max_total)},
+    [PQR__KEY_POOL_ADMIN_RESERVED] = {"pool.admin_reserved", NUMBER, .initial = "1", RANGE(0, 1000),
+        AT(config.pool.admin_reserved)},
+    [PQR__KEY_POOL_CONNECTS_AT_ONCE] = {"pool.connects_at_once", NUMBER, .initial = "2", RANGE(1, 100),
+        AT(config.pool.connects_at_once)},
+    [PQR__KEY_POOL_IDLE_TIMEOUT] = {"pool.idle_timeout", DURATION, .initial = "10min", RANGE(MS, 365 * D),
+        AT(config.pool.idle_timeout_us)},
     [PQR__KEY_POOL_LIFETIME] = {"pool.lifetime", DURATION, .none = true, .initial = "1h", RANGE(MS, 365 * D),
         AT(config.pool.lifetime_us)},
-    [PQR__KEY_POOL_LIFETIME_JITTER] =
-        {"pool.lifetime_jitter", NUMBER, .initial = "10", RANGE(0, 50), AT(config.pool.lifetime_jitter)},
-    [PQR__KEY_POOL_CONNECT_TIMEOUT] =
-        {"pool.connect_timeout", DURATION, .initial = "10s", RANGE(MS, H), AT(config.pool.connect_timeout_us)},
-    [PQR__KEY_POOL_BACKOFF_MIN] =
-        {"pool.backoff_min", DURATION, .initial = "100ms", RANGE(MS, H), AT(config.pool.backoff_min_us)},
-    [PQR__KEY_POOL_BACKOFF_MAX] =
-        {"pool.backoff_max", DURATION, .initial = "15s", RANGE(MS, H), AT(config.pool.backoff_max_us)},
+    [PQR__KEY_POOL_LIFETIME_JITTER] = {"pool.lifetime_jitter", NUMBER, .initial = "10", RANGE(0, 50),
+        AT(config.pool.lifetime_jitter)},
+    [PQR__KEY_POOL_CONNECT_TIMEOUT] = {"pool.connect_timeout", DURATION, .initial = "10s", RANGE(MS, H),
+        AT(config.pool.connect_timeout_us)},
+    [PQR__KEY_POOL_BACKOFF_MIN] = {"pool.backoff_min", DURATION, .initial = "100ms", RANGE(MS, H),
+        AT(config.pool.backoff_min_us)},
+    [PQR__KEY_POOL_BACKOFF_MAX] = {"pool.backoff_max", DURATION, .initial = "15s", RANGE(MS, H),
+        AT(config.pool.backoff_max_us)},
     [PQR__KEY_POOL_INIT_SQL] = {"pool.init_sql", .type = PQR__KEY_SQL, AT(config.pool.init_sql)},
-    [PQR__KEY_TCP_KEEPALIVES_IDLE] = {"tcp.keepalives_idle", DURATION, .none = true, .initial = "30s", RANGE(S, D),
-        .multiple = S, AT(config.tcp.keepalives_idle_us)},
+    [PQR__KEY_TCP_KEEPALIVES_IDLE] = {"tcp.keepalives_idle", DURATION, .none = true, .initial = "30s",
+        RANGE(S, D), .multiple = S, AT(config.tcp.keepalives_idle_us)},
     [PQR__KEY_TCP_KEEPALIVES_INTERVAL] = {"tcp.keepalives_interval", DURATION, .none = true, .initial = "10s",
         RANGE(S, D), .multiple = S, AT(config.tcp.keepalives_interval_us)},
-    [PQR__KEY_TCP_KEEPALIVES_COUNT] =
-        {"tcp.keepalives_count", NUMBER, .initial = "5", RANGE(0, 100), AT(config.tcp.keepalives_count)},
+    [PQR__KEY_TCP_KEEPALIVES_COUNT] = {"tcp.keepalives_count", NUMBER, .initial = "5", RANGE(0, 100),
+        AT(config.tcp.keepalives_count)},
     [PQR__KEY_TCP_USER_TIMEOUT] = {"tcp.user_timeout", DURATION, .none = true, .initial = "30s", RANGE(MS, D),
         .multiple = MS, AT(config.tcp.user_timeout_us)},
-    [PQR__KEY_PROBE_INTERVAL] =
-        {"probe.interval", DURATION, .initial = "1s", RANGE(10 * MS, H), AT(config.probe.interval_us)},
-    [PQR__KEY_PROBE_TIMEOUT] =
-        {"probe.timeout", DURATION, .initial = "1s", RANGE(10 * MS, H), AT(config.probe.timeout_us)},
+    [PQR__KEY_PROBE_INTERVAL] = {"probe.interval", DURATION, .initial = "1s", RANGE(10 * MS, H),
+        AT(config.probe.interval_us)},
+    [PQR__KEY_PROBE_TIMEOUT] = {"probe.timeout", DURATION, .initial = "1s", RANGE(10 * MS, H),
+        AT(config.probe.timeout_us)},
     [PQR__KEY_READS_BALANCE] = {"reads.balance", .type = PQR__KEY_WORD, .initial = "least_outstanding",
         .words = balances, AT(config.reads.balance)},
-    [PQR__KEY_QUEUE_MAX_REQUESTS] =
-        {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000), AT(config.queue.max_requests)},
-    [PQR__KEY_QUEUE_MAX_BYTES] =
-        {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB), AT(config.queue.max_bytes)},
-    [PQR__KEY_REQUEST_TIMEOUT] =
-        {"request.timeout", DURATION, .none = true, .initial = "30s", RANGE(MS, 30 * D), AT(config.request.timeout_us)},
-    [PQR__KEY_REQUEST_CANCEL_GRACE] =
-        {"request.cancel_grace", DURATION, .initial = "500ms", RANGE(MS, H), AT(config.request.cancel_grace_us)},
-    [PQR__KEY_REQUEST_MAX_RETRIES] =
-        {"request.max_retries", NUMBER, .initial = "3", RANGE(0, 100), AT(config.request.max_retries)},
-    [PQR__KEY_REQUEST_MAX_RESULT] =
-        {"request.max_result", SIZE, .none = true, .initial = "256MB", RANGE(KB, TB), AT(config.request.max_result_bytes)},
-    [PQR__KEY_TRANSACTION_IDLE_TIMEOUT] =
-        {"transaction.idle_timeout", DURATION, .initial = "5s", RANGE(MS, D), AT(config.transaction.idle_timeout_us)},
-    [PQR__KEY_TRANSACTION_MAX_ATTEMPTS] =
-        {"transaction.max_attempts", NUMBER, .initial = "3", RANGE(1, 100), AT(config.transaction.max_attempts)},
+    [PQR__KEY_QUEUE_MAX_REQUESTS] = {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000),
+        AT(config.queue.max_requests)},
+    [PQR__KEY_QUEUE_MAX_BYTES] = {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB),
+        AT(config.queue.max_bytes)},
+    [PQR__KEY_REQUEST_TIMEOUT] = {"request.timeout", DURATION, .none = true, .initial = "30s",
+        RANGE(MS, 30 * D), AT(config.request.timeout_us)},
+    [PQR__KEY_REQUEST_CANCEL_GRACE] = {"request.cancel_grace", DURATION, .initial = "500ms", RANGE(MS, H),
+        AT(config.request.cancel_grace_us)},
+    [PQR__KEY_REQUEST_MAX_RETRIES] = {"request.max_retries", NUMBER, .initial = "3", RANGE(0, 100),
+        AT(config.request.max_retries)},
+    [PQR__KEY_REQUEST_MAX_RESULT] = {"request.max_result", SIZE, .none = true, .initial = "256MB",
+        RANGE(KB, TB), AT(config.request.max_result_bytes)},
+    [PQR__KEY_TRANSACTION_IDLE_TIMEOUT] = {"transaction.idle_timeout", DURATION, .initial = "5s",
+        RANGE(MS, D), AT(config.transaction.idle_timeout_us)},
+    [PQR__KEY_TRANSACTION_MAX_ATTEMPTS] = {"transaction.max_attempts", NUMBER, .initial = "3", RANGE(1, 100),
+        AT(config.transaction.max_attempts)},
 };
 
 #undef AT
@@ -94,4 +93,3 @@ const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS] = {
     [PQR__ENTRY_KEY_MIN] = {"min", NUMBER, RANGE(0, 10000), AT(min)},
     [PQR__ENTRY_KEY_MAX] = {"max", NUMBER, RANGE(0, 10000), AT(max)},
 };
-/* clang-format on */

@@ -32,8 +32,8 @@ struct pqr__key {
 extern const struct pqr__key pqr__keys[PQR__N_KEYS];
 extern const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS];
 
-/* For people who wrote a key that there is not: writes the nearest one, or the nearest group when they wrote a group.
-   False: none is near. */
+/* For people who wrote a key that there is not: writes the nearest one, or the nearest group when they
+   wrote a group. False: none is near. */
 bool pqr__key_nearest(
     char *out, size_t size, const struct pqr__key *keys, size_t n_keys, const char *path, bool group);
 

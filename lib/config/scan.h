@@ -1,5 +1,5 @@
-/* The words of a configuration file, by libconfig's lexical rules. libconfig reads what the expander writes from
-   them, never the file itself (config/document.h says why). */
+/* The words of a configuration file, by libconfig's lexical rules. libconfig reads what the expander
+   writes from them, never the file itself (config/document.h says why). */
 #ifndef PQR_CONFIG_SCAN_H
 #define PQR_CONFIG_SCAN_H
 

@@ -14,8 +14,8 @@ struct work {
     char subject[48]; /* "servers[2].connection" */
 };
 
-/* A problem of it. Its words are never quoted: where quotes or percent signs went wrong, a part of a password stands as
-   host or port. */
+/* A problem of it. Its words are never quoted: where quotes or percent signs went wrong, a part of a
+   password stands as host or port. */
 #define tell(work, format, ...) \
     pqr__problem_add(&(work)->draft->problems, (work)->line, "%s" format, (work)->subject, __VA_ARGS__)
 
@@ -28,7 +28,6 @@ static struct work work_on(struct pqr__draft *draft, uint32_t line, const char *
     return work;
 }
 
-/* What is wrong with a host, a port or a name; NULL: nothing. */
 static bool host_is_fine(const char *host)
 {
     for (const char *at = host; *at; at++)
@@ -125,7 +124,8 @@ static int split(struct work *work)
     return status;
 }
 
-/* Its connect_timeout, in seconds, is pool.connect_timeout unless the file has that; of several the longest is. */
+/* Its connect_timeout, in seconds, is pool.connect_timeout unless the file has that; of several the
+   longest is. */
 static void take_connect_timeout(struct work *work)
 {
     struct pqr__draft *draft = work->draft;

@@ -116,7 +116,8 @@ static void read_number(
     memcpy(reading->base + key->offset, &number, sizeof(number));
 }
 
-/* Only what looks like a mistyped value is worth quoting; anything else may be a secret in the wrong place. */
+/* Only what looks like a mistyped value is worth quoting; anything else may be a secret in the wrong
+   place. */
 static const char *quotable(char *out, size_t size, const char *text)
 {
     size_t length = strlen(text);

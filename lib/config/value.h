@@ -16,8 +16,8 @@ struct pqr__reading {
     bool no_memory;
 };
 
-/* For any type but the list of servers. What is wrong with it goes to the draft's problems; a value of a secret key is
-   never quoted. */
+/* For any type but the list of servers. What is wrong with it goes to the draft's problems; a value of a
+   secret key is never quoted. */
 void pqr__value_read(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
 

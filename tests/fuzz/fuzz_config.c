@@ -1,10 +1,11 @@
-/* libFuzzer: any bytes as a configuration file or, when the first byte is odd, as a connection string. Beside memory
-   errors and calls of exit() it looks for a configuration that breaks its own rules, a refusal without a reason, and
-   the word SECRET of a connection string in a message.
+/* libFuzzer: any bytes as a configuration file or, when the first byte is odd ('!', not ' '), as a connection
+   string. Beside memory errors and calls of exit() it looks for a configuration that breaks its own rules, a
+   refusal without a reason, and the word SECRET of a connection string in a message.
 
      CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
      ninja -C build-fuzz
-     build-fuzz/tests/fuzz/fuzz_config -max_total_time=300 -dict=tests/fuzz/config.dict /tmp/found tests/fuzz/corpus_config */
+     cd build-fuzz/tests/fuzz && mkdir found
+     ./fuzz_config -max_total_time=300 -dict=../../../tests/fuzz/config.dict found ../../../tests/fuzz/corpus_config */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Good configurations: what is written arrives, what is not has its default; counting; the files that are shipped. */
+/* Good configurations: what is written arrives, what is not has its default; counting; the files that are
+   shipped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

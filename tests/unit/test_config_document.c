@@ -1,4 +1,5 @@
-/* The text that is written for libconfig: what it may see, and which line of which file each of its lines is. */
+/* The text that is written for libconfig: what it may see, and which line of which file each of its lines
+   is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

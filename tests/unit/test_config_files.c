@@ -204,7 +204,7 @@ static void includes_that_multiply_come_to_an_end(void **state)
     (void)state;
     assert_non_null(text);
     for (size_t i = 0; i < 1000; i++)
-        memcpy(text + i * length, line, length);
+        snprintf(text + i * length, length + 1, "%s", line);
     help_file("f0", "", 0600);
     help_assert_holds(message(help_file("main.cfg", text, 0600), PQR_ECONFIG), "@include of too many files");
     free(text);

@@ -1,5 +1,5 @@
-/* Every allocation of our heap fails in turn, once or from then on: no crash, no leak, PQR_ENOMEM. And what held
- * a secret is wiped when it is given back. libpq's and libconfig's own heaps are not touched. */
+/* Every allocation of our heap fails in turn, once or from then on: no crash, no leak, PQR_ENOMEM. And
+ * what held a secret is wiped when it is given back. libpq's and libconfig's own heaps are not touched. */
 #define _GNU_SOURCE /* memmem */
 #include <setjmp.h>
 #include <stdarg.h>
