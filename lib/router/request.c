@@ -13,10 +13,9 @@
 #include "router/transaction.h"
 
 enum {
-    INDEX_BITS = 24,       /* 16 million at a time */
-    BUFFER_KEPT = 4096,    /* a larger buffer of inputs is not recycled */
-    FREE_KEPT = 1024,      /* nor are more requests than this */
-    PARAMETERS_MAX = 65535 /* the protocol's */
+    INDEX_BITS = 24,    /* 16 million at a time */
+    BUFFER_KEPT = 4096, /* a larger buffer of inputs is not recycled */
+    FREE_KEPT = 1024,   /* nor are more requests than this */
 };
 
 /* --- the store --- */
@@ -110,109 +109,6 @@ struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)
     return request->id == id && active ? request : NULL;
 }
 
-/* --- inputs --- */
-
-static bool parameters_fit(const pqr_query *query)
-{
-    if (query->n_params < 0 || query->n_params > PARAMETERS_MAX ||
-        (query->n_params > 0 && !query->param_values))
-        return false;
-    for (int i = 0; i < query->n_params; i++) {
-        bool binary = query->param_formats && query->param_formats[i] != 0;
-        if (binary && query->param_formats[i] != 1)
-            return false;
-        if (binary && query->param_values[i] && (!query->param_lengths || query->param_lengths[i] < 0))
-            return false;
-    }
-    return true;
-}
-
-int pqr__query_check(pqr_query *out, const pqr_query *query)
-{
-    pqr_query copy = PQR_QUERY_INIT;
-    if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
-        return PQR_EINVAL;
-    memcpy(&copy, query, query->struct_size < sizeof(copy) ? query->struct_size : sizeof(copy));
-    if (!copy.sql || !parameters_fit(&copy) || copy.result_format < 0 || copy.result_format > 1 ||
-        (unsigned)copy.target > PQR_TARGET_ANY || (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT)))
-        return PQR_EINVAL;
-    *out = copy;
-    return 0;
-}
-
-static size_t value_size(const pqr_query *query, int i)
-{
-    if (!query->param_values[i])
-        return 0;
-    bool binary = query->param_formats && query->param_formats[i] == 1;
-    return (binary ? (size_t)query->param_lengths[i] : strlen(query->param_values[i])) + 1;
-}
-
-static bool buffer_reserve(struct pqr_reply *request, size_t size)
-{
-    if (size <= request->buffer_size)
-        return true;
-    char *buffer = pqr__malloc(size);
-    if (!buffer)
-        return false;
-    pqr__free(request->buffer);
-    request->buffer = buffer;
-    request->buffer_size = size;
-    return true;
-}
-
-static char *copy_bytes(char **at, const void *bytes, size_t size)
-{
-    char *copy = *at;
-    memcpy(copy, bytes, size);
-    *at += size;
-    return copy;
-}
-
-/* One buffer: pointers, then integers, then text, so that everything is aligned. */
-static bool copy_inputs(struct pqr_reply *request, const pqr_query *query)
-{
-    size_t n = (size_t)query->n_params, sql_size = strlen(query->sql) + 1;
-    size_t label_size = query->label ? strnlen(query->label, 63) + 1 : 0;
-    size_t size = n * (sizeof(char *) + 2 * sizeof(int) + sizeof(Oid)) + sql_size + label_size;
-    for (int i = 0; i < query->n_params; i++)
-        size += value_size(query, i);
-    if (!buffer_reserve(request, size))
-        return false;
-    struct pqr__item *item = &request->item;
-    char *at = request->buffer;
-    const char **values = (const char **)(void *)at;
-    *item = (struct pqr__item){.n_params = query->n_params, .result_format = query->result_format};
-    if (n > 0) {
-        item->param_values = values;
-        at += n * sizeof(char *);
-        if (query->param_lengths)
-            item->param_lengths = (const int *)(void *)copy_bytes(&at, query->param_lengths, n * sizeof(int));
-        if (query->param_formats)
-            item->param_formats = (const int *)(void *)copy_bytes(&at, query->param_formats, n * sizeof(int));
-        if (query->param_types)
-            item->param_types = (const Oid *)(void *)copy_bytes(&at, query->param_types, n * sizeof(Oid));
-    }
-    item->sql = copy_bytes(&at, query->sql, sql_size);
-    for (int i = 0; i < query->n_params; i++) {
-        size_t length = value_size(query, i);
-        values[i] = NULL;
-        if (length == 0)
-            continue;
-        values[i] = at;
-        memcpy(at, query->param_values[i], length - 1);
-        at[length - 1] = '\0';
-        at += length;
-    }
-    request->label = NULL;
-    if (label_size) {
-        request->label = at;
-        pqr__text_copy(at, label_size, query->label);
-    }
-    request->entry.bytes = size;
-    return true;
-}
-
 static void reset(struct pqr_reply *request)
 {
     request->entry = (struct pqr__queue_entry){.bytes = request->entry.bytes};
@@ -238,7 +134,7 @@ struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, p
     if (!request)
         return NULL;
     router->store.active++;
-    if (!copy_inputs(request, query)) {
+    if (!pqr__request_copy(request, query)) {
         store_put(request);
         return NULL;
     }

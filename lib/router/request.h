@@ -76,12 +76,17 @@ struct pqr__request_store {
     uint32_t active;
 };
 
+/* --- input.c --- */
+/* Checks what a caller gave; 0 or PQR_EINVAL. out gets the query with every member set. */
+int pqr__query_check(pqr_query *out, const pqr_query *query);
+/* Copies the statement, its parameters and its label; false: no memory. */
+bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);
+
+/* --- request.c --- */
 /* A request with its inputs copied, or NULL: no memory. query was checked. */
 struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
 /* The active request of an id, or NULL. */
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
-/* Checks what a caller gave; 0 or PQR_EINVAL. out gets the query with every member set. */
-int pqr__query_check(pqr_query *out, const pqr_query *query);
 
 /* Its answer is known: takes it out of everything and calls back from the loop, never from inside a call.
    Nothing of the caller's runs in here. error may be NULL. */

@@ -14,15 +14,6 @@
 
 enum { UPKEEP_US = 1000000 };
 
-struct waiter {
-    struct pqr__link link;
-    struct pqr__timer timeout;
-    pqr_router *router;
-    pqr_ready_cb cb;
-    void *data;
-    int status; /* 1: not known yet */
-};
-
 static const char *const state_names[] = {
 #define XX(name, word) #word,
     PQR__ROUTER_MAP(XX)
@@ -74,94 +65,6 @@ static void upkeep_due(struct pqr__timer *timer)
     pqr__timer_set(router, &router->upkeep, pqr__router_now(router) + UPKEEP_US);
 }
 
-/* --- ready --- */
-
-/* What is still missing, "" when nothing is. */
-static void missing(const pqr_router *router, char *out, size_t size)
-{
-    struct pqr__text text = {0};
-    bool primary = false;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
-        primary |= backend->role == PQR_ROLE_PRIMARY;
-        if (!backend->seen.probed)
-            pqr__text_printf(&text, "%s has not answered yet; ", backend->config->name);
-        else if (up && pqr__pool_open(backend) == 0)
-            pqr__text_printf(&text, "%s has no connection ready yet; ", backend->config->name);
-        else if (!up && backend->problem[0] && !primary)
-            pqr__text_printf(&text, "%s: %s; ", backend->config->name, backend->problem);
-    }
-    if (!primary)
-        pqr__text_puts(&text, "no server is known to be the primary");
-    pqr__text_copy(out, size, text.failed || !text.bytes ? "not every server is ready yet" : text.bytes);
-    if (primary && text.length == 0 && !text.failed)
-        out[0] = '\0';
-    pqr__text_finish(&text);
-}
-
-static bool is_ready(const pqr_router *router)
-{
-    bool primary = false;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
-        if (!backend->seen.probed || (up && pqr__pool_open(backend) == 0))
-            return false;
-        primary |= backend->role == PQR_ROLE_PRIMARY;
-    }
-    return primary;
-}
-
-static void answer_waiter(struct waiter *waiter, int status)
-{
-    char why[1000] = "";
-    if (status != 0)
-        missing(waiter->router, why, sizeof(why));
-    pqr__timer_clear(&waiter->timeout);
-    waiter->cb(waiter->router, status, why, waiter->data);
-    pqr__free(waiter);
-}
-
-static void call_waiters(pqr_router *router)
-{
-    uint32_t due = router->waiters.count;
-    bool ready = due > 0 && is_ready(router);
-    while (due-- > 0) {
-        struct pqr__link *link = pqr__list_first(&router->waiters);
-        struct waiter *waiter = pqr__container_of(link, struct waiter, link);
-        int status = router->state >= PQR__ROUTER_ENDING ? PQR_ECLOSED : ready ? 0 : waiter->status;
-        pqr__list_remove(&router->waiters, link);
-        if (status == 1)
-            pqr__list_push_back(&router->waiters, link);
-        else
-            answer_waiter(waiter, status);
-    }
-}
-
-static void waiter_due(struct pqr__timer *timer)
-{
-    pqr__container_of(timer, struct waiter, timeout)->status = PQR_ETIMEDOUT;
-}
-
-int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, void *data)
-{
-    if (!router || !cb)
-        return PQR_EINVAL;
-    if (router->state != PQR__ROUTER_RUNNING)
-        return PQR_ECLOSED;
-    struct waiter *waiter = pqr__calloc(1, sizeof(*waiter));
-    if (!waiter)
-        return PQR_ENOMEM;
-    *waiter = (struct waiter){.router = router, .cb = cb, .data = data, .status = 1};
-    waiter->timeout.due = waiter_due;
-    if (timeout_ms != UINT32_MAX)
-        pqr__timer_set(router, &waiter->timeout, pqr__router_now(router) + (uint64_t)timeout_ms * 1000);
-    pqr__list_push_back(&router->waiters, &waiter->link);
-    pqr__router_wake(router);
-    return 0;
-}
-
 /* --- closing --- */
 
 static void end_all(pqr_router *router)
@@ -209,7 +112,7 @@ static void advance_close(pqr_router *router)
     if (router->state == PQR__ROUTER_DRAINING && router->store.active == 0)
         move(router, PQR__ROUTER_ENDING);
     if (router->state == PQR__ROUTER_ENDING) {
-        call_waiters(router);
+        pqr__ready_call(router);
         if (router->store.active == 0)
             close_connections(router);
     }
@@ -251,7 +154,7 @@ static void end_event(pqr_router *router)
 {
     pqr__requests_call(router);
     if (router->waiters.count > 0)
-        call_waiters(router);
+        pqr__ready_call(router);
     if (router->state != PQR__ROUTER_RUNNING)
         advance_close(router);
     router->in_event = false;

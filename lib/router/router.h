@@ -50,7 +50,7 @@ struct pqr_router {
     struct pqr__wheel wheel;
     uint64_t armed_us;
     bool in_event;
-    uint64_t event_us; /* when it began: the time for all that it does */
+    uint64_t event_us;        /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
 
     struct pqr__backend *backends;
@@ -94,6 +94,8 @@ static inline uint64_t pqr__router_now(const pqr_router *router)
     return router->in_event ? router->event_us : router->ops->now_us(router->transport);
 }
 
+/* Answers those who wait for pqr_router_ready, as far as they can be answered. */
+void pqr__ready_call(pqr_router *router);
 /* The loop comes back to the router in its next turn. */
 void pqr__router_wake(pqr_router *router);
 

@@ -192,7 +192,7 @@ void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
     slot->cancel_pending = false;
     slot->doomed |= !safe;
     if (slot->tx)
-        pqr__tx_cancel_over(slot->tx);
+        pqr__tx_advance(slot->tx);
     else if (!slot->request)
         pqr__slot_release(slot);
 }

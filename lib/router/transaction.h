@@ -37,6 +37,10 @@ struct pqr_tx {
     char begin[96];
 };
 
+/* One more statement for its list. */
+void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement);
+/* Takes the next step, if nothing is in the air and no cancel under way. */
+void pqr__tx_advance(struct pqr_tx *tx);
 /* BEGIN was answered well: the connection is its own, the body runs. Last act of an event. */
 void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot);
 /* The end of a statement of it (the slot's request), and of COMMIT and ROLLBACK. */
@@ -49,8 +53,6 @@ void pqr__tx_lost(struct pqr_tx *tx);
 void pqr__tx_end(struct pqr_tx *tx);
 /* Its connection was closed because the grace for its end is over. */
 void pqr__tx_overdue(struct pqr_tx *tx);
-/* The cancel of its connection was answered. */
-void pqr__tx_cancel_over(struct pqr_tx *tx);
 /* Of a statement that waits in its list. */
 void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement);
 void pqr__tx_free(struct pqr_tx *tx);

@@ -1,0 +1,161 @@
+/* The application's calls on transactions. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+static const char *isolation_text(pqr_isolation isolation)
+{
+    switch (isolation) {
+    case PQR_READ_COMMITTED:
+        return " ISOLATION LEVEL READ COMMITTED";
+    case PQR_REPEATABLE_READ:
+        return " ISOLATION LEVEL REPEATABLE READ";
+    case PQR_SERIALIZABLE:
+        return " ISOLATION LEVEL SERIALIZABLE";
+    case PQR_ISOLATION_DEFAULT:
+        break;
+    }
+    return "";
+}
+
+static bool options_read(pqr_tx_options *out, const pqr_tx_options *given)
+{
+    pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    if (given) {
+        if (given->struct_size < offsetof(pqr_tx_options, label) || given->struct_size > 4096)
+            return false;
+        memcpy(&options, given, given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+    }
+    bool replica = options.target == PQR_TARGET_REPLICA || options.target == PQR_TARGET_REPLICA_ONLY ||
+                   options.target == PQR_TARGET_ANY;
+    if ((unsigned)options.isolation > PQR_SERIALIZABLE || (unsigned)options.target > PQR_TARGET_ANY ||
+        (options.flags & ~(uint32_t)PQR_ADMIN) || (replica && !options.read_only) ||
+        (options.deferrable && !(options.read_only && options.isolation == PQR_SERIALIZABLE)))
+        return false;
+    if (options.target == PQR_TARGET_AUTO)
+        options.target = PQR_TARGET_PRIMARY;
+    *out = options;
+    return true;
+}
+
+static void idle_due(struct pqr__timer *timer)
+{
+    struct pqr_tx *tx = pqr__container_of(timer, struct pqr_tx, idle);
+    tx->idled = true;
+    pqr__request_end(tx->request, PQR__CAUSE_DEADLINE);
+}
+
+static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, pqr_reply_cb done, void *data)
+{
+    struct pqr_tx *tx = pqr__calloc(1, sizeof(*tx));
+    if (!tx)
+        return NULL;
+    snprintf(tx->begin, sizeof(tx->begin), "BEGIN%s%s%s", isolation_text(options->isolation),
+        options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = tx->begin;
+    query.target = options->target;
+    query.flags = options->flags;
+    query.label = options->label;
+    tx->request = pqr__request_new(router, &query, done, data);
+    if (!tx->request) {
+        pqr__free(tx);
+        return NULL;
+    }
+    tx->max_attempts =
+        options->max_attempts ? options->max_attempts : router->config->transaction.max_attempts;
+    tx->idle.due = idle_due;
+    pqr__list_init(&tx->statements);
+    tx->request->tx = tx;
+    tx->request->item.own = PQR__OWN_BEGIN;
+    tx->request->verdict.effect = PQR__EFFECT_READ; /* BEGIN may be repeated anywhere */
+    return tx;
+}
+
+int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options, pqr_tx_body body,
+    pqr_reply_cb done, void *data)
+{
+    pqr_tx_options checked;
+    if (!router || !body || !done || !options_read(&checked, options))
+        return PQR_EINVAL;
+    if (router->state != PQR__ROUTER_RUNNING)
+        return PQR_ECLOSED;
+    struct pqr_tx *tx = tx_new(router, &checked, done, data);
+    if (!tx)
+        return PQR_ENOMEM;
+    tx->body = body;
+    tx->data = data;
+    if (out)
+        out->value = tx->request->id;
+    pqr__request_arm(tx->request, checked.timeout_ms);
+    pqr__dispatch(tx->request);
+    return 0;
+}
+
+static const char *refusal_of(const struct pqr_reply *statement)
+{
+    if (statement->verdict.effect == PQR__EFFECT_TRANSACTION)
+        return "a transaction is ended with pqr_tx_commit or pqr_tx_rollback, not by a statement";
+    if (statement->verdict.effect == PQR__EFFECT_COPY)
+        return "COPY from or to the client is not supported in pqr_tx_run; load rows with INSERT";
+    return NULL;
+}
+
+int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data)
+{
+    pqr_query checked;
+    if (!tx || !cb || pqr__query_check(&checked, query) != 0)
+        return PQR_EINVAL;
+    if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
+        tx->request->cause != PQR__CAUSE_NONE)
+        return PQR_ECLOSED;
+    struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, cb, data);
+    if (!statement)
+        return PQR_ENOMEM;
+    const char *refusal = refusal_of(statement);
+    const struct pqr_config *config = statement->router->config;
+    if (tx->statements.count >= config->queue.max_requests ||
+        tx->bytes + statement->entry.bytes > config->queue.max_bytes) {
+        pqr__request_finish(statement, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED,
+            "its transaction has as many statements waiting as queue.max_requests or queue.max_bytes allow");
+        return 0;
+    }
+    statement->entry.lane = tx->request->entry.lane;
+    if (refusal) {
+        memcpy(statement->sqlstate, "0A000", 6);
+        pqr__request_finish(statement, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
+        return 0;
+    }
+    statement->tx = tx;
+    if (checked.timeout_ms != 0) /* by default the transaction's own timeout is enough */
+        pqr__request_arm(statement, checked.timeout_ms);
+    pqr__tx_add(tx, statement);
+    pqr__tx_advance(tx);
+    return 0;
+}
+
+static int ask_end(pqr_tx *tx, bool commit)
+{
+    if (!tx)
+        return PQR_EINVAL;
+    if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
+        tx->request->cause != PQR__CAUSE_NONE)
+        return PQR_ECLOSED;
+    tx->want_commit = commit;
+    tx->want_rollback = !commit;
+    pqr__tx_advance(tx);
+    return 0;
+}
+
+int pqr_tx_commit(pqr_tx *tx)
+{
+    return ask_end(tx, true);
+}
+
+int pqr_tx_rollback(pqr_tx *tx)
+{
+    return ask_end(tx, false);
+}
