@@ -9,9 +9,12 @@
 
 /* Longer than the default connect timeout (10 s), so that a server that swallows packets is told as such. */
 #define DEFAULT_TIMEOUT_MS 15000
-/* A replica's lag is known once it was probed after the primary: look again this often, this many times. */
-#define LOOK_MS 100
-#define LOOKS   30
+#define LOOK_MS            100
+/* A replica's lag is known once it was probed after the primary: look again so many times. */
+#define LOOKS_FOR_LAG 30
+/* All servers have answered or refused, and none is the primary: when it looks like that so many times in a row,
+   waiting longer tells nothing new. */
+#define LOOKS_IN_VAIN 10
 
 const char *const check_help[] = {
     "NAME\n"
@@ -34,7 +37,7 @@ const char *const check_help[] = {
     "\n"
     "OPTIONS\n"
     "    --timeout DURATION\n"
-    "        How long to wait for all servers: 500ms, 5s, 2min, 1h, or none; 15s by default.\n"
+    "        How long to wait for all servers at most: 500ms, 5s, 2min, 1h, or none; 15s by default.\n"
     "    -v, --verbose\n"
     "        Shows what the router logs on standard error.\n"
     "    -h, --help\n"
@@ -66,7 +69,9 @@ const char *const check_help[] = {
 
 struct check {
     struct session session;
-    uv_timer_t timer; /* closed unless it is active */
+    uv_timer_t timer;
+    bool ready;
+    char late[1000]; /* what was still missing when the time was up */
     unsigned looks;
     int status;
 };
@@ -78,14 +83,17 @@ static void report(struct check *check, const pqr_stats *stats)
     servers_print_table(stats);
     printf("\n");
     unsigned problems = servers_print_problems(stats);
+    if (problems == 0 && check->late[0]) {
+        printf("not ready in time: %s\n    mend: give it more time with --timeout, or raise pool.max\n",
+            check->late);
+        problems++;
+    }
     if (problems > 0)
         printf("\n%zu server%s, %u problem%s\n", servers, servers == 1 ? "" : "s", problems,
             problems == 1 ? "" : "s");
     else
         printf("%zu server%s, no problem\n", servers, servers == 1 ? "" : "s");
-    if (problems == 0 && check->status == CLI_OK)
-        return;
-    check->status = CLI_PROBLEM;
+    check->status = problems > 0 ? CLI_PROBLEM : CLI_OK;
 }
 
 static bool lag_missing(const pqr_stats *stats)
@@ -98,28 +106,44 @@ static bool lag_missing(const pqr_stats *stats)
     return false;
 }
 
-/* Reports and closes, or comes again. */
-static void look(struct check *check)
+static bool in_vain(const pqr_stats *stats)
 {
+    const pqr_pool_stats *pool;
+
+    for (size_t i = 0; (pool = pqr_stats_pool(stats, i)); i++)
+        if (pool->role == PQR_ROLE_UNKNOWN || pool->role == PQR_ROLE_PRIMARY)
+            return false;
+    return true;
+}
+
+static bool worth_waiting(struct check *check, const pqr_stats *stats)
+{
+    if (check->late[0])
+        return false;
+    if (check->ready)
+        return lag_missing(stats) && ++check->looks < LOOKS_FOR_LAG;
+    check->looks = in_vain(stats) ? check->looks + 1 : 0;
+    return check->looks < LOOKS_IN_VAIN;
+}
+
+/* Reports and closes, or comes again. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct check *check = timer->data;
     pqr_stats *stats = NULL;
 
     if (pqr_router_stats(check->session.router, &stats) != 0) {
         cli_complain("check", "out of memory");
         check->status = CLI_PROBLEM;
-    } else if (check->status == CLI_OK && lag_missing(stats) && check->looks++ < LOOKS) {
+    } else if (worth_waiting(check, stats)) {
         pqr_stats_free(stats);
         return;
     } else {
         report(check, stats);
         pqr_stats_free(stats);
     }
-    uv_close((uv_handle_t *)&check->timer, NULL);
+    uv_close((uv_handle_t *)timer, NULL);
     session_close(&check->session);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    look(timer->data);
 }
 
 static void on_ready(pqr_router *router, int status, const char *why, void *data)
@@ -129,11 +153,10 @@ static void on_ready(pqr_router *router, int status, const char *why, void *data
     (void)router;
     if (check->session.closing)
         return;
-    if (status != 0) {
-        cli_complain("check", "not ready: %s", why[0] ? why : pqr_error_text(status));
-        check->status = CLI_PROBLEM;
-    }
-    (void)uv_timer_start(&check->timer, on_timer, 0, LOOK_MS);
+    check->ready = status == 0;
+    check->looks = 0;
+    if (status != 0)
+        snprintf(check->late, sizeof(check->late), "%s", why[0] ? why : pqr_error_text(status));
 }
 
 static void on_interrupt(struct session *session)
@@ -155,6 +178,7 @@ static int check_servers(const char *config, const struct args *args)
     check.session.interrupted = on_interrupt;
     (void)uv_timer_init(&check.session.loop, &check.timer);
     check.timer.data = &check;
+    (void)uv_timer_start(&check.timer, on_timer, 0, LOOK_MS);
     int code = pqr_router_ready(check.session.router, timeout_ms, on_ready, &check);
     if (code != 0) {
         cli_complain("check", "%s", pqr_error_text(code));

@@ -8,16 +8,17 @@ static const struct {
     const char *words;
     const char *mend;
 } known[] = {
+    {"no pg_hba.conf entry", "let this user, database and address in by a line in the server's pg_hba.conf"},
+    {"permission denied for database", "grant connect on that database to this user"},
+    {"database \"", "correct dbname, or create the database"},
+    {"role \"", "correct user, or create the role"},
     {"password authentication failed",
         "give the right password: in the configuration, ~/.pgpass or PGPASSWORD"},
     {"28P01", "give the right password: in the configuration, ~/.pgpass or PGPASSWORD"},
     {"no password supplied", "give the password: in the configuration, ~/.pgpass or PGPASSWORD"},
-    {"no pg_hba.conf entry", "let this user, database and address in by a line in the server's pg_hba.conf"},
     {"authentication failed", "check the user and the server's pg_hba.conf"},
     {"28000", "check the user and the server's pg_hba.conf"},
-    {"database \"", "correct dbname, or create the database"},
     {"3D000", "correct dbname, or create the database"},
-    {"role \"", "correct user, or create the role"},
     {"could not translate host name", "correct host: this name has no address"},
     {"onnection refused", "start the server, or correct its host and port"},
     {"No such file or directory", "start the server, or correct its host (the socket's folder) and port"},

@@ -25,9 +25,14 @@ static void format_time(char *out, int64_t us)
         snprintf(out, CELL, "%.1f s", (double)us / 1e6);
 }
 
+static bool is_up(pqr_role role)
+{
+    return role == PQR_ROLE_PRIMARY || role == PQR_ROLE_REPLICA;
+}
+
 static void fill_row(char cells[N_COLUMNS][CELL], const pqr_pool_stats *pool)
 {
-    bool up = pool->role == PQR_ROLE_PRIMARY || pool->role == PQR_ROLE_REPLICA;
+    bool up = is_up(pool->role);
 
     snprintf(cells[0], CELL, "%s", pool->server);
     snprintf(cells[1], CELL, "%s", pqr_role_name(pool->role));
@@ -100,7 +105,7 @@ static void print_wrong_cluster(const pqr_pool_stats *pool, const pqr_pool_stats
 static bool print_problem(const pqr_pool_stats *pool, const pqr_stats *stats)
 {
     const char *role = pqr_role_name(pool->role);
-    bool up = pool->role == PQR_ROLE_PRIMARY || pool->role == PQR_ROLE_REPLICA;
+    bool up = is_up(pool->role);
 
     if (pool->role == PQR_ROLE_WRONG_CLUSTER)
         print_wrong_cluster(pool, reference(stats));
@@ -120,16 +125,15 @@ unsigned servers_print_problems(const pqr_stats *stats)
 {
     const pqr_pool_stats *pool;
     unsigned problems = 0;
-    bool primary = false;
+    bool primary_may_be = false; /* one is, or a server that has another problem */
 
     for (size_t i = 0; (pool = pqr_stats_pool(stats, i)); i++) {
-        primary = primary || pool->role == PQR_ROLE_PRIMARY;
+        primary_may_be = primary_may_be || pool->role == PQR_ROLE_PRIMARY || !is_up(pool->role);
         problems += print_problem(pool, stats);
     }
-    if (!primary) {
+    if (!primary_may_be) {
         printf("no server is the primary: writes wait, and end with unavailable or timeout\n"
-               "    mend: start the primary or promote a replica; if it is up, name it in the "
-               "configuration\n");
+               "    mend: promote a replica, or name the primary among the servers of the configuration\n");
         problems++;
     }
     return problems;
