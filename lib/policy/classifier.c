@@ -189,5 +189,7 @@ void pqr__classify(
         return;
     }
     scan.position = 0;
+    scan.depth = 0; /* a text may begin with a parenthesis that closes nothing */
+    scan.frames[0].kind = PQR__FRAME_GROUP;
     all_statements(out, &scan, sql);
 }
