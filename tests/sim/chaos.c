@@ -20,7 +20,7 @@ static struct sim_server *newest_primary(const struct sim_chaos *chaos)
     struct sim_server *found = NULL;
     for (uint32_t i = 0; i < chaos->wire->n_servers; i++) {
         struct sim_server *server = &chaos->wire->servers[i];
-        if (!server->in_recovery && (!found || server->timeline > found->timeline))
+        if (!server->foreign && !server->in_recovery && (!found || server->timeline > found->timeline))
             found = server;
     }
     return found;
@@ -41,7 +41,7 @@ static void restore(struct sim_server *server)
 static void follow(struct sim_chaos *chaos, struct sim_server *server)
 {
     struct sim_server *primary = newest_primary(chaos);
-    if (primary == server)
+    if (primary == server || server->foreign)
         return;
     server->in_recovery = true;
     server->upstream = primary;
@@ -223,7 +223,7 @@ void sim_chaos_heal(struct sim_chaos *chaos)
     for (uint32_t i = 0; i < chaos->wire->n_servers; i++) {
         struct sim_server *server = &chaos->wire->servers[i];
         sim_alarm_clear(chaos->world, &chaos->repairs[i].alarm);
-        if (!server->in_recovery && server != primary)
+        if (!server->in_recovery && server != primary && !server->foreign)
             sim_server_crash(server);
         follow(chaos, server);
         restore(server);
@@ -244,6 +244,8 @@ uint64_t sim_chaos_quiet_us(const struct sim_chaos *chaos)
     uint64_t quiet_us = 0;
     for (uint32_t i = 0; i < chaos->wire->n_servers; i++) {
         const struct sim_server *server = &chaos->wire->servers[i];
+        if (server->foreign)
+            continue;
         bool able = server->condition == SIM_UP && !server->frozen && server->slowness == 1 &&
                     server->max_backends == 100;
         if (!able || (!server->in_recovery && primary))

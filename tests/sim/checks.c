@@ -1,5 +1,6 @@
 #include "checks.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct sim_entry *entry_of(const struct sim_checks *checks, const struct pqr__item *item)
@@ -79,6 +80,22 @@ static void check_owner(
         conn->dirty = true;
 }
 
+/* The inputs were copied, and are what the caller gave. */
+static void check_inputs(
+    const struct sim_checks *checks, const struct pqr__item *item, const struct sim_entry *entry)
+{
+    bool same = strcmp(item->sql, entry->text) == 0 && item->n_params == entry->n_params;
+    for (int i = 0; same && i < entry->n_params; i++) {
+        char text[60];
+        const char *expected = sim_entry_value(entry, i, text, sizeof(text)), *value = item->param_values[i];
+        same = expected && value ? strcmp(expected, value) == 0 : expected == value;
+        same = same && item->param_types[i] == (Oid)(20 + i) && (!value || item->param_lengths[i] == i);
+    }
+    if (!same)
+        sim_fail(checks->world, "%llu is sent with other inputs than were given",
+            (unsigned long long)entry->nonce);
+}
+
 /* --- Promise 4: no write twice -------------------------------------------------------------------------- */
 
 static void check_entry(
@@ -95,6 +112,11 @@ static void check_entry(
     if (entry->kind == SIM_COPY || entry->kind == SIM_CONTROL ||
         (entry->kind == SIM_SESSION && !entry->in_tx))
         sim_fail(checks->world, "%s %llu must not be sent", kind, nonce);
+    if (conn->server->foreign)
+        sim_fail(checks->world, "%s %llu is sent to another cluster", kind, nonce);
+    if (conn->backend && !conn->server->in_recovery && conn->server->timeline < checks->highest_timeline)
+        sim_fail(
+            checks->world, "%s %llu is sent to s%u, a primary of the past", kind, nonce, conn->server->index);
     /* A backend that began in recovery told so: as long as it still is, the router knows. */
     bool known_replica = conn->backend && conn->server->in_recovery && conn->began_in_recovery;
     if (known_replica && entry->kind != SIM_READ && !entry->replica_allowed)
@@ -119,6 +141,7 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
             (unsigned long long)entry->nonce);
         check_owner(checks, conn, entry);
         check_entry(checks, conn, entry);
+        check_inputs(checks, item, entry);
         entry->in_air = true;
         entry->answer_seen = false;
         entry->sends++;
@@ -143,12 +166,14 @@ static bool error_proves_rollback(const struct sim_entry *entry, const char *sql
 }
 
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
-    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const char *tag)
+    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result)
 {
     const struct pqr__item *item = &flight->items[index];
     struct sim_entry *entry = entry_of(checks, item);
     sim_trace(checks->world, "  c%u > item %u: %s %s", conn->id, index,
         kind == PQR__ANSWER_OK ? "ok" : (kind == PQR__ANSWER_ERROR ? "error" : "aborted"), sqlstate);
+    if (item->own == PQR__OWN_PROBE && result && !conn->server->foreign)
+        conn->timeline = (uint32_t)strtoul(result->values[3], NULL, 10);
     if (kind == PQR__ANSWER_OK) {
         conn->identified |= item->own == PQR__OWN_IDENTITY || item->own == PQR__OWN_PROBE;
         conn->initialised |= item->own == PQR__OWN_INIT;
@@ -157,7 +182,7 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     }
     if (item->own == PQR__OWN_COMMIT && conn->owner)
         conn->owner->commit_failed = kind == PQR__ANSWER_OK
-                                         ? strcmp(tag, "ROLLBACK") == 0
+                                         ? result && strcmp(result->tag, "ROLLBACK") == 0
                                          : sqlstate[0] != '\0' && strcmp(sqlstate, "57P01") != 0;
     if (!entry)
         return;
@@ -176,6 +201,8 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
         if (lost ? flight->sent : !entry->answer_seen)
             entry->may_have_run = true;
     }
+    if (!lost && conn->timeline > checks->highest_timeline)
+        checks->highest_timeline = conn->timeline;
     if (!lost && tx == PQR__TX_IDLE) {
         conn->began = false;
         conn->owner = NULL;

@@ -12,7 +12,8 @@ struct sim_checks {
     const struct pqr_config *config;
     uint32_t connections[SIM_MAX_SERVERS];
     uint32_t total;
-    unsigned in_call; /* public functions of pqrouter being called */
+    uint32_t highest_timeline; /* that a probe told */
+    unsigned in_call;          /* public functions of pqrouter being called */
 };
 
 /* Promise 3. */
@@ -21,7 +22,7 @@ void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn);
 /* Promises 2 and 4. Entries: what the flight's items are in the ledger. */
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
-    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const char *tag);
+    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result);
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx);
 /* Promise 1, one half: no callback from inside a call. */

@@ -72,6 +72,14 @@ void sim_ledger_finish(struct sim_ledger *ledger)
     *ledger = (struct sim_ledger){0};
 }
 
+const char *sim_entry_value(const struct sim_entry *entry, int i, char *out, size_t size)
+{
+    if ((entry->nonce + (uint64_t)i) % 4 == 0)
+        return NULL;
+    snprintf(out, size, "value %d of %llu", i, (unsigned long long)entry->nonce);
+    return out;
+}
+
 bool sim_kind_writes(enum sim_kind kind)
 {
     return kinds[kind].writes;

@@ -42,6 +42,7 @@ struct sim_entry {
     enum sim_fate fate;
     uint64_t service_us;
     char text[120];
+    int n_params;
 
     struct sim_owner *owner;
     bool in_tx, idempotent, replica_allowed, answered;
@@ -67,6 +68,9 @@ struct sim_entry *sim_ledger_add(struct sim_ledger *ledger, enum sim_kind kind, 
 /* By the first number of seven digits or more in a text; NULL when there is none that we gave out. */
 struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *sql);
 void sim_ledger_finish(struct sim_ledger *ledger);
+
+/* What parameter number i of a statement is: written to out, or NULL. */
+const char *sim_entry_value(const struct sim_entry *entry, int i, char *out, size_t size);
 
 bool sim_kind_writes(enum sim_kind kind);
 const char *sim_kind_name(enum sim_kind kind);

@@ -72,6 +72,8 @@ struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const stru
     enum sim_kind kind = random_kind(load->world, tx != NULL, tx && tx->read_only);
     struct sim_entry *entry = sim_ledger_add(load->ledger, kind, random_fate(load, kind, admin));
     entry->in_tx = tx != NULL;
+    if (kind != SIM_SEVERAL)
+        entry->n_params = (int)sim_skewed(load->world, 0, 4);
     entry->service_us = sim_skewed(load->world, 100, sim_chance(load->world, 100) ? 2000000 : 50000);
     return entry;
 }
@@ -83,6 +85,38 @@ uint32_t sim_timeout_random(const struct sim_load *load)
     if (sim_chance(load->world, 400))
         return 0;
     return sim_chance(load->world, 100) ? UINT32_MAX : (uint32_t)sim_skewed(load->world, 1, 5000);
+}
+
+void sim_inputs_init(struct sim_inputs *inputs, pqr_query *query, const struct sim_entry *entry)
+{
+    *inputs = (struct sim_inputs){.sql = sim_alloc(sizeof(entry->text))};
+    memcpy(inputs->sql, entry->text, sizeof(entry->text));
+    query->sql = inputs->sql;
+    query->n_params = entry->n_params;
+    if (entry->n_params == 0)
+        return;
+    for (int i = 0; i < entry->n_params; i++) {
+        char text[60];
+        if (sim_entry_value(entry, i, text, sizeof(text))) {
+            inputs->values[i] = sim_alloc(sizeof(text));
+            memcpy(inputs->values[i], text, sizeof(text));
+        }
+        inputs->types[i] = (Oid)(20 + i);
+        inputs->lengths[i] = i;
+    }
+    query->param_values = (const char *const *)inputs->values;
+    query->param_types = inputs->types;
+    query->param_lengths = inputs->lengths;
+    query->param_formats = inputs->formats;
+}
+
+/* Overwritten too: it may have been on the caller's stack. */
+void sim_inputs_finish(struct sim_inputs *inputs)
+{
+    free(inputs->sql);
+    for (int i = 0; i < 4; i++)
+        free(inputs->values[i]);
+    memset(inputs, 0xEE, sizeof(*inputs));
 }
 
 void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms)
@@ -143,10 +177,12 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     entry->idempotent = (query->flags & PQR_IDEMPOTENT) != 0;
     entry->replica_allowed = entry->kind == SIM_HIDDEN || query->target == PQR_TARGET_ANY ||
                              query->target == PQR_TARGET_REPLICA || query->target == PQR_TARGET_REPLICA_ONLY;
-    query->sql = entry->text;
+    struct sim_inputs inputs;
+    sim_inputs_init(&inputs, query, entry);
     load->checks->in_call++;
     int status = pqr_query_run(&request->id, load->router, query, query_answered, request);
     load->checks->in_call--;
+    sim_inputs_finish(&inputs);
     sim_trace(world, "request %llu: %s, target %d, timeout %u ms, flags %x -> %d",
         (unsigned long long)entry->nonce, sim_kind_name(entry->kind), (int)query->target, query->timeout_ms,
         query->flags, status);

@@ -88,6 +88,14 @@ uint32_t sim_timeout_random(const struct sim_load *load);
 /* Runs what an application may do at any moment, from inside callbacks too. */
 void sim_load_act(struct sim_load *load);
 void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms);
+/* A query's inputs, in memory of their own that is gone when the call has returned. */
+struct sim_inputs {
+    char *sql, *values[4];
+    Oid types[4];
+    int lengths[4], formats[4];
+};
+void sim_inputs_init(struct sim_inputs *inputs, pqr_query *query, const struct sim_entry *entry);
+void sim_inputs_finish(struct sim_inputs *inputs);
 /* What every callback does first. */
 void sim_request_answered(struct sim_request *request, pqr_reply *reply);
 void sim_tx_random(struct sim_load *load);

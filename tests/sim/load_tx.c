@@ -51,7 +51,8 @@ static void run_statement(struct sim_attempt *attempt)
     entry->owner = &attempt->owner;
     entry->replica_allowed = attempt->tx->on_replica;
     pqr_query query = PQR_QUERY_INIT;
-    query.sql = entry->text;
+    struct sim_inputs inputs;
+    sim_inputs_init(&inputs, &query, entry);
     query.timeout_ms = sim_chance(load->world, 800) ? 0 : (uint32_t)sim_skewed(load->world, 1, 1000);
     struct sim_request *request = sim_request_new(load);
     request->entry = entry;
@@ -59,6 +60,7 @@ static void run_statement(struct sim_attempt *attempt)
     load->checks->in_call++;
     int status = pqr_tx_query(attempt->tx->handle, &query, statement_answered, request);
     load->checks->in_call--;
+    sim_inputs_finish(&inputs);
     sim_trace(load->world, "statement %llu of attempt %u: %s -> %d", (unsigned long long)entry->nonce,
         attempt->number, sim_kind_name(entry->kind), status);
     if (status == 0) {

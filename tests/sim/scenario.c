@@ -87,6 +87,17 @@ static int make_config(struct scenario *scenario, uint32_t n_servers)
 
 /* --- Servers, mishaps, the application ------------------------------------------------------------------- */
 
+/* It says that it is a primary, or a replica, of something else. */
+static void make_foreign(struct scenario *scenario, struct sim_server *server)
+{
+    scenario->config->system_identifier = server->system_identifier;
+    server->system_identifier++;
+    server->foreign = true;
+    server->upstream = NULL;
+    server->timeline = 7;
+    server->in_recovery = sim_chance(&scenario->world, 500);
+}
+
 static void make_servers(struct scenario *scenario)
 {
     struct sim_world *world = &scenario->world;
@@ -102,6 +113,8 @@ static void make_servers(struct scenario *scenario)
     }
     scenario->wire.servers = scenario->servers;
     scenario->wire.n_servers = n;
+    if (n > 1 && sim_chance(world, 50))
+        make_foreign(scenario, &scenario->servers[(primary + 1) % n]);
 }
 
 static void make_mishaps(struct scenario *scenario)
@@ -112,7 +125,7 @@ static void make_mishaps(struct scenario *scenario)
     if (sim_chance(world, 250))
         return; /* a fine day */
     scenario->chaos.interval_us = sim_skewed(world, 20000, 2000000);
-    scenario->chaos.failovers = sim_chance(world, 500);
+    scenario->chaos.failovers = sim_chance(world, 500) && scenario->config->system_identifier == 0;
     scenario->wire.connect_lost = pick(world, 0, 200);
     scenario->wire.connect_no_memory = pick(world, 0, 100);
     scenario->wire.send_lost = pick(world, 0, 50);
@@ -209,12 +222,38 @@ static void live(struct scenario *scenario)
         sim_world_step(world);
 }
 
+/* No SQL text, one line at a time. */
+static void logged(void *data, pqr_log_level level, const char *text)
+{
+    const struct scenario *scenario = data;
+    sim_trace(&scenario->world, "log %s: %s", pqr_log_level_name(level), text);
+    if (strchr(text, '\n') || strstr(text, "where k") || strstr(text, "values (") || strstr(text, "value "))
+        sim_fail(&scenario->world, "a log line that must not be: %s", text);
+}
+
+static void role_changed(void *data, const char *server, pqr_role from, pqr_role to)
+{
+    struct scenario *scenario = data;
+    sim_trace(&scenario->world, "%s: %s -> %s", server, pqr_role_name(from), pqr_role_name(to));
+    sim_check_callback(&scenario->checks);
+    if (from == to || scenario->load.closed)
+        sim_fail(&scenario->world, "a change of role that is none");
+    sim_load_act(&scenario->load);
+}
+
 static bool start(struct scenario *scenario, const struct sim_options *options)
 {
     pqr_router *router = NULL;
     pqr_error error;
+    pqr_callbacks callbacks = PQR_CALLBACKS_INIT;
+    callbacks.data = scenario;
+    callbacks.role_change = role_changed;
+    if (sim_chance(&scenario->world, 100) || options->trace) {
+        callbacks.log = logged;
+        callbacks.log_level = PQR_LOG_DEBUG;
+    }
     scenario->checks.in_call++;
-    int status = pqr__router_create(&router, scenario->config, NULL, scenario->world.seed, &error);
+    int status = pqr__router_create(&router, scenario->config, &callbacks, scenario->world.seed, &error);
     scenario->checks.in_call--;
     if (status != 0) {
         if (status != PQR_ENOMEM || options->fail_at == 0)

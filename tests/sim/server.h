@@ -29,6 +29,7 @@ struct sim_server {
     uint64_t lsn;
     struct sim_server *upstream; /* of a replica; NULL: none */
     uint64_t system_identifier;
+    bool foreign; /* of another cluster than the others */
     unsigned starts;
     uint32_t max_backends, next_pid;
     struct pqr__list backends;

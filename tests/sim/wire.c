@@ -174,7 +174,7 @@ static void deliver(void *context)
     switch (copy.kind) {
     case ITEM:
         sim_check_item(conn->wire->checks, conn, copy.flight, copy.index, copy.answer.kind,
-            copy.answer.sqlstate, copy.answer.result ? copy.answer.result->tag : "");
+            copy.answer.sqlstate, copy.answer.result);
         copy.flight->n_answered = copy.index + 1;
         events->item(conn->context, copy.flight, copy.index, &copy.answer);
         return;

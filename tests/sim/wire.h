@@ -30,6 +30,7 @@ struct pqr__conn {
 
     /* Kept by checks.c. */
     bool began_in_recovery, identified, initialised, began, dirty;
+    uint32_t timeline;       /* as its last probe told */
     struct sim_owner *owner; /* of the transaction it serves; NULL: not known yet */
 };
 
