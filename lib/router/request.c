@@ -147,8 +147,7 @@ struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, p
     request->data = data;
     request->accepted_us = pqr__router_now(router);
     router->accepted++;
-    pqr__memo_classify(
-        &router->memo, &request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
+    pqr__memo_classify(&router->memo, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
     return request;
 }
 
