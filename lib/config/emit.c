@@ -52,8 +52,6 @@ static bool torn(const struct pqr__emitter *emitter, const struct pqr__word *wor
 
 static bool remember(struct pqr__emitter *emitter)
 {
-    if (++emitter->names_total > PQR__MAX_NAMES)
-        return pqr__emit_fail(emitter, "more than 2000 settings; there are not that many to set");
     if (emitter->n_names == emitter->names_capacity) {
         uint32_t capacity = emitter->names_capacity ? 2 * emitter->names_capacity : 32;
         struct pqr__seen *names = pqr__realloc(emitter->names, capacity * sizeof(*names));
@@ -113,6 +111,9 @@ static bool emit_key(struct pqr__emitter *emitter, const struct pqr__word *word)
     if (emitter->previous == 'n')
         return pqr__emit_fail(
             emitter, "a word where '=' is due; write name = value, and put text into quotes");
+    /* libconfig compares each name with all others of its group. */
+    if (++emitter->names_total > PQR__MAX_NAMES)
+        return pqr__emit_fail(emitter, "more than 2000 settings; there are not that many to set");
     emitter->previous = 'n';
     emitter->key = (struct pqr__seen){.start = word->start, .length = word->length, .line = document->line};
     if (!first) {
