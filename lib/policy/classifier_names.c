@@ -303,7 +303,8 @@ static enum pqr__clause inherited(enum pqr__clause outer, enum pqr__frame_kind k
 static void watch(struct pqr__sql *scan)
 {
     unsigned kind = pqr__sql_frame(scan)->kind;
-    scan->watched = kind == PQR__FRAME_ALIAS || kind == PQR__FRAME_FILTER || kind == PQR__FRAME_OVER;
+    scan->watched = kind == PQR__FRAME_ALIAS || kind == PQR__FRAME_FILTER || kind == PQR__FRAME_OVER ||
+                    kind == PQR__FRAME_OPERATOR;
 }
 
 void pqr__sql_open(struct pqr__sql *scan)
@@ -321,6 +322,8 @@ void pqr__sql_open(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_DEEP, pqr__sql_seen(scan, 0));
     *pqr__sql_frame(scan) =
         (struct pqr__frame){.kind = (uint8_t)kind, .clause = (uint8_t)inherited(outer, kind)};
+    if (kind == PQR__FRAME_OPERATOR)
+        pqr__sql_frame(scan)->item = pqr__sql_seen(scan, 2)->ends;
     watch(scan);
 }
 

@@ -263,6 +263,12 @@ static bool takes_string(const struct pqr__sql *scan)
         return before->token.kind == PQR__TOKEN_STRING || before->token.kind == PQR__TOKEN_UNICODE;
     case PQR__KW_ZONE:
         return before->keyword == PQR__KW_TIME;
+    case PQR__KW_BY:
+        return before->keyword == PQR__KW_ORDER || before->keyword == PQR__KW_GROUP ||
+               before->keyword == PQR__KW_PARTITION;
+    case PQR__KW_CONTENT:
+    case PQR__KW_DOCUMENT:
+        return pqr__sql_seen(scan, 3)->keyword == PQR__KW_XMLPARSE;
     case PQR__KW_VARYING:
         return pqr__sql_is_varying(before);
     default:
@@ -301,11 +307,20 @@ static void operator_name(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_OPERATOR, seen);
 }
 
-/* Inside of OPERATOR( ): a schema, if any, must be pg_catalog. */
-static void operator_schema(struct pqr__sql *scan)
+/* Inside of OPERATOR( ): an operator, perhaps with a schema, which must be pg_catalog. Anything else is a call of a
+   function that has this name; so is operator(*), unless it stands after an operand. */
+static void operator_frame(struct pqr__sql *scan)
 {
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    if (seen->word == NULL || seen->word->keyword != PQR__KW_PG_CATALOG)
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *last = pqr__sql_seen(scan, 1);
+    bool fits = false;
+    if (seen->token.kind == PQR__TOKEN_OPERATOR)
+        fits = pqr__sql_frame(scan)->item != 0 || seen->token.length > 1 || seen->token.at[0] != '*';
+    else if (seen->token.kind == PQR__TOKEN_CLOSE)
+        fits = last->token.kind == PQR__TOKEN_OPERATOR;
+    else
+        fits = seen->token.kind == PQR__TOKEN_DOT ||
+               (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG);
+    if (!fits)
         pqr__sql_doubt(scan, PQR__REASON_OPERATOR, seen);
 }
 
@@ -324,14 +339,13 @@ void pqr__sql_query(struct pqr__sql *scan)
         check_sequence(scan);
     if ((scan->type != PQR__TYPE_NONE || scan->watched) && pqr__sql_type(scan))
         return;
+    if (pqr__sql_frame(scan)->kind == PQR__FRAME_OPERATOR)
+        operator_frame(scan);
     switch ((int)seen->token.kind) {
     case PQR__TOKEN_WORD:
     case PQR__TOKEN_QUOTED:
     case PQR__TOKEN_UNICODE:
-        if (pqr__sql_frame(scan)->kind == PQR__FRAME_OPERATOR)
-            operator_schema(scan);
-        else
-            name(scan);
+        name(scan);
         break;
     case PQR__TOKEN_STRING:
         string(scan);

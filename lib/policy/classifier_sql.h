@@ -54,7 +54,7 @@ enum pqr__clause {
 struct pqr__frame {
     uint8_t kind;   /* enum pqr__frame_kind */
     uint8_t clause; /* enum pqr__clause */
-    uint8_t item;   /* ALIAS: enum of classifier_names.c */
+    uint8_t item;   /* ALIAS: what comes next (classifier_names.c); OPERATOR: an operand stands before it */
 };
 
 enum { PQR__DEPTH_MAX = 250 };
