@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -459,6 +460,20 @@ class Check(unittest.TestCase):
         out = self.check(name, 2)
         self.assertIn(name, out)
         self.assertNotIn("canary", out)
+
+    def test_server_that_says_nothing(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            out = self.check(f"host=127.0.0.1 port={silent.getsockname()[1]} user=app dbname=app", 1)
+            self.assertIn("does not answer", out)
+
+    def test_interrupt_while_connecting(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            conninfo = f"host=127.0.0.1 port={silent.getsockname()[1]} user=app dbname=app"
+            with start("exec", conninfo, "select 1") as child:
+                with silent.accept()[0]:
+                    child.send_signal(signal.SIGTERM)
+                    self.assertEqual(child.wait(WAIT), 143)
+                self.assertEqual(json.loads(child.stdout.read())["outcome"], "not_executed")
 
     def test_interrupt(self):
         with start("check", "host=127.0.0.1 port=1 user=app", "--timeout", "none", "-v") as child:
