@@ -69,7 +69,7 @@ struct pqr_config {
         uint32_t max_attempts;    /* 3 */
     } transaction;
     uint64_t system_identifier; /* pinned; 0: the first agreement */
-    char *note;                 /* what was dropped or changed, for the log, one a line; NULL: nothing */
+    char *note;                 /* what was dropped or changed, for the log, in one line; NULL: nothing */
 };
 
 /* What keyword is set to in a server's parameters; NULL: it is not. */

@@ -152,7 +152,7 @@ static int note(struct pqr__draft *draft, const char *text)
     if (draft->config.note && strstr(draft->config.note, text))
         return 0;
     if (draft->config.note)
-        pqr__text_printf(&notes, "%s\n", draft->config.note);
+        pqr__text_printf(&notes, "%s; ", draft->config.note);
     pqr__text_puts(&notes, text);
     char *joined = pqr__text_take(&notes);
     if (!joined)

@@ -76,6 +76,7 @@ const char *help_file(const char *name, const char *text, unsigned mode)
 {
     static char path[400];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
+    unlink(path); /* it may be read-only */
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
