@@ -6,6 +6,8 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "config/config.h"
 #include "postgres/postgres.h"
 #include "router/router.h"
 
@@ -34,6 +36,8 @@ int pqr_router_open(pqr_router **out, struct uv_loop_s *loop, const pqr_config *
         pqr__router_free(router);
         return pqr__error_set(error, status, "%s", pqr_error_text(status));
     }
+    if (config->note)
+        pqr__log(&router->log, PQR_LOG_WARNING, "configuration: %s", config->note);
     pqr__router_start(router, transport);
     *out = router;
     return 0;
