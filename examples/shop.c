@@ -247,6 +247,7 @@ static void flash_sale(struct shop *shop)
     }
     report_event(
         &shop->report, "flash sale: %u orders at once, %u of them must wait", sale->orders, sale->waiting);
+    report_want_table(&shop->report);
     pqr_query query = PQR_QUERY_INIT;
     query.sql = "select state, count(*) from pg_stat_activity where usename = current_user group by state";
     query.target = PQR_TARGET_PRIMARY;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The table is 79 columns wide: a line that wraps would spoil the drawing in place. */
+
 struct text {
     char bytes[32];
 };
@@ -60,9 +62,14 @@ void report_event(struct report *report, const char *format, ...)
     fflush(stdout);
 }
 
+void report_want_table(struct report *report)
+{
+    report->drawn_s = -100;
+}
+
 static void print_pool(const pqr_pool_stats *pool, uint64_t rate)
 {
-    printf("         %-9s %-8s %4u %4u %4u %9s %9s %8s %9s %9s\n", pool->server, pqr_role_name(pool->role),
+    printf("  %-9s %-8s %4u %4u %4u %8s %8s %7s %8s %8s\n", pool->server, pqr_role_name(pool->role),
         pool->available, pool->allocated, pool->max, count_text(pool->reads).bytes,
         count_text(pool->writes).bytes, count_text(rate).bytes, time_text(pool->latency.p50_us).bytes,
         time_text(pool->latency.p99_us).bytes);
@@ -91,11 +98,11 @@ void report_table(struct report *report, const pqr_stats *stats, const struct su
     erase_table(report);
     if (!report->terminal)
         printf("%5.1f s\n", report->now_s);
-    printf("         %-9s %-8s %4s %4s %4s %9s %9s %8s %9s %9s\n", "server", "role", "idle", "busy", "max",
-        "reads", "writes", "reads/s", "p50", "p99");
+    printf("  %-9s %-8s %4s %4s %4s %8s %8s %7s %8s %8s\n", "server", "role", "idle", "busy", "max", "reads",
+        "writes", "reads/s", "p50", "p99");
     for (size_t i = 0; i < totals->n_pools && i < REPORT_SERVERS_MAX; i++)
         print_pool(pqr_stats_pool(stats, i), report->reads_a_second[i]);
-    printf("         done: %s reads, %s orders; waiting for a connection: %u; failed: %s; moved unseen: %s\n",
+    printf("  %s reads  %s orders  %u waiting  %s failed  %s moved unseen\n",
         count_text(summary->reads).bytes, count_text(summary->orders).bytes, totals->waiting,
         count_text(summary->failed).bytes, count_text(totals->retries).bytes);
     report->lines = (int)totals->n_pools + 2;
@@ -122,13 +129,13 @@ static double share(const struct reads_mark *from, const struct reads_mark *to, 
 
 static void print_servers(const pqr_stats *stats)
 {
-    printf("\n  %-9s %12s %12s %18s %12s %12s\n", "server", "reads", "writes", "most connections",
+    printf("\n  %-9s %10s %10s %17s %12s %12s\n", "server", "reads", "writes", "most connections",
         "half within", "99% within");
     for (size_t i = 0; i < pqr_stats_totals(stats)->n_pools; i++) {
         const pqr_pool_stats *pool = pqr_stats_pool(stats, i);
         char used[32];
         snprintf(used, sizeof(used), "%u of %u", pool->peak_usage, pool->max);
-        printf("  %-9s %12s %12s %18s %12s %12s\n", pool->server, count_text(pool->reads).bytes,
+        printf("  %-9s %10s %10s %17s %12s %12s\n", pool->server, count_text(pool->reads).bytes,
             count_text(pool->writes).bytes, used, time_text(pool->latency.p50_us).bytes,
             time_text(pool->latency.p99_us).bytes);
     }
@@ -151,6 +158,8 @@ static void print_outage(const struct summary *summary, const pqr_stats *stats)
     if (retries > 0)
         printf("\n  %s request%s under way on it moved to another server; the shop never saw that.\n",
             count_text(retries).bytes, retries == 1 ? "" : "s");
+    else
+        printf("\n  No request was under way on it at that moment.\n");
 }
 
 static void print_sale(const struct overtaking *sale)

@@ -46,6 +46,8 @@ void report_init(struct report *report);
 void report_event(struct report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Draws the table when it is due: four times a second on a terminal, else every five seconds. */
 void report_table(struct report *report, const pqr_stats *stats, const struct summary *summary);
+/* The next one is due at once. */
+void report_want_table(struct report *report);
 void report_mark(const struct report *report, struct reads_mark *mark, const pqr_stats *stats);
 void report_summary(const struct report *report, const struct summary *summary, const pqr_stats *stats);
 
