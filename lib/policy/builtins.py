@@ -30,7 +30,7 @@ JUDGED = [
         |pg_import_system_collations|pg_extension_update_paths'''),
     ('SQL', r'''(query|table|schema|database|cursor)_to_xml.*|ts_stat|ts_rewrite|pg_input_.*'''),
     ('STANDBY', r'''txid_current|pg_current_xact_id|pg_export_snapshot|pg_current_wal_.*|pg_walfile_name.*
-        |pg_switch_wal|pg_create_restore_point|pg_backup_.*|pg_(start|stop)_backup|pg_is_in_backup|pg_notify
+        |pg_replication_origin_oid|pg_switch_wal|pg_create_restore_point|pg_backup_.*|pg_(start|stop)_backup|pg_is_in_backup|pg_notify
         |pg_logical_.*|pg_create_(physical|logical)_.*|pg_backup_start_time|pg_log_standby_snapshot'''),
     ('OTHERS', r'''pg_cancel_backend|pg_terminate_backend|pg_reload_conf|pg_rotate_logfile.*|pg_promote
         |pg_wal_replay_(pause|resume)|pg_stat_reset.*|pg_log_backend_memory_contexts|pg_drop_replication_slot

@@ -173,16 +173,16 @@ void pqr__classify(
     *out = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY};
     if (length == 0)
         sql = "";
-    if (!dialect->ascii_safe) {
-        refuse(out, PQR__REASON_ENCODING);
-        return;
-    }
     if (length > UINT32_MAX) {
         refuse(out, PQR__REASON_LONG);
         return;
     }
     pqr__lexer_init(&scan.lexer, sql, length, dialect->standard_conforming_strings);
     out->hint = find_hint(scan.lexer);
+    if (!dialect->ascii_safe) { /* second bytes of characters may look like quotes */
+        refuse(out, PQR__REASON_ENCODING);
+        return;
+    }
     /* libpq sends what stands before a NUL; this is about all of it. */
     if (memchr(sql, '\0', length) != NULL) {
         refuse(out, PQR__REASON_NOT_RECOGNISED);

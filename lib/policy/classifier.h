@@ -1,5 +1,10 @@
 /* Where a statement may run, by its text alone (PostgreSQL manual, chapter 4.1, and part VI). Pure, linear, no
-   allocation, no recursion. Only what is proven harmless is PQR_CLASS_REPLICA. */
+   allocation, no recursion. Only what is proven harmless is PQR_CLASS_REPLICA. Of several statements the strictest
+   decides, each of route and effect. Text without a statement is primary and a read. COPY ... TO STDOUT of what is
+   harmless is replica and a copy.
+
+   What text can't say is not looked for here: a table's name may be a view over a volatile function, t.f may call
+   a function f, and a user's function or operator may have a built-in one's name. */
 #ifndef PQR_POLICY_CLASSIFIER_H
 #define PQR_POLICY_CLASSIFIER_H
 

@@ -11,7 +11,8 @@ enum pqr__reason {
     PQR__REASON_READ,
     PQR__REASON_EMPTY,
     PQR__REASON_STATEMENT, /* the statement's own word */
-    PQR__REASON_SESSION,   /* the same, or a function */
+    PQR__REASON_COMMAND,   /* the same, of the session */
+    PQR__REASON_SESSION,   /* a function */
     PQR__REASON_WITH,      /* data-modifying WITH */
     PQR__REASON_INTO,
     PQR__REASON_LOCKING,  /* FOR UPDATE and its kin */

@@ -214,27 +214,35 @@ static void copy_target(struct pqr__sql *scan)
     scan->finding.effect = rolls_back ? PQR__EFFECT_WRITE : PQR__EFFECT_PARTIAL;
 }
 
+/* A table's name and columns, or a query. */
+static void copy_source(struct pqr__sql *scan, bool query)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    if (query) {
+        pqr__sql_query(scan);
+        return;
+    }
+    if (seen->word != NULL && (seen->word->flags & PQR__WORD_SERVER) != 0)
+        pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
+    outside_token(scan);
+}
+
 static void read_copy(struct pqr__sql *scan)
 {
-    bool query = false, directed = false;
+    bool directed = false;
     pqr__sql_next(scan);
-    query = kind(scan) == PQR__TOKEN_OPEN;
+    bool query = kind(scan) == PQR__TOKEN_OPEN;
     if (query)
         forget(scan);
     for (; !is_over(scan) && !directed; pqr__sql_next(scan)) {
-        const struct pqr__seen *before = pqr__sql_seen(scan, 1), *seen = pqr__sql_seen(scan, 0);
+        const struct pqr__seen *before = pqr__sql_seen(scan, 1);
         directed = scan->depth == 0 && (before->keyword == PQR__KW_FROM || before->keyword == PQR__KW_TO);
         if (directed)
             copy_target(scan);
-        else if (query)
-            pqr__sql_query(scan);
-        else {
-            if (seen->word != NULL && (seen->word->flags & PQR__WORD_SERVER) != 0)
-                pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
-            outside_token(scan);
-        }
+        else
+            copy_source(scan, query);
     }
-    if (!directed)
+    if (!directed || (query && !scan->begun && !scan->modifies))
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
     read_utility(scan);
 }
@@ -369,7 +377,7 @@ void pqr__sql_statement(struct pqr__sql *scan)
     } else {
         bool session = leading->route == PQR_CLASS_SESSION;
         pqr__sql_raise(scan, (pqr_class)leading->route, (enum pqr__effect)leading->effect,
-            session ? PQR__REASON_SESSION : PQR__REASON_STATEMENT, first);
+            session ? PQR__REASON_COMMAND : PQR__REASON_STATEMENT, first);
         read_rest(scan, (enum rest)leading->rest);
     }
     if (scan->depth != 0)

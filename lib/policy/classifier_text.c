@@ -15,6 +15,7 @@ static const struct {
     [PQR__REASON_READ] = {NULL, "read", false},
     [PQR__REASON_EMPTY] = {NULL, "empty", false},
     [PQR__REASON_STATEMENT] = {"%s", "not recognised", true},
+    [PQR__REASON_COMMAND] = {"session: %s", "session", true},
     [PQR__REASON_SESSION] = {"session: %s", "session", false},
     [PQR__REASON_WITH] = {"WITH … %s", "WITH", true},
     [PQR__REASON_INTO] = {"SELECT %s", "SELECT INTO", true},
@@ -61,7 +62,6 @@ void pqr__verdict_text(const struct pqr__verdict *verdict, const char *sql, char
 {
     char word[64], line[160], clean[256];
     size_t known = verdict->reason < sizeof(texts) / sizeof(texts[0]) ? verdict->reason : 0;
-    /* Only a name in a session's reason may be other than SQL's own words. */
     copy_word(word, sizeof(word), sql == NULL ? "" : sql + verdict->word_offset,
         sql == NULL ? 0 : verdict->word_length, texts[known].capitals);
     const char *shown = known == PQR__REASON_LOCKING ? locking(word) : word;

@@ -313,7 +313,7 @@ static void the_public_answer_follows_the_hint_but_for_sessions(void **state)
         {"select nextval('s')", PQR_CLASS_PRIMARY, "volatile function nextval"},
         {"/*pqr:primary*/ select 1", PQR_CLASS_PRIMARY, "comment pqr:primary"},
         {"/*pqr:replica*/ select f()", PQR_CLASS_REPLICA, "comment pqr:replica"},
-        {"/*pqr:replica*/ set a = 1", PQR_CLASS_SESSION, "session: set"},
+        {"/*pqr:replica*/ set a = 1", PQR_CLASS_SESSION, "session: SET"},
     };
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         pqr_verdict verdict = PQR_VERDICT_INIT;
