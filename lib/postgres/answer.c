@@ -3,7 +3,7 @@
  * An item's first result is not its outcome: an error may follow at the Sync (a deferred constraint) and take its
  * place. So the latest answer is held until the next item's begins, the last one until the Sync. A flight that
  * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
- * closed, whatever the results said. */
+ * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's. */
 #include "base/text.h"
 #include "postgres/conn.h"
 
@@ -156,15 +156,28 @@ static bool is_copy(const PGresult *result)
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
+/* libpq's own: about a lost connection, a reply that makes no sense, or no memory for it. Whether the server did what
+   it was asked is not known then, and what it sends next may belong to anything. */
+static bool is_made_up(const PGconn *pg, const PGresult *result)
+{
+    if (PQstatus(pg) == CONNECTION_BAD)
+        return true;
+    return pqr__result_is_error(result) && !PQresultErrorField(result, PG_DIAG_SQLSTATE);
+}
+
+static void lose_by(struct pqr__conn *conn, PGresult *result)
+{
+    char message[sizeof(conn->message)];
+    pqr__text_copy(message, sizeof(message), result ? pqr__result_message(result) : "");
+    PQclear(result);
+    pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
+}
+
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
     struct pqr__flight *flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
-    if (PQstatus(conn->pg) == CONNECTION_BAD) {
-        /* What libpq makes up about the loss. An error of the server's that came before says more. */
-        char message[sizeof(conn->message)];
-        pqr__text_copy(message, sizeof(message), result ? pqr__result_message(result) : "");
-        PQclear(result);
-        pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
+    if (is_made_up(conn->pg, result)) {
+        lose_by(conn, result);
     } else if (is_copy(result)) {
         PQclear(result);
         PQclear(conn->held);

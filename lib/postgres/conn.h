@@ -108,6 +108,7 @@ int pqr__conn_cancel(struct pqr__conn *conn);
 void pqr__conn_cancel_abandon(struct pqr__conn *conn);
 
 /* --- result.c: what a PGresult says --- */
+/* False for NULL. */
 bool pqr__result_is_error(const PGresult *result);
 /* "" when there is none. */
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);

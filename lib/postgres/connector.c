@@ -159,15 +159,26 @@ static void fail(struct pqr__connector *connector)
     connector->pg = NULL;
 }
 
+/* libpq would print it. Notices of the server at login have an SQLSTATE and are dropped. */
+static void on_notice(void *data, const PGresult *result)
+{
+    struct pqr__connector *connector = data;
+    if (!PQresultErrorField(result, PG_DIAG_SQLSTATE))
+        connector->out_of_step = true;
+}
+
 static void finish(struct pqr__connector *connector)
 {
     PQsetErrorVerbosity(connector->pg, PQERRORS_DEFAULT);
-    if (PQsetnonblocking(connector->pg, 1) != 0 || !PQenterPipelineMode(connector->pg))
+    if (connector->out_of_step)
+        refuse(connector, "the server sent what nobody asked for");
+    else if (PQsetnonblocking(connector->pg, 1) != 0 || !PQenterPipelineMode(connector->pg))
         fail(connector);
 }
 
 static void establish(struct pqr__connector *connector)
 {
+    PQsetNoticeReceiver(connector->pg, on_notice, connector);
     PQsetErrorVerbosity(connector->pg, PQERRORS_VERBOSE); /* for the SQLSTATE of a refusal */
     PostgresPollingStatusType status =
         PQstatus(connector->pg) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;

@@ -24,6 +24,7 @@ struct pqr__connector {
     int wake[2];
     atomic_int phase;   /* what the thread is doing: pqr__connector_phase */
     PGconn *pg;         /* open, nonblocking and in pipeline mode; NULL: refused */
+    bool out_of_step;   /* the server says what no server may while a session begins */
     char sqlstate[6];   /* when refused */
     char message[1000]; /* when refused */
 };

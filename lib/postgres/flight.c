@@ -69,7 +69,8 @@ static void start_waiting(struct pqr__conn *conn)
             pqr__conn_lose(conn, PQerrorMessage(conn->pg));
             return;
         }
-        conn->n_air++;
+        if (conn->n_air++ == 0)
+            pqr__meter_stop(&conn->meter);
     }
 }
 

@@ -20,7 +20,7 @@ struct pqr__meter {
     uint64_t bytes;
 };
 
-/* The flight is complete. */
+/* What is read from now on belongs to something else. */
 void pqr__meter_stop(struct pqr__meter *meter);
 /* Around a read. The answer is the bytes of the flight so far. */
 void pqr__meter_before(struct pqr__meter *meter, int fd);

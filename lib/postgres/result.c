@@ -6,6 +6,8 @@
 
 bool pqr__result_is_error(const PGresult *result)
 {
+    if (!result)
+        return false;
     ExecStatusType status = PQresultStatus(result);
     return status == PGRES_FATAL_ERROR || status == PGRES_NONFATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }

@@ -94,20 +94,29 @@ static void parse(struct pqr__conn *conn)
         drop_notifications(conn);
 }
 
-static void check_size(struct pqr__conn *conn)
+static void drop_held(struct pqr__conn *conn)
 {
-    uint64_t limit = conn->home->config->request.max_result_bytes;
-    if (conn->n_air == 0 || conn->completed || limit == 0)
-        return;
-    if (pqr__meter_after(&conn->meter, conn->fd) <= limit)
-        return;
-    char text[160];
-    snprintf(text, sizeof(text),
-        "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the limit",
-        (unsigned long long)limit);
     PQclear(conn->held);
     conn->held = NULL;
-    memcpy(conn->sqlstate, PQR__SQLSTATE_CUT_OFF, sizeof(conn->sqlstate));
+}
+
+/* libpq keeps all rows, and all parameters that the server cares to report, asked for or not. */
+static void check_size(struct pqr__conn *conn)
+{
+    enum { IDLE_BYTES_MAX = 64 * 1024 };
+    bool idle = conn->n_air == 0;
+    uint64_t limit = idle ? IDLE_BYTES_MAX : conn->home->config->request.max_result_bytes;
+    if (conn->completed || limit == 0 || pqr__meter_after(&conn->meter, conn->fd) <= limit)
+        return;
+    char text[160] = "the server keeps sending what nobody asked for";
+    if (!idle) {
+        memcpy(conn->sqlstate, PQR__SQLSTATE_CUT_OFF, sizeof(conn->sqlstate));
+        snprintf(text, sizeof(text),
+            "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the "
+            "limit",
+            (unsigned long long)limit);
+    }
+    drop_held(conn);
     pqr__conn_lose(conn, text);
 }
 
@@ -134,7 +143,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (status < 0)
         conn->armed = 0; /* libuv stopped the handle; libpq shall find out why */
     read_input(conn);
-    pqr__flight_resume(conn);
+    if (pqr__conn_is_open(conn))
+        pqr__flight_resume(conn);
     if (pqr__conn_is_open(conn))
         pqr__wire_arm(conn);
 }

@@ -404,5 +404,7 @@ int main(void)
         cmocka_unit_test(running_out_of_memory_is_an_answer),
     };
     pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free);
-    return cmocka_run_group_tests(tests, start, stop);
+    int failed = cmocka_run_group_tests(tests, start, stop);
+    rig_end();
+    return failed;
 }

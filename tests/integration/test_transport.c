@@ -329,7 +329,7 @@ static void nothing_of_a_cancel_comes_after_closed(void **state)
 static void a_result_beyond_the_limit_ends_the_connection(void **state)
 {
     (void)state;
-    rig.config->request.max_result_bytes = 1000 * 1000;
+    rig.config->request.max_result_bytes = 1000000;
     party_run(&party, "select repeat('x', 1000) from generate_series(1, 500)");
     assert_false(party.facts.lost);
     party_run(&party, "select repeat('x', 1000) from generate_series(1, 100000)");
@@ -347,7 +347,7 @@ static void a_result_beyond_the_limit_is_seen_on_a_unix_socket(void **state)
     snprintf(conninfo, sizeof(conninfo), "host=%s port=%d user=postgres dbname=app", cluster.sockets,
         cluster_port(&cluster, 0));
     rig_open(&rig, conninfo, NULL);
-    rig.config->request.max_result_bytes = 2000 * 1000;
+    rig.config->request.max_result_bytes = 2000000;
     party_join(&party, &rig);
     assert_true(party.connected);
     party_run(&party, "select repeat('x', 1000) from generate_series(1, 1000)");
@@ -466,5 +466,7 @@ int main(void)
         TEST(a_close_after_any_number_of_turns_ends_in_closed),
         TEST(the_timer_is_never_early),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    int failed = cmocka_run_group_tests(tests, start, stop);
+    rig_end();
+    return failed;
 }

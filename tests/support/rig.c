@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,19 @@ void rig_close(struct rig *rig)
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&rig->loop) != 0)
         die("something is left on the loop");
+}
+
+void rig_end(void)
+{
+    int n;
+    do {
+        DIR *tasks = opendir("/proc/self/task");
+        n = 0;
+        while (tasks && readdir(tasks))
+            n++;
+        if (tasks)
+            closedir(tasks);
+    } while (n > 3); /* with . and .. */
 }
 
 static void turn(struct rig *rig)

@@ -62,6 +62,8 @@ struct party {
 void rig_open(struct rig *rig, const char *conninfo, const pqr_callbacks *callbacks);
 /* The transport goes down, and nothing may be left on the loop. */
 void rig_close(struct rig *rig);
+/* Returns when no thread but this one is left, so that leak checkers at the process's end see none. */
+void rig_end(void);
 /* Turns the loop until *flag. */
 void rig_until(struct rig *rig, const bool *flag);
 void rig_until_count(struct rig *rig, const unsigned *count, unsigned at_least);

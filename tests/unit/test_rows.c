@@ -6,6 +6,7 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "postgres/rows.h"
@@ -13,7 +14,7 @@
 static void set(PGresult *result, int row, int column, const char *value)
 {
     char copy[20];
-    strcpy(copy, value ? value : "");
+    snprintf(copy, sizeof(copy), "%s", value ? value : "");
     assert_true(PQsetvalue(result, row, column, value ? copy : NULL, value ? (int)strlen(value) : -1));
 }
 
