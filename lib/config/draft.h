@@ -65,7 +65,7 @@ struct pqr__draft_entry {
 enum { PQR__MAX_SERVERS = 64 };
 
 struct pqr__draft {
-    struct pqr_config config; /* but for servers, filled by config/conninfo.c */
+    struct pqr_config config; /* servers by servers.c, the rest by reader.c */
     char *connection;         /* common to all servers */
     const char *subject;      /* what messages call it: "connection" */
     uint32_t lines[PQR__N_KEYS];
