@@ -257,7 +257,8 @@ static int start_connector(struct pqr__conn *conn, uint64_t timeout_us)
     conn->deadline.data = conn;
     conn->n_handles = 1;
     /* The loop's time is that of its last turn. */
-    uint64_t late_ms = uv_hrtime() / 1000000 - uv_now(home->loop);
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t late_ms = now_ms > uv_now(home->loop) ? now_ms - uv_now(home->loop) : 0;
     if (stuck)
         uv_timer_start(&conn->deadline, on_stuck, 0, 0);
     else

@@ -92,6 +92,10 @@ void pqr__wire_arm(struct pqr__conn *conn);
 /* Is there anything to read (or an end) on a connection that should be quiet? */
 bool pqr__wire_stirs(const struct pqr__conn *conn);
 
+/* --- tls.c --- */
+/* Is there more to read that poll does not show? */
+bool pqr__tls_has_more(PGconn *pg);
+
 /* --- flight.c --- */
 void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight);
 /* Sends what has been waiting, after something was read. */

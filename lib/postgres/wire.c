@@ -142,7 +142,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         conn->armed = 0; /* libuv stopped the handle; libpq shall find out why */
-    read_input(conn);
+    do {
+        read_input(conn);
+    } while (pqr__conn_is_open(conn) && pqr__tls_has_more(conn->pg));
     if (pqr__conn_is_open(conn))
         pqr__flight_resume(conn);
     if (pqr__conn_is_open(conn))

@@ -358,6 +358,37 @@ static void a_result_beyond_the_limit_is_seen_on_a_unix_socket(void **state)
     rig_until(&rig, &party.closed);
 }
 
+static void tls_is_no_different(void **state)
+{
+    (void)state;
+    party_leave(&party);
+    rig_close(&rig);
+    cluster_exec(&cluster, 0,
+        "copy (select 1) to program 'openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -out "
+        "server.crt "
+        "-keyout server.key 2>&1 && chmod 600 server.key'");
+    cluster_exec(&cluster, 0, "alter system set ssl = on");
+    cluster_exec(&cluster, 0, "select pg_reload_conf()");
+    char conninfo[160];
+    snprintf(conninfo, sizeof(conninfo), "%s sslmode=require", cluster_conninfo(&cluster, 0));
+    rig_open(&rig, conninfo, NULL);
+    do { /* the server may not have heard of it yet */
+        party_join(&party, &rig);
+    } while (party.refused);
+    party_run(&party, "select ssl from pg_stat_ssl where pid = pg_backend_pid()");
+    assert_string_equal(party.answers[0].value, "t");
+    party_run(&party, "select repeat('x', 100000) from generate_series(1, 50)");
+    assert_string_equal(party.answers[0].tag, "SELECT 50");
+    party_run_simple(&party, "select repeat('y', 5000000)");
+    assert_memory_equal(party.answers[0].value, "yyyy", 4);
+    terminate(&party);
+    party_run(&party, "select 1");
+    assert_true(party.facts.lost);
+    assert_false(party.facts.sent);
+    assert_string_equal(party.sqlstate, "57P01");
+    rig_until(&rig, &party.closed);
+}
+
 static void notifications_do_not_disturb(void **state)
 {
     (void)state;
@@ -465,6 +496,7 @@ int main(void)
         TEST(what_is_sent_after_a_close_is_settled_unsent),
         TEST(a_close_after_any_number_of_turns_ends_in_closed),
         TEST(the_timer_is_never_early),
+        TEST(tls_is_no_different),
     };
     int failed = cmocka_run_group_tests(tests, start, stop);
     rig_end();

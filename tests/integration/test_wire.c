@@ -392,6 +392,22 @@ static void a_server_that_reads_nothing_does_not_block_a_close(void **state)
     end();
 }
 
+/* The fake server takes one connection at a time: the cancel's is never answered. */
+static void a_stuck_cancel_holds_nobody_up(void **state)
+{
+    (void)state;
+    const char *sql = "select";
+    begin(take_nothing, NULL);
+    party_join(&party, &rig);
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    assert_int_equal(rig.transport->ops->cancel(party.conn), 0);
+    uv_run(&rig.loop, UV_RUN_NOWAIT);
+    party_leave(&party);
+    assert_string_equal(party.log, "cLz");
+    rig_close(&rig);
+    fake_server_stop(&server); /* lets the thread go */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +426,7 @@ int main(void)
         cmocka_unit_test(an_endless_reply_ends_at_the_limit),
         cmocka_unit_test(an_idle_connection_that_babbles_is_closed),
         cmocka_unit_test(a_server_that_reads_nothing_does_not_block_a_close),
+        cmocka_unit_test(a_stuck_cancel_holds_nobody_up),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rig_end();
