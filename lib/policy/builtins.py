@@ -181,7 +181,7 @@ def print_slots(name, slots):
 
 def main():
     words = collect(sys.argv[1])
-    operators = sorted(name for (name,) in query(sys.argv[1], OPERATORS))
+    operators = sorted(['!='] + [name for (name,) in query(sys.argv[1], OPERATORS)])  # != is read as <>
     names = sorted(words)
     print('/* Generated from a PostgreSQL %s server; do not edit:' % query(sys.argv[1], 'show server_version_num')[0][0])
     print('   python3 lib/policy/builtins.py "host=/tmp user=postgres" > lib/policy/builtins.inc */')

@@ -11,7 +11,9 @@ static void look_up_word(struct pqr__seen *seen)
     seen->word = word;
     seen->keyword = word == NULL ? (uint8_t)PQR__KW_NONE : word->keyword;
     seen->category = word == NULL ? (uint8_t)PQR__CATEGORY_NONE : word->category;
-    seen->ends = seen->category == PQR__CATEGORY_NONE;
+    seen->ends = seen->category == PQR__CATEGORY_NONE || seen->keyword == PQR__KW_NULL ||
+                 seen->keyword == PQR__KW_TRUE || seen->keyword == PQR__KW_FALSE ||
+                 seen->keyword == PQR__KW_END;
 }
 
 void pqr__sql_next(struct pqr__sql *scan)

@@ -85,6 +85,14 @@ static bool fits_window(struct pqr__sql *scan)
            seen->token.kind == PQR__TOKEN_CLOSE;
 }
 
+/* A column can't be called SELECT or WITH. */
+static bool fits_join(struct pqr__sql *scan)
+{
+    unsigned first = pqr__sql_seen(scan, 0)->keyword;
+    return pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_OPEN || first == PQR__KW_SELECT ||
+           first == PQR__KW_WITH;
+}
+
 /* FILTER (WHERE ... */
 static bool fits_filter(struct pqr__sql *scan)
 {
@@ -119,6 +127,8 @@ bool pqr__sql_type(struct pqr__sql *scan)
     if ((frame->kind == PQR__FRAME_FILTER && !fits_filter(scan)) ||
         (frame->kind == PQR__FRAME_OVER && !fits_window(scan)))
         pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+    if (frame->kind == PQR__FRAME_JOIN && !fits_join(scan))
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, 2));
     return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
 }
 
@@ -138,6 +148,11 @@ static bool is_join_word(const struct pqr__seen *seen)
     default:
         return false;
     }
+}
+
+static bool is_interval_field(const struct pqr__seen *seen)
+{
+    return seen->keyword == PQR__KW_DAY || seen->keyword == PQR__KW_HOUR || seen->keyword == PQR__KW_MINUTE;
 }
 
 static bool is_list_separator(const struct pqr__seen *seen)
@@ -161,6 +176,9 @@ static bool is_construct(struct pqr__sql *scan, unsigned keyword, const struct p
     case PQR__KW_FIRST:
     case PQR__KW_NEXT:
         return before->keyword == PQR__KW_FETCH;
+    case PQR__KW_SECOND: /* day to second(3) */
+        return before->keyword == PQR__KW_INTERVAL ||
+               (before->keyword == PQR__KW_TO && is_interval_field(pqr__sql_seen(scan, 3)));
     case PQR__KW_MATERIALIZED:
         return frame->clause == PQR__CLAUSE_WITH;
     case PQR__KW_CUBE:
@@ -260,8 +278,11 @@ static enum pqr__frame_kind after_operand(struct pqr__sql *scan, const struct pq
         return PQR__FRAME_OVER;
     case PQR__KW_REPEATABLE:
         return scan->closed == PQR__FRAME_SAMPLE ? PQR__FRAME_GROUP : PQR__FRAME_ALIAS;
+    case PQR__KW_SECOND: /* interval '1' second(3) */
+        return pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_STRING ? PQR__FRAME_TYPE : PQR__FRAME_ALIAS;
     case PQR__KW_BETWEEN:
     case PQR__KW_ESCAPE:
+    case PQR__KW_VALUES:
         return from ? PQR__FRAME_ALIAS : PQR__FRAME_GROUP;
     default:
         return PQR__FRAME_ALIAS;
@@ -283,6 +304,8 @@ static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__
         return PQR__FRAME_TYPE;
     if (is_construct(scan, name->keyword, before))
         return PQR__FRAME_GROUP;
+    if (name->keyword == PQR__KW_JOIN)
+        return PQR__FRAME_JOIN;
     if (before->ends)
         return after_operand(scan, name);
     if (is_alias(scan, before))
@@ -304,7 +327,7 @@ static void watch(struct pqr__sql *scan)
 {
     unsigned kind = pqr__sql_frame(scan)->kind;
     scan->watched = kind == PQR__FRAME_ALIAS || kind == PQR__FRAME_FILTER || kind == PQR__FRAME_OVER ||
-                    kind == PQR__FRAME_OPERATOR;
+                    kind == PQR__FRAME_OPERATOR || kind == PQR__FRAME_JOIN;
 }
 
 void pqr__sql_open(struct pqr__sql *scan)

@@ -242,9 +242,12 @@ bool pqr__sql_is_varying(const struct pqr__seen *before)
            before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
 }
 
-/* Perhaps an operand's end: a key word may be a column's name. */
+/* Perhaps an operand's end: a key word may be a column's name, but for those that want an operand. */
 static bool may_end(const struct pqr__seen *seen)
 {
+    if (seen->keyword == PQR__KW_BY || seen->keyword == PQR__KW_ZONE || seen->keyword == PQR__KW_ESCAPE ||
+        seen->keyword == PQR__KW_BETWEEN || seen->keyword == PQR__KW_PASSING)
+        return false;
     return seen->ends || seen->category == PQR__CATEGORY_UNRESERVED ||
            seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_END;
 }
@@ -268,7 +271,8 @@ static bool takes_string(const struct pqr__sql *scan)
                before->keyword == PQR__KW_PARTITION;
     case PQR__KW_CONTENT:
     case PQR__KW_DOCUMENT:
-        return pqr__sql_seen(scan, 3)->keyword == PQR__KW_XMLPARSE;
+        return pqr__sql_seen(scan, 3)->keyword == PQR__KW_XMLPARSE ||
+               pqr__sql_seen(scan, 3)->keyword == PQR__KW_XMLSERIALIZE;
     case PQR__KW_VARYING:
         return pqr__sql_is_varying(before);
     default:

@@ -41,6 +41,7 @@ enum pqr__frame_kind {
     PQR__FRAME_SAMPLE,      /* TABLESAMPLE method( ) */
     PQR__FRAME_FILTER,      /* FILTER( ) after a call, or an alias of that name */
     PQR__FRAME_OVER,        /* OVER( ), likewise */
+    PQR__FRAME_JOIN,        /* JOIN( a query ), or a call of a function join */
 };
 
 /* The last clause begun in a frame, as far as it matters. */

@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pqr__classify(&verdict, sql, length, &dialect);
     check((size_t)verdict.word_offset + verdict.word_length <= length);
     check(verdict.route != PQR_CLASS_REPLICA || verdict.effect == PQR__EFFECT_READ ||
-        verdict.effect == PQR__EFFECT_COPY);
+          verdict.effect == PQR__EFFECT_COPY);
     pqr__verdict_text(&verdict, sql, reason, sizeof(reason));
     check(memchr(reason, '\0', sizeof(reason)) != NULL && reason[0] != '\0');
     check_tokens(sql, length, dialect.standard_conforming_strings);
