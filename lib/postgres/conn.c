@@ -44,11 +44,6 @@ void pqr__conn_move(struct pqr__conn *conn, enum pqr__conn_state to)
     conn->state = to;
 }
 
-bool pqr__conn_is_open(const struct pqr__conn *conn)
-{
-    return conn->state == PQR__CONN_PIPELINE || conn->state == PQR__CONN_SIMPLE;
-}
-
 static const struct pqr__transport_events *events_of(const struct pqr__conn *conn)
 {
     return conn->home->base.events;

@@ -75,7 +75,10 @@ struct pqr__conn {
 /* --- conn.c --- */
 int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
     struct pqr__conn **out);
-bool pqr__conn_is_open(const struct pqr__conn *conn);
+static inline bool pqr__conn_is_open(const struct pqr__conn *conn)
+{
+    return conn->state == PQR__CONN_PIPELINE || conn->state == PQR__CONN_SIMPLE;
+}
 void pqr__conn_move(struct pqr__conn *conn, enum pqr__conn_state to);
 /* The connection is of no use any more; flights are settled and closed is told from a later turn. message may be
    libpq's. What the server itself said last, if it did, is told instead. */

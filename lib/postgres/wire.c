@@ -13,6 +13,10 @@
 
 /* The connection whose input libpq is parsing. Not passed as the notice receiver's argument because every PGresult
    keeps that, and may use it when the connection is gone. */
+#if defined(__linux__)
+__attribute__((
+    tls_model("initial-exec"))) /* one pointer: a library that is loaded late has room for it too */
+#endif
 static _Thread_local struct pqr__conn *parsing;
 
 static void enter_libpq(struct pqr__conn *conn)
