@@ -180,14 +180,12 @@ static void free_answers(struct app *app)
     }
 }
 
-void app_drain(struct app *app, uint32_t drain_ms)
+void app_ended(struct app *app)
 {
-    pqr_router_close(app->router, drain_ms, on_closed, app);
-    while (app->closed == 0)
+    while (uv_loop_alive(&app->loop))
         uv_run(&app->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&app->tick, NULL);
     uv_run(&app->loop, UV_RUN_DEFAULT);
-    assert_int_equal(app->closed, 1);
     for (const struct answer *answer = app->answers; answer; answer = answer->next)
         assert_int_equal(answer->calls, 1);
     assert_int_equal(app->answered, app->accepted);
@@ -197,6 +195,16 @@ void app_drain(struct app *app, uint32_t drain_ms)
     free(app->log);
     app->log = NULL;
     alarm(0);
+}
+
+void app_drain(struct app *app, uint32_t drain_ms)
+{
+    pqr_router_close(app->router, drain_ms, on_closed, app);
+    while (app->closed == 0)
+        uv_run(&app->loop, UV_RUN_ONCE);
+    assert_false(uv_loop_alive(&app->loop)); /* the callback comes last */
+    assert_int_equal(app->closed, 1);
+    app_ended(app);
 }
 
 void app_close(struct app *app)

@@ -68,8 +68,10 @@ void app_ready(struct app *app);
 /* app_open and app_ready. */
 void app_start(struct app *app, const struct cluster *cluster, const char *settings);
 void app_close(struct app *app);
-/* The same, where the test has called pqr_router_close itself, or wants another drain_ms. */
+/* The same with another drain_ms. */
 void app_drain(struct app *app, uint32_t drain_ms);
+/* The same after the test has called pqr_router_close itself. */
+void app_ended(struct app *app);
 
 /* A new answer for a call that the test makes itself with app_on_reply; accepted: the call returned 0. */
 struct answer *app_answer(struct app *app);
