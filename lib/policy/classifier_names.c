@@ -55,34 +55,48 @@ static bool begins_frame(const struct pqr__seen *seen)
     return seen->keyword == PQR__KW_ROWS || seen->keyword == PQR__KW_RANGE || seen->keyword == PQR__KW_GROUPS;
 }
 
-/* The second and third word of a window's frame without BETWEEN. */
-static bool fits_frame(const struct pqr__seen *seen, const struct pqr__seen *last)
+/* What follows ROWS, RANGE or GROUPS, when that is no column's or type's name. */
+static bool fits_bound(const struct pqr__seen *seen)
 {
-    if (last->keyword == PQR__KW_UNBOUNDED)
-        return seen->keyword == PQR__KW_PRECEDING;
-    if (last->keyword == PQR__KW_CURRENT)
-        return seen->keyword == PQR__KW_ROW;
-    return !is_name(seen) || seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_UNBOUNDED ||
+    return seen->token.kind == PQR__TOKEN_NUMBER || seen->token.kind == PQR__TOKEN_PARAMETER ||
+           seen->token.kind == PQR__TOKEN_STRING || seen->keyword == PQR__KW_BETWEEN ||
+           seen->keyword == PQR__KW_INTERVAL || seen->keyword == PQR__KW_UNBOUNDED ||
            seen->keyword == PQR__KW_CURRENT;
+}
+
+/* The second word in OVER( ), by the first. */
+static bool fits_second(const struct pqr__seen *seen, const struct pqr__seen *first)
+{
+    if (!is_name(first) || first->keyword == PQR__KW_ORDER)
+        return true;
+    if (first->keyword == PQR__KW_PARTITION)
+        return seen->keyword == PQR__KW_BY;
+    if (begins_frame(first))
+        return fits_bound(seen);
+    return begins_frame(seen) || seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
+           seen->token.kind == PQR__TOKEN_CLOSE;
+}
+
+/* The third, by those before. */
+static bool fits_third(
+    const struct pqr__seen *seen, const struct pqr__seen *second, const struct pqr__seen *first)
+{
+    if (begins_frame(first) && second->keyword == PQR__KW_UNBOUNDED)
+        return seen->keyword == PQR__KW_PRECEDING;
+    if (begins_frame(first) && second->keyword == PQR__KW_CURRENT)
+        return seen->keyword == PQR__KW_ROW;
+    return !begins_frame(second) || fits_bound(seen);
 }
 
 /* OVER ([name] [PARTITION BY or ORDER BY or a frame. Anything else may be columns with types. */
 static bool fits_window(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *last = pqr__sql_seen(scan, 1);
-    const struct pqr__seen *before = pqr__sql_seen(scan, 2);
-    if (pqr__sql_seen(scan, 3)->token.kind == PQR__TOKEN_OPEN && begins_frame(before))
-        return !is_name(last) || last->category == PQR__CATEGORY_COLUMN || fits_frame(seen, last);
-    if (before->token.kind != PQR__TOKEN_OPEN || !is_name(last))
-        return true;
-    if (last->keyword == PQR__KW_PARTITION)
-        return seen->keyword == PQR__KW_BY;
-    if (last->keyword == PQR__KW_ORDER)
-        return true;
-    if (begins_frame(last))
-        return fits_frame(seen, last);
-    return begins_frame(seen) || seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
-           seen->token.kind == PQR__TOKEN_CLOSE;
+    if (pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_OPEN)
+        return fits_second(seen, last);
+    if (pqr__sql_seen(scan, 3)->token.kind == PQR__TOKEN_OPEN)
+        return fits_third(seen, last, pqr__sql_seen(scan, 2));
+    return true;
 }
 
 /* A column can't be called SELECT or WITH. */

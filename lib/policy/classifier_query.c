@@ -246,7 +246,8 @@ bool pqr__sql_is_varying(const struct pqr__seen *before)
 static bool may_end(const struct pqr__seen *seen)
 {
     if (seen->keyword == PQR__KW_BY || seen->keyword == PQR__KW_ZONE || seen->keyword == PQR__KW_ESCAPE ||
-        seen->keyword == PQR__KW_BETWEEN || seen->keyword == PQR__KW_PASSING)
+        seen->keyword == PQR__KW_BETWEEN || seen->keyword == PQR__KW_PASSING ||
+        seen->keyword == PQR__KW_CONTENT || seen->keyword == PQR__KW_DOCUMENT)
         return false;
     return seen->ends || seen->category == PQR__CATEGORY_UNRESERVED ||
            seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_END;
