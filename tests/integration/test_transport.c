@@ -194,6 +194,42 @@ static void several_statements_are_refused_in_a_pipeline(void **state)
     assert_false(party.facts.lost);
 }
 
+/* Pipeline flights fly together, a simple one alone; answers come in the order of sending. */
+static void flights_follow_one_another(void **state)
+{
+    (void)state;
+    static const struct pqr__item items[] = {
+        {.sql = "select 1"}, {.sql = "select 2 / 0"}, {.sql = "select 3; select 33"}, {.sql = "select 4"}};
+    for (unsigned i = 0; i < 4; i++) {
+        party.row[i] = (struct pqr__flight){
+            .kind = i == 2 ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE, .n_items = 1, .items = &items[i]};
+        rig.transport->ops->send(party.conn, &party.row[i]);
+    }
+    rig_until_count(&rig, &party.settled, 4);
+    assert_string_equal(party.log, "cisisisis");
+    assert_string_equal(party.answers[0].value, "1");
+    assert_string_equal(party.answers[1].sqlstate, "22012");
+    assert_string_equal(party.answers[2].value, "33");
+    assert_string_equal(party.answers[3].value, "4");
+    assert_int_equal(party.facts.tx, PQR__TX_IDLE);
+}
+
+static void flights_that_were_not_sent_say_so(void **state)
+{
+    (void)state;
+    static const struct pqr__item items[] = {
+        {.sql = "select pg_terminate_backend(pg_backend_pid()), pg_sleep(10)"}, {.sql = "select 1"}};
+    for (unsigned i = 0; i < 2; i++) {
+        party.row[i] = (struct pqr__flight){.kind = PQR__FLIGHT_SIMPLE, .n_items = 1, .items = &items[i]};
+        rig.transport->ops->send(party.conn, &party.row[i]);
+    }
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cLLz");
+    assert_true(party.row[0].sent);
+    assert_false(party.row[1].sent);
+    assert_false(party.facts.sent);
+}
+
 static void ten_megabytes_go_there_and_back(void **state)
 {
     (void)state;
@@ -205,12 +241,16 @@ static void ten_megabytes_go_there_and_back(void **state)
     const char *sql = "select length($1::text) || $1::text";
     const char *values[] = {text};
     memset(party.items, 0, sizeof(party.items));
-    party.items[0] = (struct pqr__item){.sql = sql, .n_params = 1, .param_values = values};
-    party.flight = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = 1, .items = party.items};
+    /* The server answers while there is more to send: neither may wait for the other. */
+    for (int i = 0; i < 3; i++)
+        party.items[i] = (struct pqr__item){.sql = sql, .n_params = 1, .param_values = values};
+    party.flight = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = 3, .items = party.items};
     rig.transport->ops->send(party.conn, &party.flight);
     rig_until_count(&rig, &party.settled, 1);
-    assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
-    assert_memory_equal(party.answers[0].value, "10000000xxxx", 12);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(party.answers[i].kind, PQR__ANSWER_OK);
+        assert_memory_equal(party.answers[i].value, "10000000xxxx", 12);
+    }
     free(text);
 }
 
@@ -479,6 +519,8 @@ int main(void)
         TEST(transaction_status_is_told),
         TEST(simple_flights_take_several_statements),
         TEST(several_statements_are_refused_in_a_pipeline),
+        TEST(flights_follow_one_another),
+        TEST(flights_that_were_not_sent_say_so),
         TEST(ten_megabytes_go_there_and_back),
         TEST(notices_come_with_their_flight),
         TEST(closing_from_inside_a_notice_is_fine),

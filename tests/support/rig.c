@@ -55,13 +55,21 @@ static void on_refused(void *context, const struct pqr__refusal *refusal)
     snprintf(party->message, sizeof(party->message), "%s", refusal->message);
 }
 
+static bool is_ours(const struct party *party, const struct pqr__flight *flight)
+{
+    bool ours = flight == &party->flight;
+    for (size_t i = 0; i < sizeof(party->row) / sizeof(*party->row); i++)
+        ours |= flight == &party->row[i];
+    return ours;
+}
+
 static void on_item(
     void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer)
 {
     struct party *party = context;
     const struct pqr__transport_ops *ops = party->rig->transport->ops;
     note(party, 'i');
-    if (flight != &party->flight || index != party->n_answers || index >= PARTY_ANSWERS)
+    if (!is_ours(party, flight) || index + 1 != flight->n_answered || party->n_answers >= PARTY_ANSWERS)
         die("an answer that belongs to nothing");
     struct party_answer *kept = &party->answers[party->n_answers++];
     kept->kind = answer->kind;
@@ -79,7 +87,7 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
 {
     struct party *party = context;
     note(party, facts->lost ? 'L' : 's');
-    if (flight != &party->flight)
+    if (!is_ours(party, flight))
         die("a flight that is not ours was settled");
     party->settled++;
     party->facts = *facts;

@@ -32,7 +32,7 @@ struct party_answer {
     char tag[32];
 };
 
-/* One connection and its one flight. */
+/* One connection, its one flight, or a few that follow one another. */
 struct party {
     struct rig *rig;
     struct pqr__conn *conn;
@@ -41,6 +41,7 @@ struct party {
     char sqlstate[6]; /* of a refusal or a loss */
     char message[1000];
     struct pqr__flight flight;
+    struct pqr__flight row[4];
     struct pqr__item items[PARTY_ANSWERS];
     unsigned n_answers;
     struct party_answer answers[PARTY_ANSWERS];
