@@ -180,7 +180,7 @@ PQR_EXPORT void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_clos
 /* --- Requests ------------------------------------------------------------------------------------------ */
 
 typedef enum pqr_target {
-    PQR_TARGET_AUTO = 0,     /* by the text: see pqr_classify */
+    PQR_TARGET_AUTO = 0,     /* by the text: see pqr_classify; the primary with reads.mode = "explicit" */
     PQR_TARGET_PRIMARY,      /* the primary */
     PQR_TARGET_REPLICA,      /* a replica; the primary when there is none */
     PQR_TARGET_REPLICA_ONLY, /* a replica; waits for one when there is none */

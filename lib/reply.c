@@ -46,6 +46,8 @@ const char *pqr_reply_reason(const pqr_reply *reply)
         return targets[reply->target];
     if (reply->verdict.hint != PQR__HINT_NONE)
         return reply->verdict.hint == PQR__HINT_PRIMARY ? "comment pqr:primary" : "comment pqr:replica";
+    if (reply->router->config->reads.mode == PQR__READS_EXPLICIT)
+        return "reads.mode is explicit";
     char *out = reply->router->reason;
     pqr__verdict_text(&reply->verdict, reply->item.sql, out, sizeof(reply->router->reason));
     return out;

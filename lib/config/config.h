@@ -8,6 +8,7 @@
 #include "pqrouter.h"
 
 enum pqr__expected_role { PQR__EXPECT_ANY, PQR__EXPECT_PRIMARY, PQR__EXPECT_REPLICA };
+enum pqr__reads_mode { PQR__READS_AUTO, PQR__READS_EXPLICIT };
 enum pqr__balance { PQR__BALANCE_LEAST_OUTSTANDING, PQR__BALANCE_ROUND_ROBIN };
 
 struct pqr__server_config {
@@ -52,6 +53,7 @@ struct pqr_config {
         uint64_t interval_us, timeout_us; /* 1 s, 1 s */
     } probe;
     struct {
+        enum pqr__reads_mode mode; /* auto: by the text; explicit: by target and comments alone */
         enum pqr__balance balance; /* least_outstanding */
     } reads;
     struct {

@@ -14,6 +14,7 @@
 
 static const char *const balances[] = {
     [PQR__BALANCE_LEAST_OUTSTANDING] = "least_outstanding", [PQR__BALANCE_ROUND_ROBIN] = "round_robin", NULL};
+static const char *const modes[] = {[PQR__READS_AUTO] = "auto", [PQR__READS_EXPLICIT] = "explicit", NULL};
 static const char *const roles[] = {
     [PQR__EXPECT_ANY] = "any", [PQR__EXPECT_PRIMARY] = "primary", [PQR__EXPECT_REPLICA] = "replica", NULL};
 
@@ -63,6 +64,8 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         AT(config.probe.timeout_us)},
     [PQR__KEY_READS_BALANCE] = {"reads.balance", .type = PQR__KEY_WORD, .initial = "least_outstanding",
         .words = balances, AT(config.reads.balance)},
+    [PQR__KEY_READS_MODE] = {"reads.mode", .type = PQR__KEY_WORD, .initial = "auto", .words = modes,
+        AT(config.reads.mode)},
     [PQR__KEY_QUEUE_MAX_REQUESTS] = {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000),
         AT(config.queue.max_requests)},
     [PQR__KEY_QUEUE_MAX_BYTES] = {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB),

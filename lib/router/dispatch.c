@@ -21,6 +21,8 @@ static enum pqr__queue_role role_of(const struct pqr_reply *request)
         return by_target[request->target];
     if (request->verdict.hint != PQR__HINT_NONE)
         return request->verdict.hint == PQR__HINT_PRIMARY ? PQR__QUEUE_PRIMARY : PQR__QUEUE_REPLICA;
+    if (request->router->config->reads.mode == PQR__READS_EXPLICIT)
+        return PQR__QUEUE_PRIMARY;
     return request->verdict.route == PQR_CLASS_REPLICA ? PQR__QUEUE_REPLICA : PQR__QUEUE_PRIMARY;
 }
 

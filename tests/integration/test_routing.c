@@ -112,6 +112,21 @@ static void target_and_comment_override_the_text(void **state)
     app_close(&app);
 }
 
+static void explicit_mode_sends_nothing_to_a_replica_unasked(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    app_start(&app, &cluster, SETTINGS "reads = { mode = \"explicit\"; };");
+    struct answer *plain = app_run(&app, "select inet_server_port()");
+    assert_int_equal(port_of(plain), cluster_port(&cluster, 0));
+    assert_string_equal(plain->reason, "reads.mode is explicit");
+    assert_int_not_equal(
+        port_of(app_run(&app, "/*pqr:replica*/ select inet_server_port()")), cluster_port(&cluster, 0));
+    assert_int_not_equal(port_of(app_run_to(&app, PQR_TARGET_REPLICA, "select inet_server_port()")),
+        cluster_port(&cluster, 0));
+    app_close(&app);
+}
+
 static void unknown_and_locking_statements_go_to_the_primary(void **state)
 {
     (void)state;
@@ -197,6 +212,7 @@ int main(void)
         cmocka_unit_test(reads_run_on_replicas_only),
         cmocka_unit_test(writes_run_on_the_primary_only),
         cmocka_unit_test(target_and_comment_override_the_text),
+        cmocka_unit_test(explicit_mode_sends_nothing_to_a_replica_unasked),
         cmocka_unit_test(unknown_and_locking_statements_go_to_the_primary),
         cmocka_unit_test(write_hidden_from_us_moves_to_the_primary_unseen),
         cmocka_unit_test(table_that_a_replica_does_not_have_yet_is_read_on_the_primary),
