@@ -43,6 +43,8 @@ static void follow(struct sim_chaos *chaos, struct sim_server *server)
     struct sim_server *primary = newest_primary(chaos);
     if (primary == server || server->foreign)
         return;
+    if (!server->in_recovery) /* nobody becomes a standby without a restart */
+        sim_server_crash(server);
     server->in_recovery = true;
     server->upstream = primary;
     server->timeline = primary ? primary->timeline : server->timeline;
@@ -212,6 +214,7 @@ void sim_chaos_heal(struct sim_chaos *chaos)
     sim_alarm_clear(chaos->world, &chaos->alarm);
     chaos->wire->connect_no_memory = chaos->wire->connect_lost = 0;
     chaos->wire->send_lost = chaos->wire->cancel_lost = chaos->wire->cancel_stuck = 0;
+    chaos->wire->answer_lost = 0;
     pqr__list_each (conn_link, &chaos->wire->conns) {
         struct pqr__conn *conn = pqr__container_of(conn_link, struct pqr__conn, link);
         /* What is in the air on a stopped process stays so: somebody has to give it up. */
@@ -219,12 +222,9 @@ void sim_chaos_heal(struct sim_chaos *chaos)
         if (conn->doomed || (conn->backend && conn->backend->stopped && idle))
             sim_wire_reset(conn);
     }
-    struct sim_server *primary = newest_primary(chaos);
     for (uint32_t i = 0; i < chaos->wire->n_servers; i++) {
         struct sim_server *server = &chaos->wire->servers[i];
         sim_alarm_clear(chaos->world, &chaos->repairs[i].alarm);
-        if (!server->in_recovery && server != primary && !server->foreign)
-            sim_server_crash(server);
         follow(chaos, server);
         restore(server);
         struct pqr__link *link;

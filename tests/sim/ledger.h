@@ -22,12 +22,14 @@ enum sim_kind {
 
 enum sim_fate {
     SIM_FINE,
-    SIM_BAD,      /* fails with 23505 */
-    SIM_DEFERRED, /* fails at its Sync or COMMIT, after it answered with success */
-    SIM_CONFLICT, /* 40001, the first time */
-    SIM_ENDLESS,  /* runs until it is cancelled */
-    SIM_STUCK,    /* runs for ever, cancelled or not */
-    SIM_HALF,     /* a CALL that commits and then fails */
+    SIM_BAD,        /* fails with 23505 */
+    SIM_DEFERRED,   /* fails at its Sync or COMMIT, after it answered with success */
+    SIM_CONFLICT,   /* 40001, the first time */
+    SIM_ENDLESS,    /* runs until it is cancelled */
+    SIM_STUCK,      /* runs for ever, cancelled or not */
+    SIM_NO_STANDBY, /* a read that a standby refuses */
+    SIM_ENDS_TX,    /* commits the transaction it is in */
+    SIM_HALF,       /* a CALL that commits and then fails */
 };
 
 /* Who a statement belongs to: one request, or one attempt at a transaction. */

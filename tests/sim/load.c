@@ -43,8 +43,8 @@ static enum sim_kind random_kind(struct sim_world *world, bool in_tx, bool read_
     static const enum sim_kind anywhere[] = {SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ,
         SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_LOCK_READ, SIM_FUNCTION, SIM_HIDDEN,
         SIM_SEVERAL, SIM_CALL, SIM_ODD, SIM_SESSION, SIM_COPY, SIM_CONTROL};
-    static const enum sim_kind inside[] = {
-        SIM_READ, SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_FUNCTION, SIM_LOCK_READ, SIM_SESSION};
+    static const enum sim_kind inside[] = {SIM_READ, SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_FUNCTION,
+        SIM_LOCK_READ, SIM_SESSION, SIM_COPY, SIM_CONTROL};
     if (read_only)
         return SIM_READ;
     if (in_tx)
@@ -57,6 +57,10 @@ static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind, bool
     struct sim_world *world = load->world;
     if (load->siege)
         return admin ? SIM_FINE : SIM_ENDLESS;
+    if (kind == SIM_READ && sim_chance(world, 30))
+        return SIM_NO_STANDBY;
+    if (kind == SIM_FUNCTION && sim_chance(world, 50))
+        return SIM_ENDS_TX;
     if (kind == SIM_CALL && sim_chance(world, 300))
         return SIM_HALF;
     if (sim_kind_writes(kind) && sim_chance(world, 40))
@@ -205,6 +209,7 @@ static void random_query(struct sim_load *load)
     pqr_query query = PQR_QUERY_INIT;
     query.flags = (sim_chance(world, 150) ? PQR_ADMIN : 0) | (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0);
     query.timeout_ms = sim_timeout_random(load);
+    query.label = sim_chance(world, 300) ? "a label" : NULL;
     struct sim_entry *entry = sim_entry_random(load, (query.flags & PQR_ADMIN) != 0, NULL);
     if (sim_chance(world, 250))
         query.target = (pqr_target)sim_between(world, 0, PQR_TARGET_ANY);

@@ -168,6 +168,9 @@ void sim_tx_random(struct sim_load *load)
     options.read_only = tx->read_only;
     if (tx->on_replica)
         options.target = sim_chance(world, 500) ? PQR_TARGET_REPLICA : PQR_TARGET_REPLICA_ONLY;
+    options.isolation = (pqr_isolation)sim_between(world, 0, PQR_SERIALIZABLE);
+    options.deferrable = tx->read_only && options.isolation == PQR_SERIALIZABLE && sim_chance(world, 500);
+    options.label = sim_chance(world, 500) ? "a transaction" : NULL;
     options.flags = sim_chance(world, 150) ? PQR_ADMIN : 0;
     request->admin = options.flags != 0;
     request->needs_replica = options.target == PQR_TARGET_REPLICA_ONLY;

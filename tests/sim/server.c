@@ -172,6 +172,8 @@ static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
     switch (entry->fate) {
     case SIM_BAD:
         return "23505";
+    case SIM_NO_STANDBY:
+        return backend->server->in_recovery ? (entry->nonce % 2 ? "0A000" : "25006") : NULL;
     case SIM_CONFLICT:
         return entry->tries == 1 ? "40001" : NULL;
     case SIM_HALF:
@@ -183,6 +185,7 @@ static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
     case SIM_DEFERRED:
     case SIM_ENDLESS:
     case SIM_STUCK:
+    case SIM_ENDS_TX:
         break;
     }
     return NULL;
@@ -204,6 +207,10 @@ static const char *statement(struct sim_backend *backend, struct sim_entry *entr
     else if (backend->n_pending < SIM_MAX_PENDING) {
         backend->pending[backend->n_pending++] = entry;
         entry->pending++;
+    }
+    if (entry->fate == SIM_ENDS_TX && backend->tx == PQR__TX_OPEN) {
+        commit_pending(backend);
+        backend->tx = PQR__TX_IDLE;
     }
     *result = sim_result_new(entry->nonce, writes ? "INSERT 0 1" : "SELECT 1");
     sim_result_add(*result, "%llu", (unsigned long long)entry->nonce);

@@ -72,10 +72,25 @@ static struct tally tally_of(const struct sim_attempt *attempt)
     return tally;
 }
 
+/* One of its statements commits, whatever anybody asked for. */
+static bool ends_itself(const struct sim_attempt *attempt)
+{
+    for (unsigned i = 0; i < attempt->n_statements; i++)
+        if (attempt->statements[i]->entry->fate == SIM_ENDS_TX)
+            return true;
+    return false;
+}
+
 static void verify_attempt(const struct sim_request *request, const struct sim_attempt *attempt, bool last)
 {
     const struct sim_world *world = request->load->world;
     struct tally tally = tally_of(attempt);
+    if (ends_itself(attempt)) {
+        if (tally.committed > 0 && last && request->outcome != PQR_OUTCOME_UNKNOWN)
+            sim_fail(world, "promise 5: a transaction that ended by itself is called %s",
+                pqr_outcome_name(request->outcome));
+        return;
+    }
     if (tally.committed > 0 && (tally.rolled_back > 0 || tally.pending > 0))
         sim_fail(world, "the simulator itself committed half a transaction");
     if (tally.committed > 0 && !attempt->commit_asked)
@@ -100,7 +115,7 @@ void sim_verify_tx(struct sim_request *request)
     bool commit_sent = false;
     for (unsigned i = 0; i < tx->n_attempts; i++) {
         verify_attempt(request, tx->attempts[i], i + 1 == tx->n_attempts);
-        commit_sent |= tx->attempts[i]->owner.commit_sent;
+        commit_sent |= tx->attempts[i]->owner.commit_sent || ends_itself(tx->attempts[i]);
     }
     if (request->status == PQR_STATUS_OK && tx->n_attempts == 0)
         sim_fail(world, "a transaction is ok whose body was never run");

@@ -45,7 +45,7 @@ struct sim_wire {
     unsigned next_id;
     bool shut, gone;
     /* Chances in a thousand. */
-    unsigned connect_no_memory, connect_lost, send_lost, cancel_lost, cancel_stuck, notices;
+    unsigned connect_no_memory, connect_lost, send_lost, cancel_lost, cancel_stuck, answer_lost, notices;
 };
 
 /* The transport's results. */
