@@ -139,7 +139,7 @@ static void repeat(struct pqr_tx *tx)
     struct pqr_reply *request = tx->request;
     move(tx, PQR__TX_WAITING_STATE);
     detach(tx);
-    tx->failed = tx->want_commit = tx->want_rollback = false;
+    tx->failed = tx->aborted = tx->want_commit = tx->want_rollback = false;
     request->router->retries++;
     pqr__request_forget(request);
     pqr__dispatch_again(request, false, false);
@@ -195,6 +195,7 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
         decision.outcome = PQR_OUTCOME_NOT_EXECUTED; /* COMMIT was never sent */
     if (decision.status != PQR_STATUS_OK)
         keep_first_error(tx, statement->sqlstate, settled->lost ? settled->message : statement->error);
+    tx->aborted = settled->tx == PQR__TX_FAILED;
     tx->current = NULL;
     statement->tx = NULL;
     pqr__request_finish(
@@ -215,6 +216,7 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
 void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer)
 {
     const struct pqr__transport_ops *ops = tx->request->router->ops;
+    tx->commit_unclear = answer->kind != PQR__ANSWER_OK && answer->sqlstate[0] == '\0' && !tx->aborted;
     if (answer->kind == PQR__ANSWER_OK)
         pqr__text_copy(tx->commit_tag, sizeof(tx->commit_tag), ops->result_tag(answer->result));
     else
@@ -224,10 +226,12 @@ void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer)
 static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
 {
     enum pqr__cause cause = tx->request->cause;
-    if (settled->lost)
+    if (settled->lost && tx->aborted)
+        rolled_back(tx, true);
+    else if (settled->lost)
         finish(tx, pqr__cause_status(cause), settled->sent ? PQR_OUTCOME_UNKNOWN : PQR_OUTCOME_NOT_EXECUTED,
             "the connection was lost during COMMIT");
-    else if (tx->slot->own_failed && tx->request->sqlstate[0] == '\0')
+    else if (tx->commit_unclear)
         finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
     else if (tx->slot->own_failed || strcmp(tx->commit_tag, "COMMIT") != 0)
         rolled_back(tx, false);

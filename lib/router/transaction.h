@@ -28,6 +28,8 @@ struct pqr_tx {
     unsigned attempt, max_attempts;
     bool want_commit, want_rollback;
     bool failed;                 /* a statement failed; the first error is in request */
+    bool aborted;                /* the server says that it can only be rolled back */
+    bool commit_unclear;         /* COMMIT was answered, by libpq and not by the server */
     bool idled;                  /* ended by transaction.idle_timeout */
     struct pqr__list statements; /* not sent yet */
     uint64_t bytes;              /* of those */
