@@ -52,7 +52,7 @@ static void check_own(const struct sim_checks *checks, struct pqr__conn *conn, e
         conn->began = true;
         conn->owner = NULL;
     } else if (conn->began && own == PQR__OWN_COMMIT && conn->owner) {
-        conn->owner->commit_sent = true;
+        conn->owner->commit_sent |= !conn->aborted; /* an aborted one can only be rolled back */
     } else if (conn->began && own != PQR__OWN_COMMIT && own != PQR__OWN_ROLLBACK) {
         sim_fail(
             checks->world, "promise 2: own statement %d on c%u within a transaction", (int)own, conn->id);
@@ -203,6 +203,7 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
     }
     if (!lost && conn->timeline > checks->highest_timeline)
         checks->highest_timeline = conn->timeline;
+    conn->aborted = !lost && tx == PQR__TX_FAILED;
     if (!lost && tx == PQR__TX_IDLE) {
         conn->began = false;
         conn->owner = NULL;

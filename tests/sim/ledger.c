@@ -21,6 +21,7 @@ static const struct {
     [SIM_ODD] = {"odd", "frobnicate t with %llu", true},
     [SIM_SESSION] = {"session", "set app.user = '%llu'", false},
     [SIM_COPY] = {"copy", "copy t%llu to stdout", false},
+    [SIM_RESCUE] = {"rescue", "rollback to savepoint s%llu", false},
     [SIM_CONTROL] = {"control", "begin /* %llu */", false},
 };
 

@@ -17,6 +17,7 @@ enum sim_kind {
     SIM_SESSION,   /* leaves state: only within a transaction */
     SIM_COPY,      /* never sent */
     SIM_CONTROL,   /* never sent */
+    SIM_RESCUE,    /* rollback to savepoint: a failed transaction goes on */
     SIM_KINDS
 };
 

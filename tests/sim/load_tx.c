@@ -42,12 +42,14 @@ static void statement_answered(pqr_reply *reply, void *data)
     sim_load_act(load);
 }
 
-static void run_statement(struct sim_attempt *attempt)
+static void run_statement(struct sim_attempt *attempt, bool rescue)
 {
     struct sim_load *load = attempt->tx->request->load;
     if (attempt->n_statements == SIM_MAX_STATEMENTS || !attempt->tx->handle)
         return;
-    struct sim_entry *entry = sim_entry_random(load, attempt->tx->request->admin, attempt->tx);
+    struct sim_entry *entry = rescue ? sim_ledger_add(load->ledger, SIM_RESCUE, SIM_FINE)
+                                     : sim_entry_random(load, attempt->tx->request->admin, attempt->tx);
+    entry->in_tx = true;
     entry->owner = &attempt->owner;
     entry->replica_allowed = attempt->tx->on_replica;
     pqr_query query = PQR_QUERY_INIT;
@@ -80,13 +82,19 @@ static void run_statement(struct sim_attempt *attempt)
 
 static void go_on(struct sim_attempt *attempt)
 {
+    if (attempt->failed && sim_chance(attempt->tx->request->load->world, 500)) {
+        attempt->failed = false;
+        attempt->chained = true;
+        run_statement(attempt, true);
+        return;
+    }
     if (attempt->failed) {
         ask_end(attempt, sim_chance(attempt->tx->request->load->world, 300));
         return;
     }
     if (attempt->plan_statements > 0) {
         attempt->plan_statements--;
-        run_statement(attempt);
+        run_statement(attempt, false);
         return;
     }
     if (attempt->ends)
@@ -134,7 +142,7 @@ static void body(pqr_tx *handle, unsigned number, void *data)
         go_on(attempt);
     } else {
         for (; attempt->plan_statements > 0; attempt->plan_statements--)
-            run_statement(attempt);
+            run_statement(attempt, false);
         if (attempt->ends)
             ask_end(attempt, attempt->commits);
     }
@@ -201,7 +209,7 @@ void sim_tx_poke(struct sim_load *load)
             continue;
         struct sim_attempt *attempt = tx->attempts[tx->n_attempts - 1];
         if (sim_chance(load->world, 500))
-            run_statement(attempt);
+            run_statement(attempt, false);
         else
             ask_end(attempt, sim_chance(load->world, 500));
         return;

@@ -194,6 +194,8 @@ static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
 static const char *statement(struct sim_backend *backend, struct sim_entry *entry, struct pg_result **result)
 {
     bool writes = sim_kind_writes(entry->kind);
+    if (backend->tx == PQR__TX_FAILED && entry->kind == SIM_RESCUE)
+        backend->tx = PQR__TX_OPEN;
     if (backend->tx == PQR__TX_FAILED)
         return "25P02";
     bool read_only = backend->server->in_recovery || (backend->tx == PQR__TX_OPEN && backend->read_only);

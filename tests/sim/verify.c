@@ -72,12 +72,15 @@ static struct tally tally_of(const struct sim_attempt *attempt)
     return tally;
 }
 
-/* One of its statements commits, whatever anybody asked for. */
-static bool ends_itself(const struct sim_attempt *attempt)
+/* One of its statements commits, whatever anybody asked for; told: and was answered. */
+static bool ends_itself(const struct sim_attempt *attempt, bool told)
 {
-    for (unsigned i = 0; i < attempt->n_statements; i++)
-        if (attempt->statements[i]->entry->fate == SIM_ENDS_TX)
+    for (unsigned i = 0; i < attempt->n_statements; i++) {
+        const struct sim_request *request = attempt->statements[i];
+        bool answered = request->callbacks > 0 && request->status == PQR_STATUS_OK;
+        if (request->entry->fate == SIM_ENDS_TX && (answered || !told))
             return true;
+    }
     return false;
 }
 
@@ -85,8 +88,9 @@ static void verify_attempt(const struct sim_request *request, const struct sim_a
 {
     const struct sim_world *world = request->load->world;
     struct tally tally = tally_of(attempt);
-    if (ends_itself(attempt)) {
-        if (tally.committed > 0 && last && request->outcome != PQR_OUTCOME_UNKNOWN)
+    if (ends_itself(attempt, false)) {
+        if (ends_itself(attempt, true) && tally.committed > 0 && last &&
+            request->outcome != PQR_OUTCOME_UNKNOWN)
             sim_fail(world, "promise 5: a transaction that ended by itself is called %s",
                 pqr_outcome_name(request->outcome));
         return;
@@ -115,12 +119,18 @@ void sim_verify_tx(struct sim_request *request)
     bool commit_sent = false;
     for (unsigned i = 0; i < tx->n_attempts; i++) {
         verify_attempt(request, tx->attempts[i], i + 1 == tx->n_attempts);
-        commit_sent |= tx->attempts[i]->owner.commit_sent || ends_itself(tx->attempts[i]);
+        commit_sent |= tx->attempts[i]->owner.commit_sent || ends_itself(tx->attempts[i], false);
     }
     if (request->status == PQR_STATUS_OK && tx->n_attempts == 0)
         sim_fail(world, "a transaction is ok whose body was never run");
     /* The commit is seen at the wire only behind a statement. */
-    bool seen = tx->n_attempts == 0 || tx->attempts[tx->n_attempts - 1]->n_statements > 0;
+    bool seen = true;
+    if (tx->n_attempts > 0) {
+        const struct sim_attempt *last = tx->attempts[tx->n_attempts - 1];
+        seen = false;
+        for (unsigned i = 0; i < last->n_statements; i++)
+            seen |= last->statements[i]->entry->sends > 0;
+    }
     if (seen && !commit_sent && request->outcome == PQR_OUTCOME_UNKNOWN)
         sim_fail(world, "promise 5: no COMMIT was sent, the outcome is called unknown");
 }

@@ -222,7 +222,8 @@ void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, uint32_t 
     struct message *message = post(conn, ITEM, flight);
     message->index = index;
     /* As when libpq has no memory for it: an error of its own, whatever the server did. */
-    if (sim_chance(conn->wire->world, conn->wire->answer_lost)) {
+    bool commit = flight->items[index].own == PQR__OWN_COMMIT;
+    if (sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 10 : 1))) {
         sim_result_free(result);
         result = NULL;
         kind = PQR__ANSWER_ERROR;

@@ -29,7 +29,7 @@ struct pqr__conn {
     uint64_t last_arrival_us, last_delivery_us;
 
     /* Kept by checks.c. */
-    bool began_in_recovery, identified, initialised, began, dirty;
+    bool began_in_recovery, identified, initialised, began, aborted, dirty;
     uint32_t timeline;       /* as its last probe told */
     struct sim_owner *owner; /* of the transaction it serves; NULL: not known yet */
 };
