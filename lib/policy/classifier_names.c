@@ -21,7 +21,8 @@ static void type_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
     scan->type = PQR__TYPE_NONE;
-    if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG)
+    if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&
+        pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_DOT)
         scan->type = PQR__TYPE_SCHEMA;
     else if (seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0)
         scan->type = PQR__TYPE_DONE;
@@ -287,9 +288,9 @@ static enum pqr__frame_kind after_operand(struct pqr__sql *scan, const struct pq
         return PQR__FRAME_GROUP;
     switch (name->keyword) {
     case PQR__KW_FILTER:
-        return PQR__FRAME_FILTER;
-    case PQR__KW_OVER:
-        return PQR__FRAME_OVER;
+        return from ? PQR__FRAME_ALIAS : PQR__FRAME_FILTER;
+    case PQR__KW_OVER: /* no window functions in FROM */
+        return from ? PQR__FRAME_ALIAS : PQR__FRAME_OVER;
     case PQR__KW_REPEATABLE:
         return scan->closed == PQR__FRAME_SAMPLE ? PQR__FRAME_GROUP : PQR__FRAME_ALIAS;
     case PQR__KW_SECOND: /* interval '1' second(3) */

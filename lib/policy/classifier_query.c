@@ -293,7 +293,8 @@ static void string(struct pqr__sql *scan)
         return;
     if (before->token.kind == PQR__TOKEN_DOT) {
         const struct pqr__seen *schema = pqr__sql_seen(scan, 3);
-        if (!is_type(last) || schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG)
+        if (!is_type(last) || schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG ||
+            pqr__sql_seen(scan, 4)->token.kind == PQR__TOKEN_DOT)
             pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
         return;
     }
