@@ -194,9 +194,19 @@ enum {
     PQR_IDEMPOTENT = 1u << 1,
 };
 
+/* A text that is run again and again: copied once, and classified once instead of at each run. */
+typedef struct pqr_statement pqr_statement;
+
+/* Free *out with pqr_statement_free. It belongs to no router; used on one loop's thread only. PQR_EINVAL,
+   PQR_ENOMEM. */
+PQR_EXPORT int pqr_statement_new(pqr_statement **out, const char *sql);
+/* Requests that run it keep it until they are answered. NULL is fine. */
+PQR_EXPORT void pqr_statement_free(pqr_statement *statement);
+
 typedef struct pqr_query {
     size_t struct_size;
-    const char *sql;
+    const char *sql; /* this or statement, not both */
+    const pqr_statement *statement;
     /* As PQexecParams: param_types may be NULL or hold zeros (the server infers), a NULL value is SQL NULL,
        param_lengths matter for values in binary format only, param_formats may be NULL (all text). */
     int n_params;

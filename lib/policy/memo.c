@@ -34,7 +34,7 @@ static uint64_t hash(const char *text, size_t length, uint64_t seed)
 
 void pqr__memo_init(struct pqr__memo *memo, uint64_t seed, uint64_t max_bytes)
 {
-    *memo = (struct pqr__memo){.seed = seed, .max_bytes = max_bytes};
+    *memo = (struct pqr__memo){.seed = seed, .generation = seed | 1, .max_bytes = max_bytes};
 }
 
 static void drop(struct pqr__memo *memo, struct pqr__memo_entry *entry)
@@ -52,6 +52,7 @@ void pqr__memo_clear(struct pqr__memo *memo)
         for (unsigned way = 0; way < PQR__MEMO_WAYS; way++)
             drop(memo, &memo->entries[set][way]);
     memset(memo->seen, 0, sizeof(memo->seen));
+    memo->generation += 2;
 }
 
 void pqr__memo_finish(struct pqr__memo *memo)

@@ -20,6 +20,8 @@ struct pqr__memo_entry {
 
 struct pqr__memo {
     uint64_t seed;
+    uint64_t
+        generation; /* another one, and never 0, after each clear: what a verdict kept elsewhere is worth */
     uint64_t bytes, max_bytes; /* of the texts kept */
     uint64_t hits, misses;
     uint32_t seen[PQR__MEMO_SETS]; /* the last text of each set that was read: kept when it comes again */

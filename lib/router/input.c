@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "router/request.h"
+#include "router/statement.h"
 
 enum { PARAMETERS_MAX = 65535 }; /* the protocol's */
 
@@ -28,8 +29,9 @@ int pqr__query_check(pqr_query *out, const pqr_query *query)
     if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
         return PQR_EINVAL;
     memcpy(&copy, query, query->struct_size < sizeof(copy) ? query->struct_size : sizeof(copy));
-    if (!copy.sql || !parameters_fit(&copy) || copy.result_format < 0 || copy.result_format > 1 ||
-        (unsigned)copy.target > PQR_TARGET_ANY || (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT)))
+    if (!copy.sql == !copy.statement || !parameters_fit(&copy) || copy.result_format < 0 ||
+        copy.result_format > 1 || (unsigned)copy.target > PQR_TARGET_ANY ||
+        (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT)))
         return PQR_EINVAL;
     *out = copy;
     return 0;
@@ -67,7 +69,7 @@ static char *copy_bytes(char **at, const void *bytes, size_t size)
 /* One buffer: pointers, then integers, then text, so that everything is aligned. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
 {
-    size_t n = (size_t)query->n_params, sql_size = strlen(query->sql) + 1;
+    size_t n = (size_t)query->n_params, sql_size = query->statement ? 0 : strlen(query->sql) + 1;
     size_t label_size = query->label ? strnlen(query->label, 63) + 1 : 0;
     size_t size = n * (sizeof(char *) + 2 * sizeof(int) + sizeof(Oid)) + sql_size + label_size;
     for (int i = 0; i < query->n_params; i++)
@@ -88,7 +90,7 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
         if (query->param_types)
             item->param_types = (const Oid *)(void *)copy_bytes(&at, query->param_types, n * sizeof(Oid));
     }
-    item->sql = copy_bytes(&at, query->sql, sql_size);
+    item->sql = query->statement ? query->statement->sql : copy_bytes(&at, query->sql, sql_size);
     for (int i = 0; i < query->n_params; i++) {
         size_t length = value_size(query, i);
         values[i] = NULL;

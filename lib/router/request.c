@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "router/dispatch.h"
+#include "router/statement.h"
 #include "router/transaction.h"
 
 enum {
@@ -93,6 +94,8 @@ static void store_put(struct pqr_reply *request)
     }
     pqr__free(request->notices);
     request->notices = NULL;
+    pqr_statement_free(request->statement);
+    request->statement = NULL;
     request->state = PQR__REQUEST_FREE;
     pqr__list_push_front(&router->store.free, &request->link);
     router->store.active--;
@@ -128,6 +131,18 @@ static void reset(struct pqr_reply *request)
     request->reply = PQR__REPLY_NONE;
 }
 
+static void classify(struct pqr_reply *request, const pqr_query *query)
+{
+    pqr_router *router = request->router;
+    if (query->statement) {
+        request->statement = pqr__statement_ref(query->statement);
+        pqr__statement_classify(query->statement, &request->verdict, &router->memo, &router->dialect);
+    } else {
+        pqr__memo_classify(
+            &router->memo, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
+    }
+}
+
 struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     struct pqr_reply *request = store_get(router);
@@ -147,7 +162,7 @@ struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, p
     request->data = data;
     request->accepted_us = pqr__router_now(router);
     router->accepted++;
-    pqr__memo_classify(&router->memo, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
+    classify(request, query);
     return request;
 }
 

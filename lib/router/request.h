@@ -51,7 +51,8 @@ struct pqr_reply {
     pqr_reply_cb cb;
     void *data;
     const char *label;
-    char *buffer; /* the copied inputs */
+    struct pqr_statement *statement; /* whose text it runs; NULL: its own */
+    char *buffer;                    /* the copied inputs */
     size_t buffer_size;
 
     pqr_status status;

@@ -61,6 +61,33 @@ static void parameters_arrive_as_text_binary_and_null(void **state)
     app_close(&app);
 }
 
+static void a_statement_runs_many_times_and_may_be_given_up_meanwhile(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    pqr_statement *statement = NULL;
+    struct answer *answers[20];
+    app_start(&app, &cluster, SETTINGS);
+    assert_int_equal(pqr_statement_new(&statement, "select $1::int * 2, inet_server_port()"), 0);
+    for (int i = 0; i < 20; i++) {
+        char text[12];
+        const char *values[] = {text};
+        pqr_query query = PQR_QUERY_INIT;
+        query.statement = statement;
+        query.n_params = 1;
+        query.param_values = values;
+        snprintf(text, sizeof(text), "%d", i);
+        answers[i] = app_send_query(&app, &query);
+    }
+    pqr_statement_free(statement);
+    for (int i = 0; i < 20; i++) {
+        assert_ok(app_wait(answers[i]));
+        assert_int_equal(strtol(answer_value(answers[i], 0, 0), NULL, 10), 2 * i);
+        assert_string_equal(answers[i]->reason, "read");
+    }
+    app_close(&app);
+}
+
 static void look_by_name(struct answer *answer, pqr_reply *reply)
 {
     int length = -1;
@@ -336,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_arrive_as_text_binary_and_null),
+        cmocka_unit_test(a_statement_runs_many_times_and_may_be_given_up_meanwhile),
         cmocka_unit_test(rows_are_found_by_name_and_number),
         cmocka_unit_test(result_format_is_as_asked_for),
         cmocka_unit_test(notices_come_with_the_reply),
