@@ -259,8 +259,9 @@ static void refine(struct pqr__sql *scan)
         finding->effect = PQR__EFFECT_TRANSACTION;
     if (scan->leading != PQR__KW_ROLLBACK && scan->leading != PQR__KW_COMMIT)
         return;
-    if (seen->keyword == PQR__KW_PREPARED) { /* needs no session, but must not be in a transaction */
+    if (seen->keyword == PQR__KW_PREPARED) { /* ends another session's transaction, needs none itself */
         finding->route = PQR_CLASS_PRIMARY;
+        finding->effect = PQR__EFFECT_PARTIAL;
         finding->reason = PQR__REASON_STATEMENT;
     }
     if (scan->leading == PQR__KW_COMMIT)

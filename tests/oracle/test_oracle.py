@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """PostgreSQL 15's own parser (libpg_query) judges the classifier.
 
-    tests/oracle/test_oracle.py LIBPQROUTER.so SOURCE_ROOT [--count 20000] [--seed 1] [--print-missed 20]
+    tests/oracle/test_oracle.py PQROUTER SOURCE_ROOT [--count 20000] [--seed 1] [--print-missed 20]
 
 Statements are made by a small grammar and by breaking and mending the unit test's statements token by token. What
 the parser accepts is judged by its tree: a statement whose tree holds anything harmful must never be called
@@ -12,15 +12,13 @@ The parser overflows its stack on long expressions, so statements stay short.
 import argparse
 import ctypes
 import ctypes.util
+import itertools
 import json
 import os
 import random
 import re
+import subprocess
 import sys
-
-
-class Verdict(ctypes.Structure):
-    _fields_ = [('struct_size', ctypes.c_size_t), ('route', ctypes.c_int), ('reason', ctypes.c_char * 120)]
 
 
 class QueryError(ctypes.Structure):
@@ -31,18 +29,16 @@ class Parsed(ctypes.Structure):
     _fields_ = [('tree', ctypes.c_char_p), ('stderr', ctypes.c_char_p), ('error', ctypes.POINTER(QueryError))]
 
 
-ROUTES = ('primary', 'replica', 'session')
+CHUNK = 2000
 
 
-class Classifier:
-    def __init__(self, path):
-        self.library = ctypes.CDLL(path)
-        self.library.pqr_classify.argtypes = [ctypes.POINTER(Verdict), ctypes.c_char_p, ctypes.c_size_t]
-
-    def ask(self, sql):
-        verdict = Verdict(struct_size=ctypes.sizeof(Verdict))
-        assert self.library.pqr_classify(ctypes.byref(verdict), sql, len(sql)) == 0
-        return ROUTES[verdict.route], verdict.reason.decode('utf-8', 'replace')
+def classify(command, statements):
+    """(route, reason) of each, by the pqrouter command."""
+    done = subprocess.run([command, 'classify'], input=b''.join(s + b'\0' for s in statements),
+                          stdout=subprocess.PIPE, check=True)
+    answers = [line.split(' ', 1) for line in done.stdout.decode('utf-8', 'replace').split('\n')[:-1]]
+    assert len(answers) == len(statements)
+    return answers
 
 
 class Parser:
@@ -389,39 +385,44 @@ def unit_test_statements(root):
         yield ''.join(parts).replace('\\n', '\n').replace('\\"', '"').replace('\\\\', '\\')
 
 
+def accepted_by(parser, statements, makers):
+    """Statements that are SQL, with their trees, for ever: the given ones, then made ones."""
+    for made in itertools.count():
+        sql = statements[made] if made < len(statements) else makers[made % 2].statement()
+        text = sql.encode('utf-8')
+        tree = parser.tree(text) if len(text) < 2000 and b'\0' not in text else None
+        if tree and tree.get('stmts'):
+            yield text, tree
+
+
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument('library')
+    options.add_argument('command')
     options.add_argument('root')
     options.add_argument('--count', type=int, default=20000, help='statements that the parser accepts')
     options.add_argument('--seed', type=int, default=1)
     options.add_argument('--print-missed', type=int, default=0)
     options = options.parse_args()
     rng = random.Random(options.seed)
-    classifier, parser, judge = Classifier(options.library), Parser(), Judge(options.root)
+    parser, judge = Parser(), Judge(options.root)
     statements = list(unit_test_statements(options.root))
-    makers = [Maker(rng), Breaker(rng, statements)]
-    accepted = harmful = kept = wrong = made = 0
+    source = accepted_by(parser, statements, [Maker(rng), Breaker(rng, statements)])
+    harmful = kept = wrong = done = 0
     missed = {}
-    while accepted < options.count:
-        sql = statements[made] if made < len(statements) else makers[made % 2].statement()
-        made += 1
-        text = sql.encode('utf-8')
-        tree = parser.tree(text) if len(text) < 2000 else None
-        if not tree or not tree.get('stmts'):
-            continue
-        accepted += 1
-        route, reason = classifier.ask(text)
-        bad = next(filter(None, (judge.harmful(s['stmt']) for s in tree['stmts'])), None)
-        harmful += bad is not None
-        if bad and route == 'replica':
-            wrong += 1
-            print('MISROUTED (%s): %s' % (bad, sql))
-        if not bad and route != 'replica':
-            kept += 1
-            missed.setdefault(reason, []).append(sql)
-    print('seed %d: %d statements made, %d accepted, %d of them harmful, %d misrouted; of %d harmless ones %d kept '
-          'from replicas' % (options.seed, made, accepted, harmful, wrong, accepted - harmful, kept))
+    while done < options.count:
+        chunk = list(itertools.islice(source, min(CHUNK, options.count - done)))
+        done += len(chunk)
+        for (sql, tree), (route, reason) in zip(chunk, classify(options.command, [sql for sql, _ in chunk])):
+            bad = next(filter(None, (judge.harmful(s['stmt']) for s in tree['stmts'])), None)
+            harmful += bad is not None
+            if bad and route == 'replica':
+                wrong += 1
+                print('MISROUTED (%s): %s' % (bad, sql.decode()))
+            if not bad and route != 'replica':
+                kept += 1
+                missed.setdefault(reason, []).append(sql.decode())
+    print('seed %d: %d statements, %d of them harmful, %d misrouted; of %d harmless ones %d kept from replicas' %
+          (options.seed, done, harmful, wrong, done - harmful, kept))
     for reason, sqls in sorted(missed.items(), key=lambda i: -len(i[1]))[:options.print_missed]:
         print('%6d  %-40s %s' % (len(sqls), reason, min(sqls, key=len)))
     return 1 if wrong else 0
