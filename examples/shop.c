@@ -323,6 +323,7 @@ static void settle(struct shop *shop)
         return;
     pqr_query query = PQR_QUERY_INIT;
     query.sql = "select count(*) from orders";
+    query.timeout_ms = 5000;
     query.target = PQR_TARGET_PRIMARY;
     if (pqr_query_run(NULL, shop->router, &query, on_counted, shop) != 0)
         close_shop(shop, 5000);
