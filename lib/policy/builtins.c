@@ -48,7 +48,7 @@ static struct ends ends_of(const char *name, size_t length)
         ends.first = four(name) | four(name + length - 4) << (8 * (length - 4));
     else
         ends.first = one(name) | one(name + length / 2) << (8 * (length / 2)) |
-            one(name + length - 1) << (8 * (length - 1));
+                     one(name + length - 1) << (8 * (length - 1));
     ends.last = ends.first;
     return ends;
 }
@@ -95,7 +95,8 @@ bool pqr__operator_is_builtin(const char *bytes, size_t length)
     const size_t mask = sizeof(operator_slots) / sizeof(operator_slots[0]) - 1;
     if (length == 0)
         return false;
-    for (size_t at = hash(ends_of(bytes, length), length) & mask; operator_slots[at] != 0; at = (at + 1) & mask) {
+    for (size_t at = hash(ends_of(bytes, length), length) & mask; operator_slots[at] != 0;
+         at = (at + 1) & mask) {
         const char *name = operators[operator_slots[at] - 1];
         if (strlen(name) == length && memcmp(name, bytes, length) == 0)
             return true;
