@@ -165,25 +165,35 @@ static bool error_proves_rollback(const struct sim_entry *entry, const char *sql
     return refused_unrun(sqlstate) || (entry->kind != SIM_CALL && entry->kind != SIM_ODD);
 }
 
+/* What one of the router's own statements did to the connection. */
+static void own_answered(struct pqr__conn *conn, enum pqr__own own, const struct pg_result *result)
+{
+    conn->identified |= own == PQR__OWN_IDENTITY || own == PQR__OWN_PROBE;
+    conn->initialised |= own == PQR__OWN_INIT;
+    if (own == PQR__OWN_PROBE && result && !conn->server->foreign)
+        conn->timeline = (uint32_t)strtoul(result->values[3], NULL, 10);
+    if (own == PQR__OWN_DISCARD) /* which takes back what the init SQL set, too */
+        conn->dirty = conn->initialised = false;
+}
+
+static bool commit_failed(enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result)
+{
+    if (kind == PQR__ANSWER_OK)
+        return result && strcmp(result->tag, "ROLLBACK") == 0;
+    return sqlstate[0] != '\0' && strcmp(sqlstate, "57P01") != 0;
+}
+
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result)
 {
+    static const char *const words[] = {"ok", "error", "aborted"};
     const struct pqr__item *item = &flight->items[index];
     struct sim_entry *entry = entry_of(checks, item);
-    sim_trace(checks->world, "  c%u > item %u: %s %s", conn->id, index,
-        kind == PQR__ANSWER_OK ? "ok" : (kind == PQR__ANSWER_ERROR ? "error" : "aborted"), sqlstate);
-    if (item->own == PQR__OWN_PROBE && result && !conn->server->foreign)
-        conn->timeline = (uint32_t)strtoul(result->values[3], NULL, 10);
-    if (kind == PQR__ANSWER_OK) {
-        conn->identified |= item->own == PQR__OWN_IDENTITY || item->own == PQR__OWN_PROBE;
-        conn->initialised |= item->own == PQR__OWN_INIT;
-        if (item->own == PQR__OWN_DISCARD)
-            conn->dirty = false;
-    }
+    sim_trace(checks->world, "  c%u > item %u: %s %s", conn->id, index, words[kind], sqlstate);
+    if (kind == PQR__ANSWER_OK)
+        own_answered(conn, item->own, result);
     if (item->own == PQR__OWN_COMMIT && conn->owner)
-        conn->owner->commit_failed = kind == PQR__ANSWER_OK
-                                         ? result && strcmp(result->tag, "ROLLBACK") == 0
-                                         : sqlstate[0] != '\0' && strcmp(sqlstate, "57P01") != 0;
+        conn->owner->commit_failed = commit_failed(kind, sqlstate, result);
     if (!entry)
         return;
     entry->answer_seen =

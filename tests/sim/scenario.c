@@ -72,10 +72,9 @@ static void vary_rest(struct sim_world *world, struct pqr_config *config)
 
 static int make_config(struct scenario *scenario, uint32_t n_servers)
 {
-    char conninfo[120] = "host=", *end = conninfo + strlen(conninfo);
-    for (uint32_t i = 0; i < n_servers; i++)
-        end += sprintf(end, "%ss%u", i ? "," : "", i);
-    strcpy(end, " port=5432 dbname=sim user=sim");
+    static const char *const hosts[SIM_MAX_SERVERS] = {"s0", "s0,s1", "s0,s1,s2", "s0,s1,s2,s3"};
+    char conninfo[120];
+    snprintf(conninfo, sizeof(conninfo), "host=%s port=5432 dbname=sim user=sim", hosts[n_servers - 1]);
     pqr_error error;
     int status = pqr_config_conninfo(&scenario->config, conninfo, &error);
     if (status != 0)

@@ -42,6 +42,7 @@ static void run(uint64_t seed, struct sim_options *options, struct sim_summary *
         (unsigned long long)seed, more);
     options->replay = more;
     sim_scenario_run(seed, options, summary);
+    options->replay = NULL;
 }
 
 static void fail_each_allocation(uint64_t seed, struct sim_summary *summary)

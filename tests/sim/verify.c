@@ -84,29 +84,36 @@ static bool ends_itself(const struct sim_attempt *attempt, bool told)
     return false;
 }
 
+/* Promise 5 for an attempt that was committed. */
+static void verify_committed(const struct sim_request *request, const struct sim_attempt *attempt, bool last)
+{
+    const struct sim_world *world = request->load->world;
+    if (!attempt->commit_asked)
+        sim_fail(world, "promise 5: a transaction was committed that nobody asked to commit");
+    bool denied = request->outcome == PQR_OUTCOME_NOT_EXECUTED ||
+                  (request->status == PQR_STATUS_SQL_ERROR && request->outcome != PQR_OUTCOME_UNKNOWN);
+    if (!last || denied)
+        sim_fail(world, "promise 5: attempt %u of a transaction was committed, which ended with %s, %s",
+            attempt->number, pqr_status_name(request->status), pqr_outcome_name(request->outcome));
+}
+
 static void verify_attempt(const struct sim_request *request, const struct sim_attempt *attempt, bool last)
 {
     const struct sim_world *world = request->load->world;
     struct tally tally = tally_of(attempt);
+    bool committed = tally.committed > 0, undone = tally.rolled_back > 0 || tally.pending > 0;
     if (ends_itself(attempt, false)) {
-        if (ends_itself(attempt, true) && tally.committed > 0 && last &&
-            request->outcome != PQR_OUTCOME_UNKNOWN)
+        bool told = ends_itself(attempt, true) && committed && last;
+        if (told && request->outcome != PQR_OUTCOME_UNKNOWN)
             sim_fail(world, "promise 5: a transaction that ended by itself is called %s",
                 pqr_outcome_name(request->outcome));
         return;
     }
-    if (tally.committed > 0 && (tally.rolled_back > 0 || tally.pending > 0))
+    if (committed && undone)
         sim_fail(world, "the simulator itself committed half a transaction");
-    if (tally.committed > 0 && !attempt->commit_asked)
-        sim_fail(world, "promise 5: a transaction was committed that nobody asked to commit");
-    if (tally.committed > 0 && (!last || request->outcome == PQR_OUTCOME_NOT_EXECUTED))
-        sim_fail(world, "promise 5: attempt %u of a transaction was committed, which ended with %s, %s",
-            attempt->number, pqr_status_name(request->status), pqr_outcome_name(request->outcome));
-    if (tally.committed > 0 && request->status == PQR_STATUS_SQL_ERROR &&
-        request->outcome != PQR_OUTCOME_UNKNOWN)
-        sim_fail(world, "promise 5: a transaction ends with an error, and is committed");
-    if (last && request->status == PQR_STATUS_OK && attempt->commit_asked &&
-        (tally.rolled_back > 0 || tally.pending > 0))
+    if (committed)
+        verify_committed(request, attempt, last);
+    if (last && request->status == PQR_STATUS_OK && attempt->commit_asked && undone)
         sim_fail(world, "promise 5: a transaction is ok, and was not committed");
 }
 

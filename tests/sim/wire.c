@@ -366,16 +366,6 @@ static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_
 
 /* --- Sending ------------------------------------------------------------------------------------------- */
 
-static bool has_words(const char *sql, const char *words)
-{
-    char upper[200];
-    size_t i = 0;
-    for (; sql[i] && i < sizeof(upper) - 1; i++)
-        upper[i] = sql[i] >= 'a' && sql[i] <= 'z' ? (char)(sql[i] - 'a' + 'A') : sql[i];
-    upper[i] = '\0';
-    return strstr(upper, words) != NULL;
-}
-
 static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     struct sim_job *job = sim_alloc(sizeof(*job) + flight->n_items * sizeof(struct sim_statement));
@@ -388,7 +378,7 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
         if (item->own == PQR__OWN_NONE)
             statement->entry = sim_ledger_find(conn->server->ledger, item->sql);
         else if (item->own == PQR__OWN_BEGIN)
-            statement->read_only = has_words(item->sql, "READ ONLY");
+            statement->read_only = strstr(item->sql, "READ ONLY") != NULL;
         else if (item->own == PQR__OWN_CANCEL && item->n_params > 0 && item->param_values[0])
             statement->cancel_pid = (uint32_t)strtoul(item->param_values[0], NULL, 10);
     }
