@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,21 @@ static void notices_come_with_their_flight(void **state)
     assert_string_equal(party.notice.text, "mind the gap");
 }
 
+/* libpq reports it to the notice receiver of the connection the result came from. */
+static void a_result_asked_for_too_much_disturbs_nobody(void **state)
+{
+    (void)state;
+    party.keep = true;
+    party_run(&party, "select 1");
+    assert_non_null(party.result);
+    assert_null(PQgetvalue(party.result, 5, 5));
+    party_run(&party, "select 2");
+    assert_string_equal(party.log, "cisis");
+    party_leave(&party);
+    assert_null(PQgetvalue(party.result, 5, 5));
+    PQclear(party.result);
+}
+
 static void closing_from_inside_a_notice_is_fine(void **state)
 {
     (void)state;
@@ -523,6 +539,7 @@ int main(void)
         TEST(flights_that_were_not_sent_say_so),
         TEST(ten_megabytes_go_there_and_back),
         TEST(notices_come_with_their_flight),
+        TEST(a_result_asked_for_too_much_disturbs_nobody),
         TEST(closing_from_inside_a_notice_is_fine),
         TEST(closing_from_inside_an_answer_is_fine),
         TEST(the_end_of_an_idle_connection_is_told),

@@ -78,7 +78,11 @@ static void on_item(
     const char *value = ops->result_value(answer->result, 0, 0);
     snprintf(kept->value, sizeof(kept->value), "%s", value ? value : "NULL");
     snprintf(kept->tag, sizeof(kept->tag), "%s", ops->result_tag(answer->result));
-    ops->result_free(answer->result);
+    if (party->keep)
+        party->result = answer->result;
+    else
+        ops->result_free(answer->result);
+    party->keep = false;
     if (party->close_on_item)
         ops->close(party->conn);
 }

@@ -45,7 +45,9 @@ struct party {
     struct pqr__item items[PARTY_ANSWERS];
     unsigned n_answers;
     struct party_answer answers[PARTY_ANSWERS];
-    unsigned settled; /* flights */
+    bool keep;                /* the next result */
+    struct pg_result *result; /* the one kept, to be freed by the test */
+    unsigned settled;         /* flights */
     struct pqr__settled facts;
     unsigned notices;
     pqr_notice notice; /* the last one */
