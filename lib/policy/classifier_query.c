@@ -49,36 +49,14 @@ void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool
    named here are reserved, so they are no names themselves. */
 static bool is_column(const struct pqr__seen *before)
 {
-    switch (before->token.kind) {
-    case PQR__TOKEN_DOT:
-    case PQR__TOKEN_COMMA:
-    case PQR__TOKEN_OPERATOR:
-    case PQR__TOKEN_BRACKET:
+    if (before->token.kind == PQR__TOKEN_COMMA || before->token.kind == PQR__TOKEN_OPERATOR ||
+        before->token.kind == PQR__TOKEN_BRACKET)
         return true;
-    case PQR__TOKEN_WORD:
-    case PQR__TOKEN_END:
-    case PQR__TOKEN_ERROR:
-    case PQR__TOKEN_QUOTED:
-    case PQR__TOKEN_UNICODE:
-    case PQR__TOKEN_STRING:
-    case PQR__TOKEN_NUMBER:
-    case PQR__TOKEN_PARAMETER:
-    case PQR__TOKEN_CAST:
-    case PQR__TOKEN_ASSIGN:
-    case PQR__TOKEN_RANGE:
-    case PQR__TOKEN_COLON:
-    case PQR__TOKEN_SEMICOLON:
-    case PQR__TOKEN_OPEN:
-    case PQR__TOKEN_CLOSE:
-    case PQR__TOKEN_UNBRACKET:
-        break;
-    }
-    return before->keyword == PQR__KW_SELECT || before->keyword == PQR__KW_AS ||
-           before->keyword == PQR__KW_WHERE || before->keyword == PQR__KW_AND ||
-           before->keyword == PQR__KW_OR || before->keyword == PQR__KW_NOT ||
-           before->keyword == PQR__KW_DISTINCT || before->keyword == PQR__KW_WHEN ||
-           before->keyword == PQR__KW_THEN || before->keyword == PQR__KW_ELSE ||
-           before->keyword == PQR__KW_CASE;
+    return before->keyword == PQR__KW_SELECT || before->keyword == PQR__KW_WHERE ||
+           before->keyword == PQR__KW_AND || before->keyword == PQR__KW_OR ||
+           before->keyword == PQR__KW_NOT || before->keyword == PQR__KW_DISTINCT ||
+           before->keyword == PQR__KW_WHEN || before->keyword == PQR__KW_THEN ||
+           before->keyword == PQR__KW_ELSE || before->keyword == PQR__KW_CASE;
 }
 
 static void modifying_word(
@@ -134,12 +112,6 @@ static void clause_word(struct pqr__sql *scan, const struct pqr__seen *seen, con
     }
 }
 
-static void into_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
-{
-    if (before->token.kind != PQR__TOKEN_DOT && before->keyword != PQR__KW_AS)
-        pqr__sql_doubt(scan, PQR__REASON_INTO, seen);
-}
-
 /* SELECT INTO [LOCAL] TEMP t; INSERT INTO temp is a table of that name. */
 static void temporary_word(struct pqr__sql *scan, const struct pqr__seen *seen)
 {
@@ -166,7 +138,7 @@ static void key_word(struct pqr__sql *scan, const struct pqr__seen *seen, const 
             pqr__sql_doubt(scan, PQR__REASON_LOCKING, seen);
         break;
     case PQR__KW_INTO:
-        into_word(scan, seen, before);
+        pqr__sql_doubt(scan, PQR__REASON_INTO, seen);
         break;
     case PQR__KW_TEMP:
     case PQR__KW_TEMPORARY:
@@ -202,6 +174,21 @@ static void key_word(struct pqr__sql *scan, const struct pqr__seen *seen, const 
     default:
         break;
     }
+}
+
+/* After a dot, and after AS where a label or an alias stands, every word is a name. */
+static void take_as_name(struct pqr__sql *scan)
+{
+    const struct pqr__seen *before = pqr__sql_seen(scan, 1);
+    const struct pqr__frame *frame = pqr__sql_frame(scan);
+    if (before->token.kind != PQR__TOKEN_DOT &&
+        (before->keyword != PQR__KW_AS || frame->clause == PQR__CLAUSE_WITH ||
+            frame->kind == PQR__FRAME_CAST))
+        return;
+    struct pqr__seen *seen = &scan->ring[scan->position & 7];
+    seen->keyword = PQR__KW_NONE;
+    seen->category = PQR__CATEGORY_NONE;
+    seen->ends = true;
 }
 
 static void name(struct pqr__sql *scan)
@@ -251,6 +238,11 @@ static bool may_end(const struct pqr__seen *seen)
         return false;
     return seen->ends || seen->category == PQR__CATEGORY_UNRESERVED ||
            seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_END;
+}
+
+static bool is_xml_text(const struct pqr__seen *seen)
+{
+    return seen->keyword == PQR__KW_XMLPARSE || seen->keyword == PQR__KW_XMLSERIALIZE;
 }
 
 /* The token before the current one, an unreserved or function-like key word before a string, is no type's name. */
@@ -341,6 +333,8 @@ static void check_sequence(struct pqr__sql *scan)
 void pqr__sql_query(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    if (seen->token.kind == PQR__TOKEN_WORD)
+        take_as_name(scan);
     if (scan->sequence)
         check_sequence(scan);
     if ((scan->type != PQR__TYPE_NONE || scan->watched) && pqr__sql_type(scan))
