@@ -264,8 +264,7 @@ static bool takes_string(const struct pqr__sql *scan)
                before->keyword == PQR__KW_PARTITION;
     case PQR__KW_CONTENT:
     case PQR__KW_DOCUMENT:
-        return pqr__sql_seen(scan, 3)->keyword == PQR__KW_XMLPARSE ||
-               pqr__sql_seen(scan, 3)->keyword == PQR__KW_XMLSERIALIZE;
+        return before->token.kind == PQR__TOKEN_OPEN && is_xml_text(pqr__sql_seen(scan, 3));
     case PQR__KW_VARYING:
         return pqr__sql_is_varying(before);
     default:
