@@ -41,8 +41,7 @@ struct load {
     unsigned running, sent, failed;
     unsigned by_server[3]; /* since it was last zeroed */
     char first_failure[300];
-    pqr_query query;
-    int next_nonce;
+    int next_nonce; /* 0: it reads */
     struct answer *writes[4000];
 };
 
@@ -67,8 +66,9 @@ static void send_next(struct load *load)
     char sql[80] = "select count(*), pg_backend_pid() from ledger";
     if (load->next_nonce > 0)
         snprintf(sql, sizeof(sql), "insert into ledger values (%d)", load->next_nonce);
-    load->query.sql = sql;
-    struct answer *answer = app_send_query(load->app, &load->query);
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = sql;
+    struct answer *answer = app_send_query(load->app, &query);
     if (load->next_nonce > 0 && load->sent < 4000) {
         load->writes[load->sent] = answer;
         load->next_nonce++;
@@ -82,7 +82,6 @@ static void send_next(struct load *load)
 static void begin_load(struct load *load, struct app *app, unsigned n)
 {
     load->app = app;
-    load->query = (pqr_query)PQR_QUERY_INIT;
     for (unsigned i = 0; i < n; i++)
         send_next(load);
 }
