@@ -137,7 +137,9 @@ PQR_EXPORT const char *pqr_log_level_name(pqr_log_level level);
 typedef struct pqr_callbacks {
     size_t struct_size;
     void *data; /* passed to each of them */
-    /* One line without its end, control characters of servers escaped, no SQL text, no secret. */
+    /* One line without its end, control characters of servers escaped, no SQL text, no secret. It comes in the
+       middle of the router's work, and from inside calls too: what it asks of the router (requests, cancels, closing)
+       begins later, and lines that would come of such a call itself are dropped. */
     void (*log)(void *data, pqr_log_level level, const char *text);
     pqr_log_level log_level; /* nothing less urgent is formatted or passed on */
     /* A server's role was found to be another one. server: its configured name. */

@@ -8,6 +8,8 @@ struct pqr__log {
     void (*write)(void *data, pqr_log_level level, const char *text); /* NULL: off */
     void *data;
     pqr_log_level level;
+    bool
+        *busy; /* true while write runs: a line that comes of what write does is dropped; NULL: nobody asks */
 };
 
 /* One line of at most 1,000 bytes; control characters in it come out escaped. */

@@ -133,8 +133,17 @@ static void set_role(struct pqr__backend *backend, pqr_role role)
         pqr_role_name(role));
     if (role == PQR_ROLE_WRONG_CLUSTER || role == PQR_ROLE_FENCED)
         close_all(backend, PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
-    if (router->callbacks.role_change)
-        router->callbacks.role_change(router->callbacks.data, backend->config->name, from, role);
+}
+
+void pqr__backends_tell(pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        struct pqr__backend *backend = &router->backends[i];
+        pqr_role from = backend->told;
+        backend->told = backend->role;
+        if (from != backend->role && router->callbacks.role_change)
+            router->callbacks.role_change(router->callbacks.data, backend->config->name, from, backend->role);
+    }
 }
 
 bool pqr__backends_hopeless(const pqr_router *router)

@@ -16,6 +16,7 @@ struct pqr__backend {
     const struct pqr__server_config *config;
 
     pqr_role role;
+    pqr_role told;                 /* as the application knows it */
     struct pqr__identity identity; /* as last probed */
     struct pqr__observation seen;
     int64_t lag_us;
@@ -48,6 +49,8 @@ void pqr__backend_problem(struct pqr__backend *backend, pqr_log_level level, con
 bool pqr__backends_hopeless(const pqr_router *router);
 /* What has been seen of the servers changed: finds every server's role anew and acts on it. */
 void pqr__backends_judge(pqr_router *router);
+/* Tells the application of roles that changed. */
+void pqr__backends_tell(pqr_router *router);
 
 /* --- its pool (pool.c) --- */
 

@@ -93,10 +93,14 @@ static void enqueue(struct pqr_reply *request)
         return;
     }
     request->state = PQR__REQUEST_QUEUED;
-    if (pqr__backends_hopeless(router))
+    if (pqr__backends_hopeless(router)) {
         pqr__request_give_up(request);
-    else
+    } else if (router->in_log) {
+        router->poked = true;
+        pqr__router_wake(router);
+    } else {
         pqr__pools_grow(router);
+    }
 }
 
 void pqr__dispatch_give_up(pqr_router *router)
@@ -159,7 +163,7 @@ void pqr__dispatch(struct pqr_reply *request)
         router->routed_primary++;
     else
         router->routed_replica++;
-    struct pqr__slot *slot = others_first(request) ? NULL : choose(request);
+    struct pqr__slot *slot = router->in_log || others_first(request) ? NULL : choose(request);
     if (slot)
         pqr__run(request, slot);
     else

@@ -56,6 +56,10 @@ static void deadline_due(struct pqr__timer *timer)
 {
     struct pqr_reply *request = pqr__container_of(timer, struct pqr_reply, deadline);
     /* A second time it is the end of the grace for the cancel. */
+    if (request->cancel_asked && request->cause == PQR__CAUSE_NONE) {
+        pqr__request_end(request, PQR__CAUSE_CANCEL);
+        return;
+    }
     if (!request->slot || request->cause == PQR__CAUSE_NONE) {
         pqr__request_end(request, PQR__CAUSE_DEADLINE);
         return;
@@ -118,6 +122,7 @@ static void reset(struct pqr_reply *request)
     request->id += UINT64_C(1) << INDEX_BITS;
     request->deadline.due = deadline_due;
     request->cause = PQR__CAUSE_NONE;
+    request->cancel_asked = false;
     request->slot = NULL;
     request->tx = NULL;
     request->server = UINT32_MAX;
@@ -355,6 +360,11 @@ int pqr_request_cancel(pqr_router *router, pqr_request_id id)
     struct pqr_reply *request = pqr__request_find(router, id.value);
     if (!request)
         return PQR_ENOENT;
-    pqr__request_end(request, PQR__CAUSE_CANCEL);
+    if (!router->in_log) {
+        pqr__request_end(request, PQR__CAUSE_CANCEL);
+    } else if (request->cause == PQR__CAUSE_NONE) { /* it may be in the middle of anything */
+        request->cancel_asked = true;
+        pqr__timer_set(router, &request->deadline, pqr__router_now(router));
+    }
     return 0;
 }

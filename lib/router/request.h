@@ -41,6 +41,7 @@ struct pqr_reply {
     uint64_t id;
     enum pqr__request_state state;
     enum pqr__cause cause;
+    bool cancel_asked;      /* from the log callback: the deadline is due for that */
     struct pqr__slot *slot; /* where it flies */
     struct pqr_tx *tx;      /* the transaction that it stands for, or is a statement of */
     struct pqr__flight flight;

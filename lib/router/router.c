@@ -22,9 +22,10 @@ static const char *const state_names[] = {
 
 static void move(pqr_router *router, enum pqr__router_state to)
 {
-    assert(to > router->state);
-    pqr__log(&router->log, PQR_LOG_DEBUG, "router: %s -> %s", state_names[router->state], state_names[to]);
+    enum pqr__router_state from = router->state;
+    assert(to > from);
     router->state = to;
+    pqr__log(&router->log, PQR_LOG_DEBUG, "router: %s -> %s", state_names[from], state_names[to]);
 }
 
 /* --- time --- */
@@ -134,10 +135,10 @@ void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, vo
         return;
     uint64_t at = pqr__router_now(router) + (uint64_t)drain_ms * 1000;
     if (router->state == PQR__ROUTER_RUNNING) {
-        move(router, PQR__ROUTER_DRAINING);
         router->close_cb = cb;
         router->close_data = data;
         router->drain_at_us = UINT64_MAX;
+        move(router, PQR__ROUTER_DRAINING);
     }
     if (at >= router->drain_at_us)
         return;
@@ -152,13 +153,19 @@ void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, vo
 
 static void end_event(pqr_router *router)
 {
+    if (router->poked) {
+        router->poked = false;
+        pqr__dispatch_all(router);
+        pqr__pools_grow(router);
+    }
+    pqr__backends_tell(router);
     pqr__requests_call(router);
     if (router->waiters.count > 0)
         pqr__ready_call(router);
     if (router->state != PQR__ROUTER_RUNNING)
         advance_close(router);
     router->in_event = false;
-    if (!pqr__list_empty(&router->finished) && router->state < PQR__ROUTER_DOWN)
+    if ((router->poked || !pqr__list_empty(&router->finished)) && router->state < PQR__ROUTER_DOWN)
         pqr__router_wake(router);
 }
 
@@ -294,8 +301,10 @@ static void init(pqr_router *router, uint64_t seed)
     router->drain.due = drain_due;
     router->n_backends = config->n_servers;
     router->cluster.system_identifier = config->system_identifier;
-    router->log = (struct pqr__log){
-        .write = router->callbacks.log, .data = router->callbacks.data, .level = router->callbacks.log_level};
+    router->log = (struct pqr__log){.write = router->callbacks.log,
+        .data = router->callbacks.data,
+        .level = router->callbacks.log_level,
+        .busy = &router->in_log};
     pqr__random_seed(&router->random, seed);
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);

@@ -1,7 +1,8 @@
 /* The router: everything of one database and one user, on one loop. It knows the outside by the transport only.
  *
  * Order of an event: the endpoint's handler, then the callbacks that became due, then the next step of closing.
- * User code never runs anywhere else (but a transaction's body, the last act of a handler).
+ * User code never runs anywhere else, but a transaction's body, the last act of a handler, and the log callback.
+ * That one may run in the middle of anything: what it asks for is noted and done from the loop (in_log, poked).
  */
 #ifndef PQR_ROUTER_ROUTER_H
 #define PQR_ROUTER_ROUTER_H
@@ -50,6 +51,8 @@ struct pqr_router {
     struct pqr__wheel wheel;
     uint64_t armed_us;
     bool in_event;
+    bool in_log;              /* the log callback runs */
+    bool poked;               /* by it: something waits that was not offered to anybody */
     uint64_t event_us;        /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
 

@@ -46,10 +46,9 @@ static void note_peak(struct pqr__backend *backend)
 void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
 {
     struct pqr__list *lists = slot->backend->slots;
-    assert(allowed[slot->state] >> to & 1);
-    pqr__log(&slot->backend->router->log, PQR_LOG_DEBUG, "%s: connection of backend %u: %s -> %s",
-        slot->backend->config->name, slot->info.backend_pid, state_names[slot->state], state_names[to]);
-    pqr__list_remove(&lists[slot->state], &slot->link);
+    enum pqr__slot_state from = slot->state;
+    assert(allowed[from] >> to & 1);
+    pqr__list_remove(&lists[from], &slot->link);
     slot->state = to;
     if (to == PQR__SLOT_IDLE) /* handed out last in, first out: the surplus stays idle */
         pqr__list_push_front(&lists[to], &slot->link);
@@ -57,6 +56,8 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
         pqr__list_push_back(&lists[to], &slot->link);
     if (to == PQR__SLOT_BUSY || to == PQR__SLOT_BUSY_ADMIN)
         note_peak(slot->backend);
+    pqr__log(&slot->backend->router->log, PQR_LOG_DEBUG, "%s: connection of backend %u: %s -> %s",
+        slot->backend->config->name, slot->info.backend_pid, state_names[from], state_names[to]);
 }
 
 void pqr__slot_close(struct pqr__slot *slot)

@@ -30,10 +30,11 @@ static const unsigned allowed[PQR__TX_STATES] = {
 
 static void move(struct pqr_tx *tx, enum pqr__tx_state to)
 {
-    assert(allowed[tx->state] >> to & 1);
-    pqr__log(&tx->request->router->log, PQR_LOG_DEBUG, "transaction %s: %s -> %s",
-        tx->request->label ? tx->request->label : "", state_names[tx->state], state_names[to]);
+    enum pqr__tx_state from = tx->state;
+    assert(allowed[from] >> to & 1);
     tx->state = to;
+    pqr__log(&tx->request->router->log, PQR_LOG_DEBUG, "transaction %s: %s -> %s",
+        tx->request->label ? tx->request->label : "", state_names[from], state_names[to]);
 }
 
 /* --- statements --- */
@@ -93,6 +94,12 @@ void pqr__tx_advance(struct pqr_tx *tx)
     if (tx->state != PQR__TX_RUNNING_STATE || tx->current || tx->slot->cancel_pending ||
         tx->slot->state == PQR__SLOT_CLOSING)
         return;
+    if (router->in_log) { /* the loop comes back to it */
+        tx->poked = true;
+        pqr__timer_set(router, &tx->idle, pqr__router_now(router));
+        return;
+    }
+    tx->poked = false;
     if (tx->request->cause != PQR__CAUSE_NONE)
         send_end(tx, false);
     else if (!pqr__list_empty(&tx->statements))
@@ -174,10 +181,10 @@ static void rolled_back(struct pqr_tx *tx, bool lost)
 
 void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot)
 {
-    move(tx, PQR__TX_RUNNING_STATE);
     tx->slot = slot;
     tx->attempt++;
     slot->tx = tx;
+    move(tx, PQR__TX_RUNNING_STATE);
     tx->request->state = PQR__REQUEST_HOLDING;
     pqr__request_forget(tx->request);
     pqr__tx_advance(tx); /* sets the idle timer: the body may do nothing at all */

@@ -35,6 +35,7 @@ struct pqr_tx {
     uint64_t bytes;              /* of those */
     struct pqr_reply *current;   /* in the air */
     struct pqr__timer idle;
+    bool poked; /* idle is due for the next step, not for the end */
     char commit_tag[16];
     char begin[96];
 };

@@ -44,6 +44,10 @@ static bool options_read(pqr_tx_options *out, const pqr_tx_options *given)
 static void idle_due(struct pqr__timer *timer)
 {
     struct pqr_tx *tx = pqr__container_of(timer, struct pqr_tx, idle);
+    if (tx->poked) {
+        pqr__tx_advance(tx);
+        return;
+    }
     tx->idled = true;
     pqr__request_end(tx->request, PQR__CAUSE_DEADLINE);
 }

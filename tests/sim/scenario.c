@@ -225,10 +225,12 @@ static void live(struct scenario *scenario)
 /* No SQL text, one line at a time. */
 static void logged(void *data, pqr_log_level level, const char *text)
 {
-    const struct scenario *scenario = data;
+    struct scenario *scenario = data;
     sim_trace(&scenario->world, "log %s: %s", pqr_log_level_name(level), text);
     if (strchr(text, '\n') || strstr(text, "where k") || strstr(text, "values (") || strstr(text, "value "))
         sim_fail(&scenario->world, "a log line that must not be: %s", text);
+    if (scenario->checks.in_call == 0 && sim_chance(&scenario->world, 100))
+        sim_load_act(&scenario->load);
 }
 
 static void role_changed(void *data, const char *server, pqr_role from, pqr_role to)

@@ -52,6 +52,27 @@ static void what_is_less_urgent_than_the_level_is_not_even_formatted(void **stat
     }
 }
 
+static bool busy;
+static struct pqr__log nested = {.level = PQR_LOG_DEBUG, .busy = &busy};
+
+static void log_again(void *data, pqr_log_level level, const char *text)
+{
+    keep(data, level, text);
+    assert_true(busy);
+    pqr__log(&nested, level, "again");
+}
+
+static void a_line_that_comes_of_logging_one_is_dropped(void **state)
+{
+    (void)state;
+    nested.write = log_again;
+    pqr__log(&nested, PQR_LOG_INFO, "first");
+    pqr__log(&nested, PQR_LOG_INFO, "second");
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.text, "second");
+    assert_false(busy);
+}
+
 static void without_a_callback_nothing_happens(void **state)
 {
     (void)state;
@@ -97,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_is_less_urgent_than_the_level_is_not_even_formatted, reset),
+        cmocka_unit_test_setup(a_line_that_comes_of_logging_one_is_dropped, reset),
         cmocka_unit_test_setup(without_a_callback_nothing_happens, reset),
         cmocka_unit_test_setup(the_callback_gets_its_data_the_level_and_the_text, reset),
         cmocka_unit_test_setup(a_hostile_text_cannot_forge_a_second_line_or_a_terminal_command, reset),
