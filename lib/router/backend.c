@@ -146,6 +146,15 @@ void pqr__backends_tell(pqr_router *router)
     }
 }
 
+/* It was primary, fell silent, and the others have a newer timeline since: it would be fenced if it answered, and
+   what it still commits to those connected is lost with it. */
+static bool was_replaced(const struct pqr__backend *backend)
+{
+    const struct pqr__identity *identity = &backend->identity;
+    return backend->role == PQR_ROLE_DOWN && identity->known && !identity->in_recovery &&
+           identity->timeline < backend->router->cluster.highest_timeline;
+}
+
 bool pqr__backends_hopeless(const pqr_router *router)
 {
     for (uint32_t i = 0; i < router->n_backends; i++)
@@ -165,6 +174,8 @@ void pqr__backends_judge(pqr_router *router)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         changed |= router->backends[i].role != roles[i];
         set_role(&router->backends[i], roles[i]);
+        if (was_replaced(&router->backends[i]))
+            close_all(&router->backends[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
     }
     if (changed) {
         pqr__queue_forgive(&router->queue);
