@@ -85,7 +85,10 @@ static void fill(struct pqr__backend *backend)
 {
     uint32_t have = pqr__pool_open(backend) + coming(backend);
     uint32_t spare = count(backend, PQR__SLOT_IDLE) + coming(backend);
-    while (have < backend->config->min || spare < reserve(backend)) {
+    /* With min and admin_reserved 0 nobody else would open the one that pqr_router_ready promises. */
+    uint32_t least = pqr__list_empty(&backend->router->waiters) ? 0 : 1;
+    least = backend->config->min > least ? backend->config->min : least;
+    while (have < least || spare < reserve(backend)) {
         if (!open_one(backend))
             return;
         have++;
