@@ -147,6 +147,7 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
         entry->sends++;
         entry->sent_us = checks->world->now_us;
         entry->conn = conn;
+        entry->sent_to_standby = conn->server->in_recovery;
     }
 }
 

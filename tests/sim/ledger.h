@@ -56,6 +56,7 @@ struct sim_entry {
     bool answer_seen; /* one that proves that it had no effect */
     uint64_t sent_us;
     const void *conn; /* of the last send */
+    bool sent_to_standby;
 
     /* The servers' end. */
     unsigned tries;

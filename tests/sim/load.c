@@ -252,6 +252,15 @@ static void is_ready(pqr_router *router, int status, const char *why, void *data
     sim_load_act(load);
 }
 
+static void is_ready_again(pqr_router *router, int status, const char *why, void *data)
+{
+    struct sim_load *load = data;
+    (void)router;
+    load->ready_callbacks++;
+    if (status != 0 && load->closing_us == 0)
+        sim_fail(load->world, "all is well again, and the router is not ready: %s", why);
+}
+
 static void ask_ready(struct sim_load *load)
 {
     load->checks->in_call++;
@@ -373,6 +382,16 @@ void sim_load_calm(struct sim_load *load)
         if (request->cancelled_us == 0)
             request->cancelled_us = load->world->now_us;
     }
+}
+
+void sim_load_prove_ready(struct sim_load *load)
+{
+    if (!load->router || load->closing_us > 0)
+        return;
+    load->checks->in_call++;
+    int status = pqr_router_ready(load->router, PROOF_MS, is_ready_again, load);
+    load->checks->in_call--;
+    load->ready_calls += status == 0;
 }
 
 /* One after the other: the queue may be as short as one. */

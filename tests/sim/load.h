@@ -55,6 +55,8 @@ struct sim_load {
     struct sim_alarm tick, close;
     uint64_t interval_us;
     unsigned budget, proofs, close_chance, ready_calls, ready_callbacks;
+    unsigned standbys;   /* that will be there when all is well again */
+    bool keeps_open;     /* each server has a connection without being asked */
     uint64_t closing_us; /* 0: not */
     uint64_t drain_us;
     uint64_t admin_us; /* since when an administrator's request could have been served */
@@ -72,6 +74,8 @@ void sim_load_step(struct sim_load *load, uint64_t quiet_us);
 uint64_t sim_load_patience_us(const struct pqr_config *config);
 /* No more requests; those that run are cancelled. */
 void sim_load_calm(struct sim_load *load);
+/* The router has to say that it is ready. */
+void sim_load_prove_ready(struct sim_load *load);
 /* A read, a write and an administrator's write that have to succeed. */
 void sim_load_prove_life(struct sim_load *load);
 void sim_load_close(struct sim_load *load);

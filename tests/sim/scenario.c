@@ -148,6 +148,7 @@ static void prove(void *context)
 {
     struct scenario *scenario = context;
     sim_trace(&scenario->world, "now everything has to succeed");
+    sim_load_prove_ready(&scenario->load);
     sim_load_prove_life(&scenario->load);
 }
 
@@ -164,6 +165,10 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     struct sim_load *load = &scenario->load;
     sim_load_init(load, world, &scenario->checks, &scenario->ledger, config);
     load->memory_fails = options->fail_at > 0;
+    for (uint32_t i = 0; i < config->n_servers; i++)
+        load->standbys += !scenario->servers[i].foreign;
+    load->standbys--; /* the primary */
+    load->keeps_open = config->pool.admin_reserved > 0;
     load->budget = pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
     load->interval_us = sim_skewed(world, 1000, 200000);
     load->siege = sim_chance(world, 60);

@@ -49,6 +49,9 @@ void sim_verify_query(struct sim_request *request, const pqr_reply *reply)
     if (request->must_succeed && request->status != PQR_STATUS_OK)
         sim_fail(world, "all is well again, and %s %llu ends with %s: %s", sim_kind_name(entry->kind),
             nonce_of(request), pqr_status_name(request->status), pqr_reply_error(reply));
+    if (request->must_succeed && entry->kind == SIM_READ && !entry->sent_to_standby &&
+        request->load->standbys > 0 && request->load->keeps_open)
+        sim_fail(world, "all is well again, and a read runs on the primary");
     bool hit = request->status == PQR_STATUS_SQL_ERROR && pqr_reply_sqlstate(reply)[0] == '5' &&
                pqr_reply_sqlstate(reply)[1] == '7' && pqr_reply_sqlstate(reply)[4] == '4';
     if (hit && request->cancelled_us == 0 && !entry->in_tx)
