@@ -66,6 +66,19 @@ static char *copy_bytes(char **at, const void *bytes, size_t size)
     return copy;
 }
 
+/* NULL stays NULL; of the others each is copied with a NUL behind it. */
+static void copy_values(char **at, const char **values, const pqr_query *query)
+{
+    for (int i = 0; i < query->n_params; i++) {
+        size_t length = value_size(query, i);
+        values[i] = NULL;
+        if (length == 0)
+            continue;
+        values[i] = copy_bytes(at, query->param_values[i], length - 1);
+        *(*at)++ = '\0';
+    }
+}
+
 /* One buffer: pointers, then integers, then text, so that everything is aligned. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
 {
@@ -91,16 +104,7 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
             item->param_types = (const Oid *)(void *)copy_bytes(&at, query->param_types, n * sizeof(Oid));
     }
     item->sql = query->statement ? query->statement->sql : copy_bytes(&at, query->sql, sql_size);
-    for (int i = 0; i < query->n_params; i++) {
-        size_t length = value_size(query, i);
-        values[i] = NULL;
-        if (length == 0)
-            continue;
-        values[i] = at;
-        memcpy(at, query->param_values[i], length - 1);
-        at[length - 1] = '\0';
-        at += length;
-    }
+    copy_values(&at, values, query);
     request->label = NULL;
     if (label_size) {
         request->label = at;
