@@ -128,7 +128,7 @@ static void make_mishaps(struct scenario *scenario)
     scenario->wire.connect_lost = pick(world, 0, 200);
     scenario->wire.connect_no_memory = pick(world, 0, 100);
     scenario->wire.send_lost = pick(world, 0, 50);
-    scenario->wire.answer_lost = pick(world, 0, 30);
+    scenario->wire.answer_lost = sim_chance(world, 50) ? 50 : pick(world, 0, 30);
     scenario->wire.cancel_lost = pick(world, 0, 500);
     scenario->wire.cancel_stuck = pick(world, 0, 300);
     if (sim_chance(world, 150)) {
