@@ -65,9 +65,14 @@ static void settle_primary(struct pqr__cluster *cluster, const struct pqr__obser
     bool named_before, pqr_role *out)
 {
     uint32_t claims = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (out[i] == PQR_ROLE_PRIMARY && seen[i].timeline >= cluster->highest_timeline)
+    uint64_t claimant = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (out[i] != PQR_ROLE_PRIMARY || seen[i].timeline < cluster->highest_timeline)
+            continue;
+        if (claims == 0 || seen[i].instance == 0 || seen[i].instance != claimant)
             claims++;
+        claimant = seen[i].instance;
+    }
     for (uint32_t i = 0; i < n; i++) {
         if (out[i] != PQR_ROLE_PRIMARY)
             continue;

@@ -9,6 +9,7 @@
 struct pqr__observation {
     uint64_t system_identifier; /* 0: it does not tell, which agrees only with others that do not either */
     uint32_t timeline;          /* 0: not known */
+    uint64_t instance;          /* of the running server, so that two names of one are known; 0: not known */
     bool in_recovery;           /* a standby */
     bool probed;                /* it answered once, or a probe of it failed or timed out */
     bool answering;             /* the last probe was answered; all but probed is from it */
@@ -31,7 +32,7 @@ struct pqr__cluster {
    4. In recovery: REPLICA.
    5. The primary is the one that claims it with the highest timeline ever seen in this cluster, on replicas too;
       others that claim it are FENCED. Two claims with that timeline: both are FENCED and writes refused, now
-      and until one stops. The first primary is named once every server was probed, so that the order in which
+      and until one stops; but two names of one running server are one claim. The first primary is named once every server was probed, so that the order in which
       they answer decides nothing. */
 void pqr__roles_decide(
     struct pqr__cluster *cluster, const struct pqr__observation *seen, uint32_t n, pqr_role *out);

@@ -56,3 +56,11 @@ bool pqr__identity_read(
     *identity = read;
     return true;
 }
+
+uint64_t pqr__identity_instance(const struct pqr__identity *identity)
+{
+    uint64_t instance = identity->system_identifier;
+    for (const char *c = identity->postmaster_start; *c; c++)
+        instance = (instance ^ (unsigned char)*c) * UINT64_C(0x100000001B3); /* FNV-1a */
+    return instance ? instance : 1;
+}

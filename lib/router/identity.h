@@ -25,6 +25,9 @@ extern const char pqr__identity_sql[];
 /* $1 backend pid, $2 its start: cancels that backend if it is still the same. */
 extern const char pqr__cancel_sql[];
 
+/* Of the running server that the row is from: its system identifier and its postmaster's start, never 0. */
+uint64_t pqr__identity_instance(const struct pqr__identity *identity);
+
 /* false: the row is not of that form (identity is then left as it was). */
 bool pqr__identity_read(
     struct pqr__identity *identity, const struct pqr__transport_ops *ops, const struct pg_result *result);

@@ -61,6 +61,7 @@ static void learned(struct pqr__probe *probe, bool answering)
         backend->seen.in_recovery = identity->in_recovery;
         backend->seen.system_identifier = identity->system_identifier;
         backend->seen.timeline = identity->timeline;
+        backend->seen.instance = pqr__identity_instance(identity);
     }
     if (!stopped(probe))
         pqr__backends_judge(router);

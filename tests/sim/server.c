@@ -115,7 +115,7 @@ static struct pg_result *identity(struct sim_server *server)
     sim_result_add(result, "%s", server->in_recovery ? "t" : "f");
     sim_result_add(result, "%X/%X", (unsigned)(server->lsn >> 32), (unsigned)server->lsn);
     sim_result_add(result, "%u", server->timeline);
-    sim_result_add(result, "2026-01-01 00:00:%02u+00", server->starts);
+    sim_result_add(result, "2026-01-01 %02u:00:%02u+00", server->index, server->starts);
     return result;
 }
 

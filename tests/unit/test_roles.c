@@ -203,6 +203,19 @@ static void check(const struct pqr__cluster *cluster, const struct pqr__observat
     assert_true(primaries <= 1);
 }
 
+static void two_names_of_one_primary_are_no_conflict(void **state)
+{
+    (void)state;
+    struct pqr__cluster cluster = {0};
+    struct pqr__observation one = PRIMARY(7, 3), same = PRIMARY(7, 3), other = PRIMARY(7, 3);
+    one.instance = same.instance = 41;
+    other.instance = 42;
+    EXPECT(&cluster, "PPR", one, same, REPLICA(7, 3));
+    EXPECT(&cluster, "FFF", one, same, other);
+    same.instance = one.instance = 0; /* not known: two */
+    EXPECT(&cluster, "FF", one, same);
+}
+
 static void random_histories_never_have_two_primaries_or_a_stale_one(void **state)
 {
     (void)state;
@@ -264,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_higher_timeline_is_never_forgotten),
         cmocka_unit_test(a_replica_that_follows_a_newer_primary_fences_the_old_one),
         cmocka_unit_test(a_promotion_moves_the_role),
+        cmocka_unit_test(two_names_of_one_primary_are_no_conflict),
         cmocka_unit_test(random_histories_never_have_two_primaries_or_a_stale_one),
         cmocka_unit_test(the_order_of_the_servers_decides_nothing),
     };
