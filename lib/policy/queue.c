@@ -21,23 +21,28 @@ void pqr__queue_init(struct pqr__queue *queue, uint32_t max_entries, uint64_t ma
             pqr__list_init(&queue->lanes[role][lane]);
 }
 
-uint32_t pqr__queue_count(const struct pqr__queue *queue)
+uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane)
 {
     uint32_t count = 0;
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
-        for (unsigned lane = 0; lane < PQR__LANES; lane++)
-            count += queue->lanes[role][lane].count;
+        count += queue->lanes[role][lane].count;
     return count;
+}
+
+uint32_t pqr__queue_count(const struct pqr__queue *queue)
+{
+    return pqr__queue_lane_count(queue, PQR__LANE_ADMIN) + pqr__queue_lane_count(queue, PQR__LANE_NORMAL);
 }
 
 bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
-    if (pqr__queue_count(queue) >= queue->max_entries || entry->bytes > queue->max_bytes ||
-        queue->bytes > queue->max_bytes - entry->bytes)
+    uint64_t *bytes = &queue->bytes[entry->lane];
+    if (pqr__queue_lane_count(queue, entry->lane) >= queue->max_entries || entry->bytes > queue->max_bytes ||
+        *bytes > queue->max_bytes - entry->bytes)
         return false;
     entry->sequence = ++queue->last_sequence;
     pqr__list_push_back(list_of(queue, entry), &entry->link);
-    queue->bytes += entry->bytes;
+    *bytes += entry->bytes;
     return true;
 }
 
@@ -50,13 +55,13 @@ void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     while (where != &list->head && entry_of(where)->sequence < entry->sequence)
         where = where->next;
     pqr__list_insert_before(list, where, &entry->link);
-    queue->bytes += entry->bytes;
+    queue->bytes[entry->lane] += entry->bytes;
 }
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
     pqr__list_remove(list_of(queue, entry), &entry->link);
-    queue->bytes -= entry->bytes;
+    queue->bytes[entry->lane] -= entry->bytes;
 }
 
 static struct pqr__queue_entry *first_for(const struct pqr__list *list, uint32_t server)

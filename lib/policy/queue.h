@@ -1,5 +1,6 @@
 /* Where accepted requests wait: one queue a role, each a row of lanes, bounded by entries and bytes. A request
-   waits for its role, never behind one server. Pure: entries are the caller's memory. */
+   waits for its role, never behind one server. Each lane has the bounds for itself, so that a flood of normal
+   requests leaves room for an administrator's. Pure: entries are the caller's memory. */
 #ifndef PQR_POLICY_QUEUE_H
 #define PQR_POLICY_QUEUE_H
 
@@ -34,14 +35,14 @@ struct pqr__queue_entry {
 struct pqr__queue {
     struct pqr__list lanes[PQR__QUEUE_ROLES][PQR__LANES];
     uint64_t last_sequence;
-    uint64_t bytes;
-    uint32_t max_entries;
+    uint64_t bytes[PQR__LANES];
+    uint32_t max_entries; /* of a lane, as max_bytes */
     uint64_t max_bytes;
 };
 
 void pqr__queue_init(struct pqr__queue *queue, uint32_t max_entries, uint64_t max_bytes);
 
-/* At the end of its lane; false: the queue is full. */
+/* At the end of its lane; false: its lane is full. */
 bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 
 /* Back to where it was by its sequence; it was accepted, so bounds do not refuse it. */
@@ -57,6 +58,8 @@ struct pqr__queue_entry *pqr__queue_take(
 /* Entries waiting in one lane, over the roles of the mask. */
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane);
 uint32_t pqr__queue_count(const struct pqr__queue *queue);
+/* Entries of one lane, over all roles. */
+uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane);
 
 /* An entry of any role and lane, NULL when empty: for closing. */
 struct pqr__queue_entry *pqr__queue_any(const struct pqr__queue *queue);

@@ -87,8 +87,9 @@ static void enqueue(struct pqr_reply *request)
         char text[160];
         snprintf(text, sizeof(text),
             "the queue is full: %u waiting of queue.max_requests %u, %llu of queue.max_bytes %llu bytes",
-            pqr__queue_count(&router->queue), router->queue.max_entries,
-            (unsigned long long)router->queue.bytes, (unsigned long long)router->queue.max_bytes);
+            pqr__queue_lane_count(&router->queue, request->entry.lane), router->queue.max_entries,
+            (unsigned long long)router->queue.bytes[request->entry.lane],
+            (unsigned long long)router->queue.max_bytes);
         pqr__request_finish(request, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED, text);
         return;
     }

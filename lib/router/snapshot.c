@@ -58,7 +58,7 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .max_total = router->config->pool.max_total,
         .waiting = pqr__queue_count(&router->queue),
         .admin_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_ADMIN),
-        .waiting_bytes = router->queue.bytes,
+        .waiting_bytes = router->queue.bytes[PQR__LANE_ADMIN] + router->queue.bytes[PQR__LANE_NORMAL],
         .accepted = router->accepted,
         .answered = router->answered,
         .routed_replica = router->routed_replica,

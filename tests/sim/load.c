@@ -281,9 +281,11 @@ static void look_at_stats(struct sim_load *load)
     uint32_t again = 0; /* those that flew return to the queue past its bound */
     for (uint32_t i = 0; i < load->config->n_servers; i++)
         again += load->config->servers[i].max;
-    if (totals->waiting > load->config->queue.max_requests + again)
-        sim_fail(load->world, "promise 8: %u requests wait, %u may", totals->waiting,
-            load->config->queue.max_requests);
+    uint32_t normal = totals->waiting - totals->admin_waiting; /* each lane has the bound for itself */
+    if (normal > load->config->queue.max_requests + again ||
+        totals->admin_waiting > load->config->queue.max_requests + again)
+        sim_fail(load->world, "promise 8: %u requests and %u of administrators wait, %u may of each", normal,
+            totals->admin_waiting, load->config->queue.max_requests);
     for (size_t i = 0; i < totals->n_pools; i++)
         if (pqr_stats_pool(stats, i)->total_connections > pqr_stats_pool(stats, i)->max)
             sim_fail(load->world, "statistics: more connections to s%zu than max", i);

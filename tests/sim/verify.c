@@ -182,8 +182,9 @@ static void verify_queue(const struct sim_load *load)
         for (size_t j = 0; j < load->n_requests && at->queued && at->entry; j++) {
             const struct sim_request *other = load->requests[j];
             uint64_t until_us = other->waiting_us;
-            waiting += other->queued && other->entry && other->status != PQR_STATUS_OVERLOADED &&
-                       other->accepted_us <= at->accepted_us && until_us > at->accepted_us;
+            waiting += other->queued && other->entry && other->admin == at->admin &&
+                       other->status != PQR_STATUS_OVERLOADED && other->accepted_us <= at->accepted_us &&
+                       until_us > at->accepted_us;
         }
         if (waiting > load->config->queue.max_requests)
             sim_fail(load->world, "promise 8: %u requests waited at once, %u may, when %llu was accepted",

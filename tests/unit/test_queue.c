@@ -91,7 +91,11 @@ static void bounds_refuse_entries_and_bytes_but_never_who_was_accepted(void **st
     assert_false(pqr__queue_push(&queue, &c));
     pqr__queue_return(&queue, &c);
     assert_int_equal(pqr__queue_count(&queue), 3);
-    assert_int_equal(queue.bytes, 10);
+    assert_int_equal(queue.bytes[PQR__LANE_NORMAL], 10);
+    /* The other lane has its own bounds. */
+    struct pqr__queue_entry admin = entry(PQR__QUEUE_PRIMARY, PQR__LANE_ADMIN);
+    assert_true(pqr__queue_push(&queue, &admin));
+    assert_int_equal(queue.bytes[PQR__LANE_ADMIN], 1);
 }
 
 int main(void)
