@@ -69,6 +69,14 @@ static void wrong_password_is_told_and_never_shown(void **state)
     assert_null(strstr(ready.why, "canary"));
     assert_true(app_logged(&app, "28P01"));
     assert_false(app_logged(&app, "canary"));
+    pqr_stats *stats;
+    char *json;
+    assert_int_equal(pqr_router_stats(app.router, &stats), 0);
+    assert_int_equal(pqr_stats_json(stats, &json), 0);
+    assert_non_null(strstr(json, "28P01"));
+    assert_null(strstr(json, "canary"));
+    pqr_free(json);
+    pqr_stats_free(stats);
     app_close(&app);
 }
 
