@@ -60,6 +60,12 @@ static bool is_member(pqr_role role)
     return role == PQR_ROLE_PRIMARY || role == PQR_ROLE_REPLICA;
 }
 
+/* Fallen silent, perhaps before the cluster was pinned, but what it told of its timeline stays true. */
+static bool was_member(const struct pqr__cluster *cluster, const struct pqr__observation *seen)
+{
+    return seen->system_identifier != 0 && seen->system_identifier == cluster->system_identifier;
+}
+
 /* Of all that claim to be primary at most one keeps the role. */
 static void settle_primary(struct pqr__cluster *cluster, const struct pqr__observation *seen, uint32_t n,
     bool named_before, pqr_role *out)
@@ -91,7 +97,8 @@ void pqr__roles_decide(
     for (uint32_t i = 0; i < n; i++)
         out[i] = role_alone(cluster, membership, &seen[i]);
     for (uint32_t i = 0; i < n; i++)
-        if (is_member(out[i]) && seen[i].timeline > cluster->highest_timeline)
+        if ((is_member(out[i]) || (membership == DECIDED && was_member(cluster, &seen[i]))) &&
+            seen[i].timeline > cluster->highest_timeline)
             cluster->highest_timeline = seen[i].timeline;
     settle_primary(cluster, seen, n, census.unprobed == 0, out);
 }

@@ -12,7 +12,7 @@ struct pqr__observation {
     uint64_t instance;          /* of the running server, so that two names of one are known; 0: not known */
     bool in_recovery;           /* a standby */
     bool probed;                /* it answered once, or a probe of it failed or timed out */
-    bool answering;             /* the last probe was answered; all but probed is from it */
+    bool answering;             /* the last probe was; what follows is from the last that was */
 };
 
 /* What is remembered between decisions; zeroed at first, or with the configured system_identifier. */

@@ -56,7 +56,8 @@ static void learned(struct pqr__probe *probe, bool answering)
     struct pqr__backend *backend = probe->backend;
     const struct pqr__identity *identity = &backend->identity;
     pqr_router *router = backend->router;
-    backend->seen = (struct pqr__observation){.probed = true, .answering = answering};
+    backend->seen.probed = true;
+    backend->seen.answering = answering;
     if (answering) {
         backend->seen.in_recovery = identity->in_recovery;
         backend->seen.system_identifier = identity->system_identifier;

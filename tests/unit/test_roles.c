@@ -154,6 +154,17 @@ static void a_higher_timeline_is_never_forgotten(void **state)
     EXPECT(&cluster, "PD", PRIMARY(7, 2), down);
 }
 
+static void a_timeline_told_before_the_cluster_was_pinned_counts_too(void **state)
+{
+    (void)state;
+    struct pqr__cluster cluster = {0};
+    struct pqr__observation silent = PRIMARY(7, 2);
+    EXPECT(&cluster, "??", unprobed, silent);
+    silent.answering = false;
+    EXPECT(&cluster, "FD", PRIMARY(7, 1), silent);
+    EXPECT(&cluster, "PD", PRIMARY(7, 2), silent);
+}
+
 static void a_replica_that_follows_a_newer_primary_fences_the_old_one(void **state)
 {
     (void)state;
@@ -275,6 +286,7 @@ int main(void)
         cmocka_unit_test(of_two_primaries_the_higher_timeline_wins),
         cmocka_unit_test(two_primaries_of_one_timeline_are_both_fenced_until_one_stops),
         cmocka_unit_test(a_higher_timeline_is_never_forgotten),
+        cmocka_unit_test(a_timeline_told_before_the_cluster_was_pinned_counts_too),
         cmocka_unit_test(a_replica_that_follows_a_newer_primary_fences_the_old_one),
         cmocka_unit_test(a_promotion_moves_the_role),
         cmocka_unit_test(two_names_of_one_primary_are_no_conflict),
