@@ -255,7 +255,7 @@ static bool start(struct scenario *scenario, const struct sim_options *options)
     pqr_callbacks callbacks = PQR_CALLBACKS_INIT;
     callbacks.data = scenario;
     callbacks.role_change = role_changed;
-    if (sim_chance(&scenario->world, 100) || options->trace) {
+    if (sim_chance(&scenario->world, 100)) {
         callbacks.log = logged;
         callbacks.log_level = PQR_LOG_DEBUG;
     }
