@@ -177,9 +177,8 @@ void pqr__backends_judge(pqr_router *router)
         if (was_replaced(&router->backends[i]))
             close_all(&router->backends[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
     }
-    if (changed) {
+    if (changed)
         pqr__queue_forgive(&router->queue);
-        pqr__dispatch_all(router);
-        pqr__pools_grow(router);
-    }
+    pqr__dispatch_all(router);
+    pqr__pools_grow(router);
 }

@@ -100,6 +100,7 @@ static void enqueue(struct pqr_reply *request)
         router->poked = true;
         pqr__router_wake(router);
     } else {
+        pqr__dispatch_all(router); /* what it waits behind may avoid a server that has room */
         pqr__pools_grow(router);
     }
 }
@@ -206,7 +207,8 @@ static bool has_server(const struct pqr_reply *request)
 {
     for (uint32_t i = 0; i < request->router->n_backends; i++) {
         const struct pqr__backend *backend = &request->router->backends[i];
-        if ((pqr__backend_roles(backend) >> request->entry.role & 1) && !(request->entry.avoid >> i & 1))
+        if (pqr__backend_serves(backend, backend->role) &&
+            (pqr__backend_roles(backend) >> request->entry.role & 1) && !(request->entry.avoid >> i & 1))
             return true;
     }
     return false;
@@ -217,6 +219,8 @@ void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid)
     pqr_router *router = request->router;
     if (avoid && request->server != UINT32_MAX)
         request->entry.avoid |= UINT64_C(1) << request->server;
+    if (request->entry.role == PQR__QUEUE_REPLICA_ONLY)
+        to_primary = false;
     if (!to_primary && request->entry.role == PQR__QUEUE_REPLICA && !has_server(request))
         to_primary = true; /* every replica has had its try */
     if (to_primary)

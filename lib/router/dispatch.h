@@ -22,7 +22,7 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
 /* run.c: a request on a connection. */
 void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
 void pqr__run_item(struct pqr__slot *slot, const struct pqr__answer *answer);
-void pqr__run_notice(struct pqr__slot *slot, const pqr_notice *notice);
+void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
 void pqr__run_settled(struct pqr__slot *slot, const struct pqr__settled *settled);
 /* The facts of what flew on a slot, for pqr__settle. */
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled);

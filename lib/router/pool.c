@@ -70,6 +70,7 @@ static bool open_one(struct pqr__backend *backend)
     if (pqr__slot_open(backend) == 0)
         return true;
     pqr__backend_problem(backend, PQR_LOG_ERROR, "cannot connect: no memory, or no thread");
+    backend->failures++; /* nor may anybody wait for it while others can serve */
     backend->retry_us = pqr__router_now(backend->router) + backend->router->config->pool.backoff_min_us;
     pqr__timer_set(backend->router, &backend->retry, backend->retry_us);
     return false;
@@ -80,14 +81,15 @@ static bool has_role(const struct pqr__backend *backend, pqr_role role)
     return backend->role == role;
 }
 
-/* What one server lacks by itself: its reserve and its min. */
+/* What one server lacks by itself: its reserve and its min; and one that shows whether it can be connected to,
+   while others stand in for it or somebody waits for it to be ready. */
 static void fill(struct pqr__backend *backend)
 {
     uint32_t have = pqr__pool_open(backend) + coming(backend);
     uint32_t spare = count(backend, PQR__SLOT_IDLE) + coming(backend);
-    /* With min and admin_reserved 0 nobody else would open the one that pqr_router_ready promises. */
-    uint32_t least = pqr__list_empty(&backend->router->waiters) ? 0 : 1;
-    least = backend->config->min > least ? backend->config->min : least;
+    uint32_t least = backend->failures > 0 || backend->router->waiters.count > 0;
+    if (least < backend->config->min)
+        least = backend->config->min;
     while (have < least || spare < reserve(backend)) {
         if (!open_one(backend))
             return;
@@ -182,8 +184,8 @@ void pqr__pool_trim(struct pqr__backend *backend)
     while (link != &backend->slots[PQR__SLOT_IDLE].head) {
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
         link = link->prev;
-        bool surplus =
-            idle_timeout && now - slot->idle_since_us >= idle_timeout && pqr__pool_open(backend) > floor;
+        bool surplus = idle_timeout && now - slot->idle_since_us >= idle_timeout &&
+                       pqr__pool_open(backend) > floor && count(backend, PQR__SLOT_IDLE) > reserve(backend);
         bool expired = slot->expires_us && now >= slot->expires_us;
         if (surplus || expired)
             pqr__slot_close(slot);

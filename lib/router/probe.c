@@ -302,9 +302,8 @@ static void on_closed(struct pqr__endpoint *endpoint)
     gone(probe);
     if (!unasked || stopped(probe))
         return;
-    /* It had been good until now: look again at once. The server counts as down until it answers. */
+    /* If it had been good until now, gone() looks again at once. The server counts as down until it answers. */
     failed(probe, "the probe's connection was lost", "");
-    pqr__timer_set(endpoint->router, &probe->next, pqr__router_now(endpoint->router));
 }
 
 static const struct pqr__endpoint_ops probe_ops = {

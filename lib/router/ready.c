@@ -94,7 +94,7 @@ int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, v
     if (timeout_ms != UINT32_MAX)
         pqr__timer_set(router, &waiter->timeout, pqr__router_now(router) + (uint64_t)timeout_ms * 1000);
     pqr__list_push_back(&router->waiters, &waiter->link);
-    pqr__pools_grow(router);
+    router->poked = true; /* a connection to each server is wanted */
     pqr__router_wake(router);
     return 0;
 }

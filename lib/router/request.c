@@ -200,8 +200,8 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     request->state = PQR__REQUEST_FINISHED;
     request->slot = NULL;
     request->status = status;
-    request->outcome =
-        request->uncertain && outcome == PQR_OUTCOME_NOT_EXECUTED ? PQR_OUTCOME_UNKNOWN : outcome;
+    /* What went wrong with the last attempt says nothing of an earlier one. */
+    request->outcome = request->uncertain && status != PQR_STATUS_OK ? PQR_OUTCOME_UNKNOWN : outcome;
     request->settled_us = pqr__router_now(router);
     if (error)
         pqr__text_copy(request->error, sizeof(request->error), error);

@@ -52,7 +52,7 @@ struct pqr_router {
     uint64_t armed_us;
     bool in_event;
     bool in_log;              /* the log callback runs */
-    bool poked;               /* by it: something waits that was not offered to anybody */
+    bool poked;               /* from inside a call: something waits that was not seen to yet */
     uint64_t event_us;        /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
 

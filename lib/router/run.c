@@ -59,9 +59,8 @@ void pqr__run_item(struct pqr__slot *slot, const struct pqr__answer *answer)
     pqr__text_copy(request->error, sizeof(request->error), answer->message ? answer->message : "");
 }
 
-void pqr__run_notice(struct pqr__slot *slot, const pqr_notice *notice)
+void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
 {
-    struct pqr_reply *request = slot->request;
     if (!request->notices && request->n_notices == 0)
         request->notices = pqr__calloc(PQR__NOTICES_KEPT, sizeof(*request->notices));
     if (request->notices && request->n_notices < PQR__NOTICES_KEPT)
@@ -103,8 +102,7 @@ static void note_misroute(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
     router->misroutes++;
-    pqr__log(&router->log, PQR_LOG_WARNING,
-        "%s refused a statement taken for a harmless read (%s, label %s); it goes to the primary",
+    pqr__log(&router->log, PQR_LOG_WARNING, "%s refused a statement taken for a harmless read (%s, label %s)",
         router->backends[request->server].config->name, request->sqlstate,
         request->label ? request->label : "-");
 }
@@ -131,6 +129,8 @@ static void settle_request(
         decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
     if (decision.misroute)
         note_misroute(request);
+    if (decision.probe) /* first: it must not go to the same server because nobody doubts it yet */
+        doubt(backend, settled);
     if (decision.again && request->cause == PQR__CAUSE_NONE) {
         router->retries++;
         request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
@@ -139,8 +139,6 @@ static void settle_request(
     } else {
         pqr__request_finish(request, decision.status, decision.outcome, lost_text(request, settled));
     }
-    if (decision.probe)
-        doubt(backend, settled);
 }
 
 void pqr__run_settled(struct pqr__slot *slot, const struct pqr__settled *settled)

@@ -124,6 +124,7 @@ static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const c
     struct pqr__backend *backend = slot->backend;
     pqr_router *router = backend->router;
     const struct pqr_config *config = router->config;
+    slot->refused = true;
     backend->connect_failures++;
     backend->retry_us =
         pqr__router_now(router) + pqr__backoff_us(config->pool.backoff_min_us, config->pool.backoff_max_us,
@@ -131,6 +132,8 @@ static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const c
     pqr__timer_set(router, &backend->retry, backend->retry_us);
     pqr__backend_problem(
         backend, PQR_LOG_WARNING, "cannot connect: %s%s%s", message, *sqlstate ? " " : "", sqlstate);
+    if (pqr__pool_open(backend) == 0) /* nobody may wait for this one because it avoids the others */
+        pqr__queue_forgive(&router->queue);
     pqr__probe_now(&backend->probe);
 }
 
@@ -218,7 +221,8 @@ static void on_item(
     ops->result_free(answer->result);
 }
 
-static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts)
+/* entering: it was not in the pool yet. */
+static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts, bool entering)
 {
     enum pqr__own own = slot->own_item.own;
     if (own == PQR__OWN_COMMIT || own == PQR__OWN_ROLLBACK) {
@@ -226,6 +230,8 @@ static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts
         return;
     }
     if (slot->own_failed || facts->lost || facts->tx != PQR__TX_IDLE) {
+        if (entering && !slot->refused)
+            failed_to_open(slot, "", facts->lost ? facts->message : "it is not of use");
         pqr__slot_close(slot);
         return;
     }
@@ -243,10 +249,11 @@ static void on_settled(
     struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__settled *facts)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    bool entering = slot->state == PQR__SLOT_IDENTIFYING;
     if (facts->lost && slot->state != PQR__SLOT_CLOSING)
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
     if (flight == &slot->own_flight)
-        own_settled(slot, facts);
+        own_settled(slot, facts, entering);
     else
         pqr__run_settled(slot, facts);
 }
@@ -254,9 +261,10 @@ static void on_settled(
 static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, const pqr_notice *notice)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    (void)flight;
     if (slot->request)
-        pqr__run_notice(slot, notice);
+        pqr__run_notice(slot->request, notice);
+    else if (slot->tx && flight == &slot->own_flight) /* COMMIT: of a standby that did not confirm, perhaps */
+        pqr__run_notice(slot->tx->request, notice);
     pqr__log(&endpoint->router->log, PQR_LOG_DEBUG, "%s: %s %s: %s", slot->backend->config->name,
         notice->severity, notice->sqlstate, notice->text);
 }
@@ -281,6 +289,7 @@ static void on_closed(struct pqr__endpoint *endpoint)
     destroy(slot);
     if (unasked)
         pqr__probe_now(&backend->probe);
+    pqr__dispatch_all(backend->router); /* reads may fall back to the primary now */
     pqr__pools_grow(backend->router);
 }
 

@@ -46,6 +46,7 @@ struct pqr__slot {
     struct pqr__flight own_flight; /* the library's own statements */
     struct pqr__item own_item;
     bool own_failed;
+    bool refused; /* counted as a connect that failed */
 
     uint64_t expires_us; /* lifetime; 0: none */
     uint64_t idle_since_us;

@@ -122,10 +122,14 @@ static void keep_first_error(struct pqr_tx *tx, const char *sqlstate, const char
 
 /* --- ends --- */
 
+static bool is_conflict(const char *sqlstate)
+{
+    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
+}
+
 static bool may_repeat(const struct pqr_tx *tx, bool lost)
 {
-    const char *sqlstate = tx->request->sqlstate;
-    bool conflict = tx->failed && (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0);
+    bool conflict = tx->failed && (is_conflict(tx->request->sqlstate) || is_conflict(tx->end_sqlstate));
     return tx->request->cause == PQR__CAUSE_NONE && tx->attempt < tx->max_attempts && (lost || conflict);
 }
 
@@ -147,6 +151,7 @@ static void repeat(struct pqr_tx *tx)
     move(tx, PQR__TX_WAITING_STATE);
     detach(tx);
     tx->failed = tx->aborted = tx->want_commit = tx->want_rollback = false;
+    tx->end_sqlstate[0] = '\0';
     request->router->retries++;
     pqr__request_forget(request);
     pqr__dispatch_again(request, false, false);
@@ -223,6 +228,7 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
 void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer)
 {
     const struct pqr__transport_ops *ops = tx->request->router->ops;
+    memcpy(tx->end_sqlstate, answer->sqlstate, sizeof(tx->end_sqlstate));
     tx->commit_unclear = answer->kind != PQR__ANSWER_OK && answer->sqlstate[0] == '\0' && !tx->aborted;
     if (answer->kind == PQR__ANSWER_OK)
         pqr__text_copy(tx->commit_tag, sizeof(tx->commit_tag), ops->result_tag(answer->result));
@@ -240,10 +246,12 @@ static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled
             "the connection was lost during COMMIT");
     else if (tx->commit_unclear)
         finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
-    else if (tx->slot->own_failed || strcmp(tx->commit_tag, "COMMIT") != 0)
+    else if (!tx->slot->own_failed && strcmp(tx->commit_tag, "COMMIT") == 0)
+        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+    else if (tx->failed || cause != PQR__CAUSE_NONE)
         rolled_back(tx, false);
     else
-        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+        finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, "the server rolled back instead of COMMIT");
 }
 
 void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled)

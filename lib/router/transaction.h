@@ -37,6 +37,8 @@ struct pqr_tx {
     struct pqr__timer idle;
     bool poked; /* idle is due for the next step, not for the end */
     char commit_tag[16];
+    char end_sqlstate[6];    /* of COMMIT's or ROLLBACK's own error */
+    char commit_sqlstate[6]; /* of COMMIT's own error */
     char begin[96];
 };
 

@@ -1,0 +1,734 @@
+/* The router on servers that do exactly what a test tells them: single steps that the simulator seldom meets.
+ *
+ * settle() lets connections open, close and be probed for 10 ms; what the application sent stays in the air until
+ * the test answers it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/wheel.h"
+#include "config/config.h"
+#include "router/router.h"
+
+enum { SERVERS = 3, CONNS = 200 };
+
+struct pg_result {
+    const char *values[9];
+    const char *tag;
+};
+
+enum phase { CONNECTING, OPEN, GONE };
+
+struct pqr__conn {
+    uint32_t server;
+    void *context;
+    enum phase phase;
+    bool closing;
+    struct pqr__flight *flight;
+};
+
+enum connects { ACCEPTED, REFUSED, HANGING, LOST_AT_ONCE };
+
+static struct {
+    struct pqr__transport base; /* first */
+    uint64_t now_us, timer_us;
+    bool shut, gone;
+    struct pqr__conn conns[CONNS];
+    uint32_t n_conns;
+    bool standby[SERVERS];
+    enum connects connects[SERVERS];       /* of the pool */
+    enum connects probe_connects[SERVERS]; /* the first connect to a server is its probe's */
+    pqr_router *router;
+    struct pqr_config *config;
+} fake;
+
+static struct pqr__transport_events events;
+
+static bool is_probe(const struct pqr__conn *conn)
+{
+    return conn->context == &fake.router->backends[conn->server].probe.endpoint;
+}
+
+static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
+    struct pqr__conn **out)
+{
+    (void)transport;
+    (void)timeout_us;
+    if (fake.n_conns == CONNS)
+        return PQR_ENOMEM;
+    struct pqr__conn *conn = &fake.conns[fake.n_conns++];
+    *conn = (struct pqr__conn){.server = server, .context = context};
+    *out = conn;
+    return 0;
+}
+
+static void do_send(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    assert_null(conn->flight);
+    assert_int_equal(conn->phase, OPEN);
+    conn->flight = flight;
+}
+
+static int do_cancel(struct pqr__conn *conn)
+{
+    (void)conn;
+    return PQR_ESYSTEM;
+}
+
+static void do_close(struct pqr__conn *conn)
+{
+    conn->closing = true;
+}
+
+static void do_timer_set(struct pqr__transport *transport, uint64_t at_us)
+{
+    (void)transport;
+    fake.timer_us = at_us;
+}
+
+static uint64_t do_now(struct pqr__transport *transport)
+{
+    (void)transport;
+    return fake.now_us;
+}
+
+static void do_shutdown(struct pqr__transport *transport)
+{
+    (void)transport;
+    fake.shut = true;
+}
+
+static void do_result_free(struct pg_result *result)
+{
+    free(result);
+}
+
+static const char *do_result_value(const struct pg_result *result, int row, int column)
+{
+    (void)row;
+    return result->values[column];
+}
+
+static const char *do_result_tag(const struct pg_result *result)
+{
+    return result->tag;
+}
+
+static const struct pqr__transport_ops ops = {
+    .connect = do_connect,
+    .send = do_send,
+    .cancel = do_cancel,
+    .close = do_close,
+    .timer_set = do_timer_set,
+    .now_us = do_now,
+    .shutdown = do_shutdown,
+    .result_free = do_result_free,
+    .result_value = do_result_value,
+    .result_tag = do_result_tag,
+};
+
+/* --- What servers do ------------------------------------------------------------------------------------- */
+
+static struct pg_result *result_new(const char *tag)
+{
+    struct pg_result *result = calloc(1, sizeof(*result));
+    assert_non_null(result);
+    result->tag = tag;
+    return result;
+}
+
+static void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result *result)
+{
+    struct pqr__answer answer = {.kind = sqlstate ? PQR__ANSWER_ERROR : PQR__ANSWER_OK,
+        .message = sqlstate ? "refused" : "",
+        .result = result};
+    if (sqlstate)
+        memcpy(answer.sqlstate, sqlstate, strlen(sqlstate) + 1);
+    events.item(conn->context, conn->flight, 0, &answer);
+}
+
+static void settled(struct pqr__conn *conn, enum pqr__tx_status tx)
+{
+    struct pqr__flight *flight = conn->flight;
+    struct pqr__settled facts = {
+        .sent = true, .tx = tx, .in_recovery = fake.standby[conn->server], .message = ""};
+    conn->flight = NULL;
+    events.settled(conn->context, flight, &facts);
+}
+
+static void answer_in(struct pqr__conn *conn, const char *sqlstate, const char *tag, enum pqr__tx_status tx)
+{
+    item(conn, sqlstate, sqlstate ? NULL : result_new(tag));
+    settled(conn, tx);
+}
+
+/* sqlstate NULL: well. */
+static void answer(struct pqr__conn *conn, const char *sqlstate)
+{
+    answer_in(conn, sqlstate, "SELECT 1", PQR__TX_IDLE);
+}
+
+static void lose(struct pqr__conn *conn)
+{
+    struct pqr__flight *flight = conn->flight;
+    struct pqr__settled facts = {.lost = true, .sent = true, .tx = PQR__TX_UNKNOWN, .message = "lost"};
+    conn->flight = NULL;
+    conn->phase = GONE;
+    if (flight)
+        events.settled(conn->context, flight, &facts);
+    events.closed(conn->context);
+}
+
+static void answer_identity(struct pqr__conn *conn)
+{
+    struct pg_result *result = result_new("SELECT 1");
+    static const char *const row[] = {
+        "7300000000000000001", "f", "0/3000000", "1", "1000", "4711", "2000", "read committed", "150004"};
+    memcpy(result->values, row, sizeof(row));
+    if (fake.standby[conn->server])
+        result->values[1] = "t";
+    item(conn, NULL, result);
+    settled(conn, PQR__TX_IDLE);
+}
+
+static enum connects how(const struct pqr__conn *conn)
+{
+    return is_probe(conn) ? fake.probe_connects[conn->server] : fake.connects[conn->server];
+}
+
+static bool step_connecting(struct pqr__conn *conn)
+{
+    struct pqr__connect_info info = {.backend_pid = 4711,
+        .server_version = 150004,
+        .in_recovery = fake.standby[conn->server],
+        .standard_conforming_strings = true,
+        .encoding_ascii_safe = true};
+    struct pqr__refusal refusal = {.sqlstate = "53300", .message = "too many clients"};
+    if (how(conn) == HANGING)
+        return false;
+    if (how(conn) == REFUSED) {
+        conn->phase = GONE;
+        events.refused(conn->context, &refusal);
+    } else {
+        conn->phase = OPEN;
+        events.connected(conn->context, &info);
+    }
+    return true;
+}
+
+static bool step_own(struct pqr__conn *conn)
+{
+    switch (conn->flight->items[0].own) {
+    case PQR__OWN_IDENTITY:
+    case PQR__OWN_PROBE:
+        if (how(conn) == LOST_AT_ONCE)
+            lose(conn);
+        else
+            answer_identity(conn);
+        return true;
+    case PQR__OWN_DISCARD:
+    case PQR__OWN_INIT:
+    case PQR__OWN_CANCEL:
+        answer(conn, NULL);
+        return true;
+    case PQR__OWN_NONE:
+    case PQR__OWN_BEGIN:
+    case PQR__OWN_COMMIT:
+    case PQR__OWN_ROLLBACK:
+        break;
+    }
+    return false;
+}
+
+static bool step(struct pqr__conn *conn)
+{
+    if (conn->phase == GONE)
+        return false;
+    if (conn->closing) {
+        lose(conn);
+        return true;
+    }
+    if (conn->phase == CONNECTING)
+        return step_connecting(conn);
+    return conn->flight && step_own(conn);
+}
+
+static bool step_timer(void)
+{
+    if (fake.timer_us > fake.now_us || fake.shut)
+        return false;
+    fake.timer_us = PQR__NEVER;
+    events.timer(fake.router);
+    return true;
+}
+
+/* Until nothing moves without the test or the time. */
+static void run_down(void)
+{
+    bool moved = true;
+    while (moved) {
+        moved = step_timer();
+        for (uint32_t i = 0; i < fake.n_conns; i++)
+            moved |= step(&fake.conns[i]);
+        if (fake.shut && !fake.gone) {
+            fake.gone = true;
+            events.down(fake.router);
+            return;
+        }
+    }
+}
+
+static void advance(uint64_t by_us)
+{
+    uint64_t until_us = fake.now_us + by_us;
+    while (fake.timer_us <= until_us) {
+        if (fake.timer_us > fake.now_us)
+            fake.now_us = fake.timer_us;
+        run_down();
+    }
+    fake.now_us = until_us;
+    run_down();
+}
+
+/* What is due at once comes with the next millisecond. */
+static void settle(void)
+{
+    advance(10000);
+}
+
+/* The connection on which a statement of the application, or BEGIN, COMMIT, ROLLBACK, is in the air. */
+static struct pqr__conn *flying_on(uint32_t server, unsigned skip)
+{
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN && fake.conns[i].flight && fake.conns[i].server == server &&
+            !is_probe(&fake.conns[i]) && skip-- == 0)
+            return &fake.conns[i];
+    return NULL;
+}
+
+static unsigned count_open(uint32_t server)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        n += fake.conns[i].phase == OPEN && fake.conns[i].server == server && !is_probe(&fake.conns[i]);
+    return n;
+}
+
+/* --- The application ------------------------------------------------------------------------------------- */
+
+struct told {
+    unsigned times;
+    pqr_status status;
+    pqr_outcome outcome;
+    uint32_t server;
+    char sqlstate[6];
+    int notices;
+};
+
+static void on_reply(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    told->times++;
+    told->status = pqr_reply_status(reply);
+    told->outcome = pqr_reply_outcome(reply);
+    told->server = reply->server;
+    told->notices = pqr_reply_notice_count(reply);
+    memcpy(told->sqlstate, reply->sqlstate, sizeof(told->sqlstate));
+}
+
+static void run_query(struct told *told, const char *sql, pqr_target target, uint32_t flags)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = sql;
+    query.target = target;
+    query.flags = flags;
+    query.timeout_ms = UINT32_MAX;
+    *told = (struct told){0};
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, on_reply, told), 0);
+}
+
+static void read_from_replica(struct told *told)
+{
+    run_query(told, "select 1", PQR_TARGET_AUTO, 0);
+}
+
+static void on_closed(void *data)
+{
+    *(bool *)data = true;
+}
+
+/* s0 is the primary, the others are replicas. */
+static void make_config(void)
+{
+    pqr_error error;
+    assert_int_equal(pqr_config_conninfo(&fake.config, "host=s0,s1,s2 user=u dbname=d", &error), 0);
+    for (uint32_t i = 0; i < SERVERS; i++) {
+        fake.config->servers[i].min = 0;
+        fake.config->servers[i].max = 4;
+    }
+}
+
+static void start(void)
+{
+    pqr_error error;
+    events = pqr__router_events;
+    fake.base = (struct pqr__transport){.ops = &ops, .events = &events};
+    fake.now_us = 1000000000;
+    fake.timer_us = PQR__NEVER;
+    assert_int_equal(pqr__router_create(&fake.router, fake.config, NULL, 1, &error), 0);
+    pqr__router_start(fake.router, &fake.base);
+    settle();
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    fake.standby[1] = fake.standby[2] = true;
+    make_config();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    bool closed = false;
+    (void)state;
+    pqr_router_close(fake.router, 0, on_closed, &closed);
+    for (unsigned i = 0; i < 100 && !fake.gone; i++)
+        advance(1000000);
+    pqr_config_free(fake.config);
+    return closed ? 0 : -1;
+}
+
+/* --- Tests ------------------------------------------------------------------------------------------------ */
+
+static void replica_only_never_reaches_the_primary(void **state)
+{
+    static const char *const refusals[] = {"42P01", "0A000", "25006"};
+    (void)state;
+    start();
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        struct told told;
+        run_query(&told, "select 1", PQR_TARGET_REPLICA_ONLY, 0);
+        settle();
+        for (unsigned tries = 0; tries < 10 && told.times == 0; tries++) {
+            struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+            assert_null(flying_on(0, 0));
+            assert_non_null(conn);
+            answer(conn, refusals[i]);
+            settle();
+        }
+        assert_int_equal(told.times, 1);
+        assert_int_equal(told.status, PQR_STATUS_SQL_ERROR);
+        assert_string_equal(told.sqlstate, refusals[i]);
+    }
+}
+
+/* One of two replicas lost a read, which waits for the other; that one is busy. */
+static void a_request_that_avoids_a_server_holds_nobody_up(void **state)
+{
+    static struct told first[4], next;
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 4; i++) { /* max, less probe and reserve, on both */
+        read_from_replica(&first[i]);
+        settle();
+    }
+    assert_non_null(flying_on(1, 1));
+    assert_non_null(flying_on(2, 1));
+    for (uint32_t i = 0; i < SERVERS; i++)
+        fake.connects[i] = HANGING;
+    lose(flying_on(1, 1));
+    settle();
+    answer(flying_on(1, 0), NULL);
+    settle();
+    assert_null(flying_on(1, 0));
+    assert_int_equal(fake.router->queue.lanes[PQR__QUEUE_REPLICA][PQR__LANE_NORMAL].count, 1);
+    read_from_replica(&next);
+    settle();
+    assert_non_null(flying_on(1, 0));
+}
+
+static void the_reserve_is_not_shrunk_away(void **state)
+{
+    static struct told told;
+    (void)state;
+    fake.config->pool.idle_timeout_us = 2000000;
+    fake.config->pool.lifetime_us = 0;
+    start();
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    assert_non_null(flying_on(0, 0));
+    advance(5000000);
+    uint32_t connects = fake.n_conns;
+    advance(60000000);
+    assert_int_equal(fake.n_conns, connects);
+    assert_int_equal(count_open(0), 2);
+}
+
+static void a_pool_that_breaks_at_once_is_not_stormed(void **state)
+{
+    static struct told told;
+    (void)state;
+    fake.connects[1] = fake.connects[2] = LOST_AT_ONCE;
+    start();
+    assert_true(fake.n_conns < 20);
+    /* And reads go to the primary meanwhile. */
+    read_from_replica(&told);
+    settle();
+    assert_non_null(flying_on(0, 0));
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_OK);
+    assert_int_equal(told.times, 1);
+}
+
+static void a_server_that_drops_the_probe_is_not_stormed(void **state)
+{
+    (void)state;
+    fake.probe_connects[1] = LOST_AT_ONCE;
+    start();
+    uint32_t connects = fake.n_conns;
+    advance(3000000);
+    assert_true(fake.n_conns - connects <= 5);
+}
+
+static void a_lost_probe_is_opened_again_at_once(void **state)
+{
+    (void)state;
+    start();
+    advance(10000000);
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN && is_probe(&fake.conns[i]) && fake.conns[i].server == 0)
+            lose(&fake.conns[i]);
+    settle();
+    assert_int_equal(fake.router->backends[0].role, PQR_ROLE_PRIMARY);
+}
+
+/* The other replica cannot be connected to: what avoids this one must not wait for that. */
+static void a_read_goes_back_to_the_replica_it_avoids_when_there_is_no_other(void **state)
+{
+    static struct told told[4];
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 4; i++) {
+        read_from_replica(&told[i]);
+        settle();
+    }
+    for (uint32_t i = 1; i < SERVERS; i++)
+        fake.connects[i] = HANGING;
+    while (flying_on(2, 0)) /* now they wait for s1 */
+        lose(flying_on(2, 0));
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN && fake.conns[i].server == 2 && !is_probe(&fake.conns[i]))
+            lose(&fake.conns[i]);
+    while (flying_on(1, 0)) /* and now for s2 */
+        lose(flying_on(1, 0));
+    settle();
+    fake.connects[1] = ACCEPTED;
+    fake.connects[2] = REFUSED;
+    advance(2000000);
+    for (unsigned i = 0; i < 40; i++) {
+        struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(0, 0);
+        if (conn)
+            answer(conn, NULL);
+        advance(50000);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(told[i].times, 1);
+}
+
+static void on_ready(pqr_router *router, int status, const char *why, void *data)
+{
+    (void)router;
+    (void)why;
+    *(int *)data = status;
+}
+
+static void ready_needs_no_minimum(void **state)
+{
+    int status = 1;
+    (void)state;
+    fake.config->pool.admin_reserved = 0;
+    start();
+    assert_int_equal(pqr_router_ready(fake.router, 5000, on_ready, &status), 0);
+    settle();
+    assert_int_equal(status, 0);
+}
+
+static void a_replica_that_refused_once_comes_back(void **state)
+{
+    static struct told told;
+    (void)state;
+    fake.config->pool.admin_reserved = 0;
+    fake.connects[1] = fake.connects[2] = REFUSED;
+    start();
+    read_from_replica(&told);
+    settle();
+    assert_non_null(flying_on(0, 0)); /* on the primary meanwhile */
+    answer(flying_on(0, 0), NULL);
+    settle();
+    fake.connects[1] = fake.connects[2] = ACCEPTED;
+    advance(60000000);
+    read_from_replica(&told);
+    settle();
+    assert_null(flying_on(0, 0));
+}
+
+static void a_write_is_not_sent_to_the_demoted_primary_again(void **state)
+{
+    static struct told first, second;
+    (void)state;
+    fake.config->request.max_retries = 1;
+    start();
+    run_query(&first, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    run_query(&second, "insert into t values (2)", PQR_TARGET_AUTO, 0);
+    settle();
+    assert_non_null(flying_on(0, 1));
+    answer(flying_on(0, 1), NULL); /* an idle connection */
+    settle();
+    fake.standby[0] = true;
+    answer(flying_on(0, 0), "25006");
+    assert_null(flying_on(0, 0));
+    settle();
+    fake.standby[0] = false; /* and primary again */
+    advance(3000000);
+    assert_non_null(flying_on(0, 0));
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(first.status, PQR_STATUS_OK);
+}
+
+static void an_error_after_a_lost_attempt_is_not_called_executed(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, PQR_IDEMPOTENT);
+    settle();
+    lose(flying_on(0, 0));
+    settle();
+    assert_non_null(flying_on(0, 0));
+    answer(flying_on(0, 0), "23505"); /* its own row, perhaps */
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_SQL_ERROR);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
+/* --- Transactions */
+
+static void commit_at_once(pqr_tx *tx, unsigned attempt, void *data)
+{
+    (void)attempt;
+    (void)data;
+    assert_int_equal(pqr_tx_commit(tx), 0);
+}
+
+static struct pqr__conn *begin(pqr_tx_body body, struct told *told)
+{
+    *told = (struct told){0};
+    assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, body, on_reply, told), 0);
+    settle();
+    struct pqr__conn *conn = flying_on(0, 0);
+    assert_non_null(conn);
+    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    settle();
+    return conn;
+}
+
+static void warnings_of_commit_are_told(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(commit_at_once, &told);
+    pqr_notice notice = {.sqlstate = "01000", .severity = "WARNING", .text = "not replicated"};
+    events.notice(conn->context, conn->flight, &notice);
+    answer_in(conn, NULL, "COMMIT", PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_OK);
+    assert_int_equal(told.notices, 1);
+}
+
+static void commit_answered_with_rollback_is_not_ok(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(commit_at_once, &told);
+    answer_in(conn, NULL, "ROLLBACK", PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_not_equal(told.status, PQR_STATUS_OK);
+}
+
+static struct told in_savepoint;
+
+static void fail_then_commit(pqr_tx *tx, unsigned attempt, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)attempt;
+    (void)data;
+    query.sql = "insert into t values (1)";
+    in_savepoint = (struct told){0};
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &in_savepoint), 0);
+    assert_int_equal(pqr_tx_commit(tx), 0);
+}
+
+/* The first error was mended with a savepoint; only COMMIT's own error tells what became of COMMIT. */
+static void a_commit_that_fails_without_sqlstate_is_unknown(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(fail_then_commit, &told);
+    answer_in(conn, "23505", NULL, PQR__TX_OPEN);
+    settle();
+    assert_int_equal(in_savepoint.status, PQR_STATUS_SQL_ERROR);
+    answer_in(conn, "", NULL, PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
+static void a_conflict_at_commit_runs_the_body_again(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(fail_then_commit, &told);
+    answer_in(conn, "23505", NULL, PQR__TX_OPEN);
+    settle();
+    answer_in(conn, "40001", NULL, PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.times, 0);
+    assert_non_null(flying_on(0, 0)); /* BEGIN */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(replica_only_never_reaches_the_primary),
+        TEST(a_request_that_avoids_a_server_holds_nobody_up),
+        TEST(the_reserve_is_not_shrunk_away),
+        TEST(a_pool_that_breaks_at_once_is_not_stormed),
+        TEST(a_server_that_drops_the_probe_is_not_stormed),
+        TEST(a_lost_probe_is_opened_again_at_once),
+        TEST(a_read_goes_back_to_the_replica_it_avoids_when_there_is_no_other),
+        TEST(ready_needs_no_minimum),
+        TEST(a_replica_that_refused_once_comes_back),
+        TEST(a_write_is_not_sent_to_the_demoted_primary_again),
+        TEST(an_error_after_a_lost_attempt_is_not_called_executed),
+        TEST(warnings_of_commit_are_told),
+        TEST(commit_answered_with_rollback_is_not_ok),
+        TEST(a_commit_that_fails_without_sqlstate_is_unknown),
+        TEST(a_conflict_at_commit_runs_the_body_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
