@@ -238,8 +238,8 @@ typedef struct pqr_request_id {
 typedef void (*pqr_reply_cb)(pqr_reply *reply, void *data);
 
 /* Runs one statement (several, separated by semicolons, when it has no parameters: they then run as one
-   transaction, where the strictest of them may). out may be NULL. Everything that goes wrong later, a full queue and a missing
-   server included, is told by the reply. PQR_EINVAL (neither or both of sql and statement, a count or pointer that
+   transaction, where the strictest of them may). out may be NULL. Everything that goes wrong later, a full queue and
+   a missing server included, is told by the reply. PQR_EINVAL (neither or both of sql and statement, a count or pointer that
    cannot be, an unknown flag or target), PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);

@@ -127,7 +127,7 @@ static void reset(struct pqr_reply *request)
     request->tx = NULL;
     request->server = UINT32_MAX;
     request->route = PQR_ROLE_UNKNOWN;
-    request->attempts = 0;
+    request->attempts = request->unsent = 0;
     request->uncertain = false;
     request->sent_us = request->settled_us = 0;
     request->n_notices = 0;

@@ -63,8 +63,9 @@ struct pqr_reply {
     struct pg_result *result;
     uint32_t server; /* where it was sent last; UINT32_MAX: nowhere */
     pqr_role route;
-    uint32_t attempts;
-    bool uncertain; /* an earlier attempt was lost, and may have taken effect */
+    uint32_t attempts; /* that were sent, or may have been */
+    uint32_t unsent;   /* given to a connection that was gone: the server knows nothing of them */
+    bool uncertain;    /* an earlier attempt was lost, and may have taken effect */
     uint64_t accepted_us, sent_us, settled_us;
     pqr_notice *notices; /* PQR__NOTICES_KEPT of them, once there is one; NULL: none, or no memory for them */
     int n_notices;

@@ -6,6 +6,10 @@
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
+/* A server that restarts leaves dead connections behind, each of which may be met once. Something that never gets
+   through (libpq has no memory for it) has to come to an end, though. */
+enum { UNSENT_MAX = 1000 };
+
 static void take_slot(struct pqr_reply *request, struct pqr__slot *slot)
 {
     struct pqr__backend *backend = slot->backend;
@@ -120,7 +124,14 @@ static void settle_request(
     struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
 {
     pqr_router *router = request->router;
+    bool unsent = settled->lost && !settled->sent;
+    if (unsent && request->unsent < UNSENT_MAX) {
+        request->unsent++;
+        request->attempts--;
+    }
     struct pqr__facts facts = pqr__run_facts(request, settled);
+    if (unsent && request->unsent < UNSENT_MAX)
+        facts.attempts = 0; /* it may be given to another one, however often that fails */
     struct pqr__decision decision = pqr__settle(&facts);
     request->slot = NULL;
     if (facts.cut_off)

@@ -209,7 +209,7 @@ static void deadlock_runs_the_body_again(void **state)
     app_tx(&app, &two);
     assert_ok(app_wait(one.done));
     assert_ok(app_wait(two.done));
-    assert_int_equal(one.bodies + two.bodies, 3);
+    assert_true(one.bodies + two.bodies >= 3); /* a fast second attempt may meet the same deadlock again */
     assert_int_equal(counter(1), 2);
     assert_int_equal(counter(2), 2);
     app_close(&app);

@@ -172,15 +172,20 @@ static void answer(struct pqr__conn *conn, const char *sqlstate)
     answer_in(conn, sqlstate, "SELECT 1", PQR__TX_IDLE);
 }
 
-static void lose(struct pqr__conn *conn)
+static void lose_after(struct pqr__conn *conn, bool sent)
 {
     struct pqr__flight *flight = conn->flight;
-    struct pqr__settled facts = {.lost = true, .sent = true, .tx = PQR__TX_UNKNOWN, .message = "lost"};
+    struct pqr__settled facts = {.lost = true, .sent = sent, .tx = PQR__TX_UNKNOWN, .message = "lost"};
     conn->flight = NULL;
     conn->phase = GONE;
     if (flight)
         events.settled(conn->context, flight, &facts);
     events.closed(conn->context);
+}
+
+static void lose(struct pqr__conn *conn)
+{
+    lose_after(conn, true);
 }
 
 static void answer_identity(struct pqr__conn *conn)
@@ -310,6 +315,13 @@ static struct pqr__conn *flying_on(uint32_t server, unsigned skip)
     return NULL;
 }
 
+/* Room for further connections. */
+static void forget_gone(void)
+{
+    while (fake.n_conns > 0 && fake.conns[fake.n_conns - 1].phase == GONE)
+        fake.n_conns--;
+}
+
 static unsigned count_open(uint32_t server)
 {
     unsigned n = 0;
@@ -327,6 +339,7 @@ struct told {
     uint32_t server;
     char sqlstate[6];
     int notices;
+    unsigned attempts;
 };
 
 static void on_reply(pqr_reply *reply, void *data)
@@ -336,6 +349,7 @@ static void on_reply(pqr_reply *reply, void *data)
     told->status = pqr_reply_status(reply);
     told->outcome = pqr_reply_outcome(reply);
     told->server = reply->server;
+    told->attempts = pqr_reply_attempts(reply);
     told->notices = pqr_reply_notice_count(reply);
     memcpy(told->sqlstate, reply->sqlstate, sizeof(told->sqlstate));
 }
@@ -619,6 +633,44 @@ static void an_error_after_a_lost_attempt_is_not_called_executed(void **state)
     assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
 }
 
+/* A restart: one idle connection after the other turns out to be gone. */
+static void what_was_never_sent_waits_for_a_connection_that_lives(void **state)
+{
+    static struct told told;
+    (void)state;
+    fake.config->request.max_retries = 0;
+    start();
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        advance(50000);
+        assert_non_null(flying_on(0, 0));
+        lose_after(flying_on(0, 0), false);
+    }
+    advance(50000);
+    assert_int_equal(told.times, 0);
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_OK);
+    assert_int_equal(told.attempts, 1);
+}
+
+static void what_never_gets_through_comes_to_an_end(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    for (unsigned i = 0; i < 3000 && told.times == 0; i++) {
+        settle();
+        if (flying_on(0, 0))
+            lose_after(flying_on(0, 0), false);
+        settle();
+        forget_gone();
+    }
+    assert_int_equal(told.status, PQR_STATUS_UNAVAILABLE);
+    assert_int_equal(told.outcome, PQR_OUTCOME_NOT_EXECUTED);
+}
+
 /* --- Transactions */
 
 static void commit_at_once(pqr_tx *tx, unsigned attempt, void *data)
@@ -725,6 +777,8 @@ int main(void)
         TEST(a_replica_that_refused_once_comes_back),
         TEST(a_write_is_not_sent_to_the_demoted_primary_again),
         TEST(an_error_after_a_lost_attempt_is_not_called_executed),
+        TEST(what_was_never_sent_waits_for_a_connection_that_lives),
+        TEST(what_never_gets_through_comes_to_an_end),
         TEST(warnings_of_commit_are_told),
         TEST(commit_answered_with_rollback_is_not_ok),
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
