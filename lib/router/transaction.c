@@ -239,11 +239,10 @@ void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer)
 static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
 {
     enum pqr__cause cause = tx->request->cause;
-    if (settled->lost && tx->aborted)
+    if (settled->lost && (tx->aborted || !settled->sent))
         rolled_back(tx, true);
     else if (settled->lost)
-        finish(tx, pqr__cause_status(cause), settled->sent ? PQR_OUTCOME_UNKNOWN : PQR_OUTCOME_NOT_EXECUTED,
-            "the connection was lost during COMMIT");
+        finish(tx, pqr__cause_status(cause), PQR_OUTCOME_UNKNOWN, "the connection was lost during COMMIT");
     else if (tx->commit_unclear)
         finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
     else if (!tx->slot->own_failed && strcmp(tx->commit_tag, "COMMIT") == 0)

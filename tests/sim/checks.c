@@ -214,6 +214,8 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
     }
     if (!lost && conn->timeline > checks->highest_timeline)
         checks->highest_timeline = conn->timeline;
+    if (lost && !flight->sent && flight->items[0].own == PQR__OWN_COMMIT && conn->owner)
+        conn->owner->commit_sent = false;
     conn->aborted = !lost && tx == PQR__TX_FAILED;
     if (!lost && tx == PQR__TX_IDLE) {
         conn->began = false;

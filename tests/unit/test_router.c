@@ -761,6 +761,25 @@ static void a_conflict_at_commit_runs_the_body_again(void **state)
     assert_non_null(flying_on(0, 0)); /* BEGIN */
 }
 
+static void the_body_runs_again_when_commit_was_never_sent(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(commit_at_once, &told);
+    lose_after(conn, false);
+    settle();
+    assert_int_equal(told.times, 0);
+    conn = flying_on(0, 0);
+    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    settle();
+    lose(conn);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_LOST);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -783,6 +802,7 @@ int main(void)
         TEST(commit_answered_with_rollback_is_not_ok),
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
         TEST(a_conflict_at_commit_runs_the_body_again),
+        TEST(the_body_runs_again_when_commit_was_never_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
