@@ -199,6 +199,12 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     pqr__timer_clear(&request->deadline);
     request->state = PQR__REQUEST_FINISHED;
     request->slot = NULL;
+    if (request->attempts ==
+        0) { /* no server has seen it, though it may have been given to a dead connection */
+        request->server = UINT32_MAX;
+        request->route = PQR_ROLE_UNKNOWN;
+        request->sent_us = 0;
+    }
     request->status = status;
     /* What went wrong with the last attempt says nothing of an earlier one. */
     request->outcome = request->uncertain && status != PQR_STATUS_OK ? PQR_OUTCOME_UNKNOWN : outcome;

@@ -370,6 +370,8 @@ static void read_from_replica(struct told *told)
     run_query(told, "select 1", PQR_TARGET_AUTO, 0);
 }
 
+static bool closed;
+
 static void on_closed(void *data)
 {
     *(bool *)data = true;
@@ -402,6 +404,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&fake, 0, sizeof(fake));
+    closed = false;
     fake.standby[1] = fake.standby[2] = true;
     make_config();
     return 0;
@@ -409,9 +412,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    bool closed = false;
     (void)state;
-    pqr_router_close(fake.router, 0, on_closed, &closed);
+    if (!fake.gone)
+        pqr_router_close(fake.router, 0, on_closed, &closed);
     for (unsigned i = 0; i < 100 && !fake.gone; i++)
         advance(1000000);
     pqr_config_free(fake.config);
@@ -654,6 +657,27 @@ static void what_was_never_sent_waits_for_a_connection_that_lives(void **state)
     assert_int_equal(told.attempts, 1);
 }
 
+static void what_was_never_sent_names_no_server(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    fake.connects[0] = HANGING;
+    while (flying_on(0, 0)) {
+        lose_after(flying_on(0, 0), false);
+        settle();
+    }
+    pqr_router_close(fake.router, 0, on_closed, &closed);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_CLOSED);
+    assert_int_equal(told.outcome, PQR_OUTCOME_NOT_EXECUTED);
+    assert_int_equal(told.attempts, 0);
+    assert_int_equal(told.server, UINT32_MAX);
+}
+
 static void what_never_gets_through_comes_to_an_end(void **state)
 {
     static struct told told;
@@ -797,6 +821,7 @@ int main(void)
         TEST(a_write_is_not_sent_to_the_demoted_primary_again),
         TEST(an_error_after_a_lost_attempt_is_not_called_executed),
         TEST(what_was_never_sent_waits_for_a_connection_that_lives),
+        TEST(what_was_never_sent_names_no_server),
         TEST(what_never_gets_through_comes_to_an_end),
         TEST(warnings_of_commit_are_told),
         TEST(commit_answered_with_rollback_is_not_ok),
