@@ -198,9 +198,15 @@ void pqr__run_cancel(struct pqr__slot *slot)
 
 void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
 {
+    const struct pqr__transport_ops *ops = slot->backend->router->ops;
+    bool again = !safe && !slot->doomed && slot->request && slot->state == PQR__SLOT_CANCELLING;
     slot->cancel_pending = false;
     slot->doomed |= !safe;
-    if (slot->tx)
+    if (again && ops->cancel(slot->conn) == 0) /* the probe failed us: by the cancel protocol then */
+        slot->cancel_pending = true;
+    else if (slot->tx && slot->doomed) /* a cancel that is astray must not hit its next statement */
+        pqr__slot_close(slot);
+    else if (slot->tx)
         pqr__tx_advance(slot->tx);
     else if (!slot->request)
         pqr__slot_release(slot);
