@@ -8,8 +8,8 @@
 /* The last word of one server. */
 struct pqr__observation {
     uint64_t system_identifier; /* 0: it does not tell, which agrees only with others that do not either */
-    uint32_t timeline;          /* 0: not known */
     uint64_t instance;          /* of the running server, so that two names of one are known; 0: not known */
+    uint32_t timeline;          /* 0: not known */
     bool in_recovery;           /* a standby */
     bool probed;                /* it answered once, or a probe of it failed or timed out */
     bool answering;             /* the last probe was; what follows is from the last that was */
