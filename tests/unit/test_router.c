@@ -176,6 +176,8 @@ static void answer(struct pqr__conn *conn, const char *sqlstate)
 
 static void lose_after(struct pqr__conn *conn, bool sent)
 {
+    if (!conn)
+        abort();
     struct pqr__flight *flight = conn->flight;
     struct pqr__settled facts = {.lost = true, .sent = sent, .tx = PQR__TX_UNKNOWN, .message = "lost"};
     conn->flight = NULL;
