@@ -400,7 +400,8 @@ typedef struct pqr_verdict {
         .struct_size = sizeof(pqr_verdict) \
     }
 
-/* Where PQR_TARGET_AUTO would send this text, and why. Any bytes are fine. Any thread. PQR_EINVAL. */
+/* Where PQR_TARGET_AUTO would send this text, and why, by the text alone: a router knows the database's own
+   functions, types and relations too. Any bytes are fine. Any thread. PQR_EINVAL. */
 PQR_EXPORT int pqr_classify(pqr_verdict *out, const char *sql, size_t length);
 
 /* "primary", "replica", "session". Static string, any thread. */
@@ -456,6 +457,9 @@ typedef struct pqr_router_totals {
     pqr_latency latency;                     /* from accepted to answered */
     pqr_latency queued;                      /* of that, waiting */
     size_t n_pools;
+    uint64_t catalog_entries; /* names known of the database's own functions, operators, types, relations */
+    uint64_t catalog_bytes;   /* the memory they take */
+    uint64_t catalog_loads;   /* times that it was read completely */
 } pqr_router_totals;
 
 typedef struct pqr_stats pqr_stats;

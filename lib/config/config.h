@@ -70,6 +70,11 @@ struct pqr_config {
         uint64_t idle_timeout_us; /* 5 s */
         uint32_t max_attempts;    /* 3 */
     } transaction;
+    struct {
+        bool load;           /* true */
+        uint64_t refresh_us; /* 5 min; 0: only when definitions change */
+        uint64_t max_bytes;  /* 32 MiB */
+    } catalog;
     uint64_t system_identifier; /* pinned; 0: the first agreement */
     char *note;                 /* what was dropped or changed, for the log, in one line; NULL: nothing */
 };

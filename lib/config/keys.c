@@ -10,6 +10,7 @@
 #define D   (24 * H)
 #define KB  (UINT64_C(1) << 10)
 #define MB  (UINT64_C(1) << 20)
+#define GB  (UINT64_C(1) << 30)
 #define TB  (UINT64_C(1) << 40)
 
 static const char *const balances[] = {
@@ -82,6 +83,12 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         RANGE(MS, D), AT(config.transaction.idle_timeout_us)},
     [PQR__KEY_TRANSACTION_MAX_ATTEMPTS] = {"transaction.max_attempts", NUMBER, .initial = "3", RANGE(1, 100),
         AT(config.transaction.max_attempts)},
+    [PQR__KEY_CATALOG_LOAD] = {"catalog.load", .type = PQR__KEY_BOOL, .initial = "true",
+        AT(config.catalog.load)},
+    [PQR__KEY_CATALOG_REFRESH] = {"catalog.refresh", DURATION, .none = true, .initial = "5min",
+        RANGE(S, 30 * D), AT(config.catalog.refresh_us)},
+    [PQR__KEY_CATALOG_MAX_SIZE] = {"catalog.max_size", SIZE, .initial = "32MB", RANGE(64 * KB, 4 * GB - 1),
+        AT(config.catalog.max_bytes)},
 };
 
 #undef AT

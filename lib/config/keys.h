@@ -8,6 +8,7 @@
 
 enum pqr__key_type {
     PQR__KEY_NUMBER,   /* uint32_t */
+    PQR__KEY_BOOL,     /* bool */
     PQR__KEY_DURATION, /* uint64_t, microseconds */
     PQR__KEY_SIZE,     /* uint64_t, bytes */
     PQR__KEY_WORD,     /* an enum: the position in words */

@@ -269,6 +269,20 @@ static void read_sql(
         store_text(reading, key, pqr__text_take(&joined));
 }
 
+static void store_bool(struct pqr__reading *reading, const struct pqr__key *key, bool value)
+{
+    memcpy(reading->base + key->offset, &value, sizeof(value));
+}
+
+static void read_bool(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
+{
+    if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
+        store_bool(reading, key, config_setting_get_bool(setting) != 0);
+    else
+        pqr__value_wrong_type(reading, key, setting, "true or false, without quotes");
+}
+
 void pqr__value_read(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
 {
@@ -276,6 +290,9 @@ void pqr__value_read(
     switch (key->type) {
     case PQR__KEY_NUMBER:
         read_number(reading, key, setting);
+        break;
+    case PQR__KEY_BOOL:
+        read_bool(reading, key, setting);
         break;
     case PQR__KEY_DURATION:
     case PQR__KEY_SIZE:
@@ -308,6 +325,8 @@ void pqr__value_default(struct pqr__reading *reading, const struct pqr__key *key
         store_quantity(reading, key, 0, key->initial);
     } else if (key->type == PQR__KEY_WORD) {
         store_word(reading, key, key->initial);
+    } else if (key->type == PQR__KEY_BOOL) {
+        store_bool(reading, key, strcmp(key->initial, "true") == 0);
     } else {
         for (const char *at = key->initial; *at; at++)
             number = number * 10 + (uint32_t)(*at - '0');

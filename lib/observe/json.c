@@ -78,6 +78,9 @@ static void totals_json(struct pqr__text *text, const pqr_router_totals *totals)
     latency(text, "latency", &totals->latency);
     latency(text, "queued", &totals->queued);
     NUMBER(n_pools);
+    NUMBER(catalog_entries);
+    NUMBER(catalog_bytes);
+    NUMBER(catalog_loads);
 #undef NUMBER
 }
 

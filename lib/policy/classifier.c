@@ -156,6 +156,11 @@ static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, cons
         if (ends_text(scan) || pqr__sql_seen(scan, 0)->token.kind == PQR__TOKEN_SEMICOLON)
             continue;
         pqr__sql_statement(scan);
+        if (scan->catalog != NULL && scan->catalog->spoiled && scan->finding.route == PQR_CLASS_REPLICA &&
+            scan->leading != PQR__KW_SHOW)
+            pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_WRITE, PQR__REASON_OPERATOR_VOLATILE,
+                &(struct pqr__seen){0});
+        out->defines |= pqr__sql_defines(scan);
         if (count == 0 || strictness(scan->finding.route) > strictness(out->route))
             adopt(out, &scan->finding, sql);
         if (count == 0 || severity(scan->finding.effect) > severity(out->effect))
@@ -190,6 +195,7 @@ void pqr__classify(
         refuse(out, PQR__REASON_NOT_RECOGNISED);
         return;
     }
+    scan.catalog = dialect->catalog;
     scan.position = 0;
     scan.depth = 0; /* a text may begin with a parenthesis that closes nothing */
     scan.frames[0].kind = PQR__FRAME_GROUP;

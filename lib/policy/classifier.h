@@ -3,16 +3,21 @@
    decides, each of route and effect. Text without a statement is primary and a read. COPY ... TO STDOUT of what is
    harmless is replica and a copy.
 
-   What text can't say is not looked for here: a table's name may be a view over a volatile function, t.f may call
-   a function f, and a user's function or operator may have a built-in one's name. */
+   What text can't say comes from the catalog: a table's name may be a view over a volatile function, t.f may call
+   a function f, and a user's function or operator may have a built-in one's name. Without a catalog none of that is
+   seen, and unknown functions, types and operators mean primary. Nothing in it makes a statement harmless that its
+   text calls a write. */
 #ifndef PQR_POLICY_CLASSIFIER_H
 #define PQR_POLICY_CLASSIFIER_H
 
 #include "pqrouter.h"
 
+struct pqr__catalog;
+
 struct pqr__dialect {
     bool standard_conforming_strings;
     bool ascii_safe; /* false: the client encoding is not (SJIS, BIG5, GBK ...): all text is primary */
+    const struct pqr__catalog *catalog; /* of the database's own names; NULL: built-in facts only */
 };
 
 /* What settling and transactions have to know. */
@@ -33,6 +38,7 @@ struct pqr__verdict {
     enum pqr__effect effect; /* of the strictest statement */
     enum pqr__hint hint;
     uint16_t reason;      /* the classifier's own enum */
+    bool defines;         /* what the catalog knows may be another thing after it */
     bool several;         /* more than one statement that is not empty */
     uint32_t word_offset; /* the word of the text that decided, for the reason; length 0: none */
     uint32_t word_length;

@@ -16,11 +16,40 @@ static bool is_name(const struct pqr__seen *seen)
            seen->token.kind == PQR__TOKEN_UNICODE;
 }
 
+static bool is_users_schema(const struct pqr__seen *schema)
+{
+    return schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG;
+}
+
+/* schema. stands before the current token. */
+static bool is_in_users_schema(const struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 1)->token.kind == PQR__TOKEN_DOT && is_users_schema(pqr__sql_seen(scan, 2));
+}
+
+/* By the catalog: true when it decided. A name that it does not have may be a schema. */
+static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    bool builtin = seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0;
+    if (scan->catalog == NULL || seen->category == PQR__CATEGORY_RESERVED)
+        return false;
+    if (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, seen))
+        return true;
+    if (pqr__sql_known(scan, PQR__CATALOG_TYPE, seen) == PQR__CATALOG_HARMLESS)
+        scan->type = PQR__TYPE_DONE;
+    else if (is_name(seen) && seen->token.kind != PQR__TOKEN_UNICODE &&
+             (!builtin || is_in_users_schema(scan)))
+        scan->type = PQR__TYPE_SCHEMA;
+    return scan->type != PQR__TYPE_NONE;
+}
+
 /* A type is expected at the current token. */
 static void type_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
     scan->type = PQR__TYPE_NONE;
+    if (users_type(scan, seen))
+        return;
     if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&
         pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_DOT)
         scan->type = PQR__TYPE_SCHEMA;
@@ -272,6 +301,10 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
     if (schema->word != NULL && schema->word->keyword == PQR__KW_PG_CATALOG &&
         more->token.kind != PQR__TOKEN_DOT && more->keyword != PQR__KW_TABLESAMPLE)
         return call(scan, name);
+    bool users = is_users_schema(schema) && more->keyword != PQR__KW_TABLESAMPLE;
+    if (users && (pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name) ||
+                     pqr__sql_known(scan, PQR__CATALOG_FUNCTION, name) == PQR__CATALOG_HARMLESS))
+        return PQR__FRAME_CALL;
     struct pqr__seen whole = *name;
     whole.token.at = schema->token.at;
     whole.token.length += (uint32_t)(name->token.at - schema->token.at);

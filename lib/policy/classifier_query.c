@@ -33,9 +33,14 @@ void pqr__sql_schema(struct pqr__sql *scan)
 void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool known_only)
 {
     unsigned function = name->word == NULL ? PQR__FUNCTION_UNKNOWN : name->word->function;
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name); /* a user's overload */
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_TYPE, name);     /* a cast written as a call */
     if (function == PQR__FUNCTION_UNKNOWN && name->word != NULL && (name->word->flags & PQR__WORD_TYPE) != 0)
         return; /* a conversion written as a call */
     if (function == PQR__FUNCTION_HARMLESS || (function == PQR__FUNCTION_UNKNOWN && known_only))
+        return;
+    if (function == PQR__FUNCTION_UNKNOWN &&
+        pqr__sql_known(scan, PQR__CATALOG_FUNCTION, name) == PQR__CATALOG_HARMLESS)
         return;
     if (function == PQR__FUNCTION_SESSION)
         pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_SESSION, name);
@@ -191,6 +196,15 @@ static void take_as_name(struct pqr__sql *scan)
     seen->ends = true;
 }
 
+/* Any name may be a relation's; after a dot it may call a function, as t.f does where t has no column f. */
+static void by_catalog(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (seen->category != PQR__CATEGORY_RESERVED || before->token.kind == PQR__TOKEN_DOT)
+        (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
+    if (seen->word == NULL && before->token.kind == PQR__TOKEN_DOT)
+        pqr__sql_function(scan, seen, true);
+}
+
 static void name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
@@ -198,6 +212,8 @@ static void name(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, seen);
         return;
     }
+    if (scan->catalog != NULL)
+        by_catalog(scan, seen, before);
     if (seen->word == NULL) {
         if (may_be_pg(&seen->token) &&
             (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_")))
@@ -282,6 +298,10 @@ static void string(struct pqr__sql *scan)
     }
     if (last->token.kind != PQR__TOKEN_WORD && last->token.kind != PQR__TOKEN_QUOTED)
         return;
+    if (last->category != PQR__CATEGORY_RESERVED && last->category != PQR__CATEGORY_COLUMN &&
+        (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, last) ||
+            pqr__sql_known(scan, PQR__CATALOG_TYPE, last) == PQR__CATALOG_HARMLESS))
+        return;
     if (before->token.kind == PQR__TOKEN_DOT) {
         const struct pqr__seen *schema = pqr__sql_seen(scan, 3);
         if (!is_type(last) || schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG ||
@@ -300,7 +320,10 @@ static void string(struct pqr__sql *scan)
 static void operator_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    if (!pqr__operator_is_builtin(seen->token.at, seen->token.length))
+    if (pqr__sql_suspect(scan, PQR__CATALOG_OPERATOR, seen))
+        return;
+    if (!pqr__operator_is_builtin(seen->token.at, seen->token.length) &&
+        pqr__sql_known(scan, PQR__CATALOG_OPERATOR, seen) != PQR__CATALOG_HARMLESS)
         pqr__sql_doubt(scan, PQR__REASON_OPERATOR, seen);
 }
 

@@ -3,6 +3,7 @@
 #define PQR_POLICY_CLASSIFIER_SQL_H
 
 #include "policy/builtins.h"
+#include "policy/catalog.h"
 #include "policy/classifier.h"
 #include "policy/lexer.h"
 
@@ -26,6 +27,9 @@ enum pqr__reason {
     PQR__REASON_DEEP,
     PQR__REASON_LONG,
     PQR__REASON_ENCODING,
+    PQR__REASON_RELATION, /* these by the catalog */
+    PQR__REASON_TYPE_VOLATILE,
+    PQR__REASON_OPERATOR_VOLATILE,
 };
 
 /* Why a parenthesis was opened. */
@@ -83,6 +87,7 @@ struct pqr__finding {
 
 struct pqr__sql {
     struct pqr__lexer lexer;
+    const struct pqr__catalog *catalog; /* NULL: none */
     struct pqr__seen ring[8];
     unsigned position;           /* of the current token in ring */
     struct pqr__finding finding; /* of the current statement */
@@ -120,6 +125,9 @@ void pqr__sql_doubt(struct pqr__sql *scan, unsigned reason, const struct pqr__se
 /* Reads one statement to its semicolon or the end; scan->finding has the answer. */
 void pqr__sql_statement(struct pqr__sql *scan);
 
+/* The statement read last may change what the catalog is about. */
+bool pqr__sql_defines(const struct pqr__sql *scan);
+
 /* Query rules on the current token. */
 void pqr__sql_query(struct pqr__sql *scan);
 /* Of those: temporary schemas, functions (called, or named as an attribute), parentheses, type names. */
@@ -129,6 +137,11 @@ void pqr__sql_open(struct pqr__sql *scan);
 void pqr__sql_close(struct pqr__sql *scan);
 /* True when the token was part of a type's name or of an alias's columns, and is dealt with. */
 bool pqr__sql_type(struct pqr__sql *scan);
+/* What the catalog says of the name at a token; ABSENT without one. A name that can't be told is HARMFUL. */
+enum pqr__catalog_answer pqr__sql_known(
+    const struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);
+/* True when the catalog calls the name harmful: the doubt was raised. */
+bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);
 bool pqr__sql_is_varying(const struct pqr__seen *before);
 
 #endif

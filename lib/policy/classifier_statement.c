@@ -224,6 +224,7 @@ static void copy_source(struct pqr__sql *scan, bool query)
     }
     if (seen->word != NULL && (seen->word->flags & PQR__WORD_SERVER) != 0)
         pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
     outside_token(scan);
 }
 
@@ -337,6 +338,24 @@ static void reset(struct pqr__sql *scan)
     struct pqr__seen first = *pqr__sql_seen(scan, 0);
     memset(scan->ring, 0, sizeof(scan->ring));
     scan->ring[scan->position & 7] = first;
+}
+
+/* Not what it defines in pg_temp, and not what a CALL or a volatile function may do. */
+bool pqr__sql_defines(const struct pqr__sql *scan)
+{
+    if (scan->finding.route == PQR_CLASS_SESSION)
+        return false;
+    switch ((int)scan->leading) {
+    case PQR__KW_CREATE:
+    case PQR__KW_ALTER:
+    case PQR__KW_DROP:
+    case PQR__KW_REFRESH:
+    case PQR__KW_IMPORT:
+    case PQR__KW_DO:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void read_rest(struct pqr__sql *scan, enum rest rest)

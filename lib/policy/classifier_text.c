@@ -39,6 +39,10 @@ static const struct {
     [PQR__REASON_DEEP] = {NULL, "nested too deeply", false},
     [PQR__REASON_LONG] = {NULL, "too long", false},
     [PQR__REASON_ENCODING] = {NULL, "client encoding is not safe to read", false},
+    [PQR__REASON_RELATION] = {"relation %s: a volatile view, sequence, foreign or unlogged table",
+        "relation that a replica can't be trusted with", false},
+    [PQR__REASON_TYPE_VOLATILE] = {"type %s: volatile functions", "type with volatile functions", false},
+    [PQR__REASON_OPERATOR_VOLATILE] = {"volatile operator %s", "volatile operator", false},
 };
 
 static void copy_word(char *out, size_t size, const char *word, size_t length, bool capitals)

@@ -26,7 +26,7 @@ uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane)
     uint32_t count = 0;
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         count += queue->lanes[role][lane].count;
-    return count;
+    return count - queue->exempt[lane];
 }
 
 uint32_t pqr__queue_count(const struct pqr__queue *queue)
@@ -34,15 +34,26 @@ uint32_t pqr__queue_count(const struct pqr__queue *queue)
     return pqr__queue_lane_count(queue, PQR__LANE_ADMIN) + pqr__queue_lane_count(queue, PQR__LANE_NORMAL);
 }
 
+static bool fits(const struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+{
+    return pqr__queue_lane_count(queue, entry->lane) < queue->max_entries &&
+           entry->bytes <= queue->max_bytes && queue->bytes[entry->lane] <= queue->max_bytes - entry->bytes;
+}
+
+static void count_in(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+{
+    queue->bytes[entry->lane] += entry->bytes;
+    queue->exempt[entry->lane] += entry->exempt;
+}
+
 bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
-    uint64_t *bytes = &queue->bytes[entry->lane];
-    if (pqr__queue_lane_count(queue, entry->lane) >= queue->max_entries || entry->bytes > queue->max_bytes ||
-        *bytes > queue->max_bytes - entry->bytes)
+    assert(!entry->exempt || entry->bytes == 0);
+    if (!entry->exempt && !fits(queue, entry))
         return false;
     entry->sequence = ++queue->last_sequence;
     pqr__list_push_back(list_of(queue, entry), &entry->link);
-    *bytes += entry->bytes;
+    count_in(queue, entry);
     return true;
 }
 
@@ -55,13 +66,14 @@ void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     while (where != &list->head && entry_of(where)->sequence < entry->sequence)
         where = where->next;
     pqr__list_insert_before(list, where, &entry->link);
-    queue->bytes[entry->lane] += entry->bytes;
+    count_in(queue, entry);
 }
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
     pqr__list_remove(list_of(queue, entry), &entry->link);
     queue->bytes[entry->lane] -= entry->bytes;
+    queue->exempt[entry->lane] -= entry->exempt;
 }
 
 static struct pqr__queue_entry *first_for(const struct pqr__list *list, uint32_t server)

@@ -30,19 +30,21 @@ struct pqr__queue_entry {
     uint64_t bytes;
     uint8_t role; /* enum pqr__queue_role */
     uint8_t lane; /* enum pqr__lane */
+    bool exempt;  /* the router's own: takes no place from anybody; bytes is 0 */
 };
 
 struct pqr__queue {
     struct pqr__list lanes[PQR__QUEUE_ROLES][PQR__LANES];
     uint64_t last_sequence;
     uint64_t bytes[PQR__LANES];
-    uint32_t max_entries; /* of a lane, as max_bytes */
+    uint32_t exempt[PQR__LANES]; /* of the entries */
+    uint32_t max_entries;        /* of a lane, as max_bytes */
     uint64_t max_bytes;
 };
 
 void pqr__queue_init(struct pqr__queue *queue, uint32_t max_entries, uint64_t max_bytes);
 
-/* At the end of its lane; false: its lane is full. */
+/* At the end of its lane; false: its lane is full, which it never is for an exempt entry. */
 bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 
 /* Back to where it was by its sequence; it was accepted, so bounds do not refuse it. */
@@ -57,8 +59,9 @@ struct pqr__queue_entry *pqr__queue_take(
 
 /* Entries waiting in one lane, over the roles of the mask. */
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane);
+/* All, but for exempt ones. */
 uint32_t pqr__queue_count(const struct pqr__queue *queue);
-/* Entries of one lane, over all roles. */
+/* The same of one lane, over all roles. */
 uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane);
 
 /* An entry of any role and lane, NULL when empty: for closing. */

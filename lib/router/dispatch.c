@@ -116,7 +116,7 @@ void pqr__dispatch_give_up(pqr_router *router)
 static void classify_again(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    if (request->tx)
+    if (request->tx || pqr__request_is_own(request))
         return;
     pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
     pqr__queue_remove(&router->queue, &request->entry);
@@ -133,22 +133,25 @@ static void classify_lane(struct pqr__list *lane)
     }
 }
 
-void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info)
+void pqr__dispatch_reclassify(pqr_router *router)
 {
-    struct pqr__dialect dialect = {info->standard_conforming_strings, info->encoding_ascii_safe};
-    if (router->dialect_known &&
-        dialect.standard_conforming_strings != router->dialect.standard_conforming_strings)
-        dialect.ascii_safe = false; /* servers disagree: no text is to be trusted */
-    dialect.ascii_safe &= router->dialect.ascii_safe;
-    bool news = memcmp(&dialect, &router->dialect, sizeof(dialect)) != 0;
-    router->dialect = dialect;
-    router->dialect_known = true;
-    if (!news)
-        return;
     pqr__memo_clear(&router->memo);
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
             classify_lane(&router->queue.lanes[role][lane]);
+}
+
+void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info)
+{
+    struct pqr__dialect was = router->dialect, *dialect = &router->dialect;
+    dialect->standard_conforming_strings = info->standard_conforming_strings;
+    dialect->ascii_safe &= info->encoding_ascii_safe;
+    if (router->dialect_known && dialect->standard_conforming_strings != was.standard_conforming_strings)
+        dialect->ascii_safe = false; /* servers disagree: no text is to be trusted */
+    router->dialect_known = true;
+    if (dialect->standard_conforming_strings != was.standard_conforming_strings ||
+        dialect->ascii_safe != was.ascii_safe)
+        pqr__dispatch_reclassify(router);
 }
 
 void pqr__dispatch(struct pqr_reply *request)
@@ -161,10 +164,8 @@ void pqr__dispatch(struct pqr_reply *request)
         pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
         return;
     }
-    if (request->entry.role == PQR__QUEUE_PRIMARY)
-        router->routed_primary++;
-    else
-        router->routed_replica++;
+    if (!pqr__request_is_own(request))
+        ++*(request->entry.role == PQR__QUEUE_PRIMARY ? &router->routed_primary : &router->routed_replica);
     struct pqr__slot *slot = router->in_log || others_first(request) ? NULL : choose(request);
     if (slot)
         pqr__run(request, slot);

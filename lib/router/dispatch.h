@@ -16,6 +16,8 @@ void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid)
 
 /* Answers all that waits: no server will let us in (pqr__backends_hopeless). */
 void pqr__dispatch_give_up(pqr_router *router);
+/* A text may mean something else now: forgets all verdicts, classifies anew what waits. */
+void pqr__dispatch_reclassify(pqr_router *router);
 /* How the servers read text, learned from a new connection: what waits is classified anew when that is news. */
 void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info);
 

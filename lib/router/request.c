@@ -139,7 +139,9 @@ static void reset(struct pqr_reply *request)
 static void classify(struct pqr_reply *request, const pqr_query *query)
 {
     pqr_router *router = request->router;
-    if (query->statement) {
+    if (request->item.own != PQR__OWN_NONE) { /* may be repeated anywhere */
+        request->verdict = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY, .effect = PQR__EFFECT_READ};
+    } else if (query->statement) {
         request->statement = pqr__statement_ref(query->statement);
         pqr__statement_classify(query->statement, &request->verdict, &router->memo, &router->dialect);
     } else {
@@ -148,7 +150,8 @@ static void classify(struct pqr_reply *request, const pqr_query *query)
     }
 }
 
-struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
+struct pqr_reply *pqr__request_new(
+    pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
     struct pqr_reply *request = store_get(router);
     if (!request)
@@ -166,7 +169,12 @@ struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, p
     request->cb = cb;
     request->data = data;
     request->accepted_us = pqr__router_now(router);
-    router->accepted++;
+    request->item.own = own;
+    request->entry.exempt = pqr__request_is_own(request);
+    if (request->entry.exempt)
+        request->entry.bytes = 0;
+    else
+        router->accepted++;
     classify(request, query);
     return request;
 }
@@ -219,6 +227,8 @@ static void count_answer(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
     uint64_t until_sent = request->sent_us ? request->sent_us : request->settled_us;
+    if (pqr__request_is_own(request))
+        return;
     router->answered++;
     router->by_status[request->status]++;
     router->by_outcome[request->outcome]++;
@@ -349,7 +359,7 @@ int pqr_query_run(
         return PQR_EINVAL;
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    struct pqr_reply *request = pqr__request_new(router, &checked, cb, data);
+    struct pqr_reply *request = pqr__request_new(router, &checked, PQR__OWN_NONE, cb, data);
     if (!request)
         return PQR_ENOMEM;
     if (out)

@@ -86,8 +86,14 @@ int pqr__query_check(pqr_query *out, const pqr_query *query);
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);
 
 /* --- request.c --- */
-/* A request with its inputs copied, or NULL: no memory. query was checked. */
-struct pqr_reply *pqr__request_new(pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
+/* A request with its inputs copied, or NULL: no memory. query was checked. own: PQR__OWN_NONE, BEGIN or CATALOG. */
+struct pqr_reply *pqr__request_new(
+    pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data);
+/* One that the application did not ask for: it is in no statistics. */
+static inline bool pqr__request_is_own(const struct pqr_reply *request)
+{
+    return request->item.own == PQR__OWN_CATALOG;
+}
 /* The active request of an id, or NULL. */
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
 

@@ -138,6 +138,7 @@ void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, vo
         router->close_cb = cb;
         router->close_data = data;
         router->drain_at_us = UINT64_MAX;
+        pqr__catalog_stop(router);
         move(router, PQR__ROUTER_DRAINING);
     }
     if (at >= router->drain_at_us)
@@ -309,6 +310,7 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
     pqr__memo_init(&router->memo, pqr__random_next(&router->random), PQR__MEMO_BYTES);
+    pqr__catalog_start(router);
     pqr__request_store_init(&router->store);
     pqr__list_init(&router->finished);
     pqr__list_init(&router->waiters);
@@ -353,6 +355,7 @@ void pqr__router_free(pqr_router *router)
 {
     pqr__request_store_finish(&router->store);
     pqr__memo_finish(&router->memo);
+    pqr__catalog_free(router);
     pqr__free(router->backends);
     pqr_config_free(router->config);
     pqr__free(router);

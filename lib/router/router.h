@@ -14,6 +14,7 @@
 #include "policy/freshness.h"
 #include "policy/memo.h"
 #include "router/backend.h"
+#include "router/catalog.h"
 #include "router/request.h"
 
 enum {
@@ -47,6 +48,7 @@ struct pqr_router {
     struct pqr__dialect dialect; /* as the connections opened so far tell */
     bool dialect_known;
     struct pqr__memo memo;
+    struct pqr__catalog_loader catalog;
 
     struct pqr__wheel wheel;
     uint64_t armed_us;

@@ -143,11 +143,13 @@ static void settle_request(
     if (decision.probe) /* first: it must not go to the same server because nobody doubts it yet */
         doubt(backend, settled);
     if (decision.again && request->cause == PQR__CAUSE_NONE) {
-        router->retries++;
+        router->retries += !pqr__request_is_own(request);
         request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
         pqr__request_forget(request);
         pqr__dispatch_again(request, decision.to_primary, decision.avoid);
     } else {
+        if (request->verdict.defines && decision.outcome != PQR_OUTCOME_NOT_EXECUTED)
+            pqr__catalog_outdated(router);
         pqr__request_finish(request, decision.status, decision.outcome, lost_text(request, settled));
     }
 }

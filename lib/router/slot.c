@@ -184,6 +184,7 @@ static void enter_pool(struct pqr__slot *slot)
     }
     pqr__slot_release(slot);
     pqr__pools_grow(router);
+    pqr__catalog_wake(router);
 }
 
 static void identified(struct pqr__slot *slot)

@@ -67,7 +67,12 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .retries = router->retries,
         .misroutes = router->misroutes,
         .n_pools = router->n_backends,
+        .catalog_loads = router->catalog.loads,
     };
+    if (router->catalog.current) {
+        out->catalog_entries = router->catalog.current->count;
+        out->catalog_bytes = pqr__catalog_bytes(router->catalog.current);
+    }
     memcpy(out->by_status, router->by_status, sizeof(out->by_status));
     memcpy(out->by_outcome, router->by_outcome, sizeof(out->by_outcome));
     pqr__histogram_summary(&router->latency, &out->latency);

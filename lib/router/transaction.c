@@ -150,7 +150,7 @@ static void repeat(struct pqr_tx *tx)
     struct pqr_reply *request = tx->request;
     move(tx, PQR__TX_WAITING_STATE);
     detach(tx);
-    tx->failed = tx->aborted = tx->want_commit = tx->want_rollback = false;
+    tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
     tx->end_sqlstate[0] = '\0';
     request->router->retries++;
     pqr__request_forget(request);
@@ -160,6 +160,8 @@ static void repeat(struct pqr_tx *tx)
 static void finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, const char *error)
 {
     move(tx, PQR__TX_ENDED_STATE);
+    if (tx->defines && outcome != PQR_OUTCOME_NOT_EXECUTED)
+        pqr__catalog_outdated(tx->request->router);
     detach(tx);
     drop_statements(
         tx, status == PQR_STATUS_OK ? PQR_STATUS_SQL_ERROR : status, "the transaction ended before it");
@@ -200,6 +202,7 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
 {
     struct pqr_reply *statement = tx->current;
     struct pqr__facts facts = pqr__run_facts(statement, settled);
+    tx->defines |= statement->verdict.defines;
     facts.max_attempts = 0; /* never run again by itself */
     struct pqr__decision decision = pqr__settle(&facts);
     if (settled->lost && decision.outcome == PQR_OUTCOME_UNKNOWN &&

@@ -30,6 +30,7 @@ struct pqr_tx {
     bool failed;                 /* a statement failed; the first error is in request */
     bool aborted;                /* the server says that it can only be rolled back */
     bool commit_unclear;         /* COMMIT was answered, by libpq and not by the server */
+    bool defines;                /* a statement of it did */
     bool idled;                  /* ended by transaction.idle_timeout */
     struct pqr__list statements; /* not sent yet */
     uint64_t bytes;              /* of those */

@@ -64,7 +64,7 @@ static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, 
     query.target = options->target;
     query.flags = options->flags;
     query.label = options->label;
-    tx->request = pqr__request_new(router, &query, done, data);
+    tx->request = pqr__request_new(router, &query, PQR__OWN_BEGIN, done, data);
     if (!tx->request) {
         pqr__free(tx);
         return NULL;
@@ -74,8 +74,6 @@ static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, 
     tx->idle.due = idle_due;
     pqr__list_init(&tx->statements);
     tx->request->tx = tx;
-    tx->request->item.own = PQR__OWN_BEGIN;
-    tx->request->verdict.effect = PQR__EFFECT_READ; /* BEGIN may be repeated anywhere */
     return tx;
 }
 
@@ -116,7 +114,7 @@ int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data
     if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
         tx->request->cause != PQR__CAUSE_NONE)
         return PQR_ECLOSED;
-    struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, cb, data);
+    struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, PQR__OWN_NONE, cb, data);
     if (!statement)
         return PQR_ENOMEM;
     const char *refusal = refusal_of(statement);

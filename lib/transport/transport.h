@@ -32,6 +32,7 @@ enum pqr__own {
     PQR__OWN_COMMIT,
     PQR__OWN_ROLLBACK,
     PQR__OWN_DISCARD, /* DISCARD ALL */
+    PQR__OWN_CATALOG, /* rows, see router/catalog_sql: a request of the router's own */
 };
 
 /* One statement. Everything it points to stays valid until the flight is settled. */

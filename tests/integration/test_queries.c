@@ -188,7 +188,8 @@ static void statement_errors_carry_their_sqlstate(void **state)
         assert_int_equal(answer->attempts, 1);
     }
     assert_string_equal(app_value(&app, "select 1"), "1"); /* the connections are as good as before */
-    assert_int_equal(app_pool(&app, 0).connects, app_pool(&app, 0).available);
+    pqr_pool_stats pool = app_pool(&app, 0);
+    assert_int_equal(pool.connects, pool.available + pool.allocated); /* the catalog may be being read */
     app_close(&app);
 }
 

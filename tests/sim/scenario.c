@@ -68,6 +68,8 @@ static void vary_rest(struct sim_world *world, struct pqr_config *config)
     config->request.max_retries = (uint32_t)sim_between(world, 0, 4);
     config->transaction.idle_timeout_us = sim_skewed(world, 20000, 2000000);
     config->transaction.max_attempts = (uint32_t)sim_between(world, 1, 4);
+    config->catalog.load = sim_chance(world, 700);
+    config->catalog.refresh_us = sim_skewed(world, 50000, 2000000);
 }
 
 static int make_config(struct scenario *scenario, uint32_t n_servers)
@@ -186,6 +188,8 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     uint64_t rest_us = config->pool.connect_timeout_us + 3 * config->pool.backoff_max_us +
                        3 * config->probe.interval_us + 2 * config->probe.timeout_us +
                        config->transaction.idle_timeout_us + config->request.cancel_grace_us + 2000000;
+    if (config->catalog.load) /* a question whose server was stopped is given up after so long */
+        rest_us += 5000000;
     sim_alarm_set(world, &scenario->heal, world->now_us + work_us, heal, scenario);
     if (!(options->fail_on && options->fail_at > 0))
         sim_alarm_set(world, &scenario->prove, world->now_us + work_us + rest_us, prove, scenario);
@@ -206,11 +210,17 @@ static void check_going_down(const struct scenario *scenario)
             scenario->wire.conns.count);
 }
 
+/* For good: no connection can be opened in place of one that ended. */
+static bool out_of_memory(void)
+{
+    return sim_heap.fail_on && sim_heap.fail_at > 0 && sim_heap.calls >= sim_heap.fail_at;
+}
+
 static void live(struct scenario *scenario)
 {
     struct sim_world *world = &scenario->world;
     while (!scenario->wire.gone && sim_world_step(world)) {
-        sim_load_step(&scenario->load, sim_chaos_quiet_us(&scenario->chaos));
+        sim_load_step(&scenario->load, out_of_memory() ? UINT64_MAX : sim_chaos_quiet_us(&scenario->chaos));
         check_going_down(scenario);
         if (world->steps > MAX_STEPS)
             sim_fail(world, "%u steps and no end", (unsigned)MAX_STEPS);

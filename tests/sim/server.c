@@ -159,6 +159,9 @@ static const char *own_statement(
             return "25001";
         *result = sim_result_new(0, "DISCARD ALL");
         break;
+    case PQR__OWN_CATALOG: /* there is nothing but built-ins */
+        *result = sim_result_new(0, "SELECT 0");
+        break;
     case PQR__OWN_NONE:
     case PQR__OWN_INIT:
         *result = sim_result_new(0, "SET");

@@ -53,6 +53,9 @@ static void assert_defaults(const struct pqr_config *config)
     assert_u64(config->request.max_result_bytes, 256 << 20);
     assert_u64(config->transaction.idle_timeout_us, 5 * S);
     assert_int_equal(config->transaction.max_attempts, 3);
+    assert_true(config->catalog.load);
+    assert_u64(config->catalog.refresh_us, 5 * MIN);
+    assert_u64(config->catalog.max_bytes, 32 << 20);
     assert_u64(config->system_identifier, 0);
     assert_null(config->note);
 }
@@ -90,7 +93,8 @@ static void every_key_that_is_written_arrives(void **state)
         "reads = { balance = \"round_robin\"; mode = \"explicit\"; }\n"
         "queue = { max_requests = 12; max_bytes = \"13kB\"; }\n"
         "request = { timeout = 0; cancel_grace = \"100ms\"; max_retries = 0; max_result = \"1GB\"; }\n"
-        "transaction = { idle_timeout = \"6s\"; max_attempts = 4; }\n");
+        "transaction = { idle_timeout = \"6s\"; max_attempts = 4; }\n"
+        "catalog = { load = false; refresh = \"none\"; max_size = \"64kB\"; }\n");
     (void)state;
     assert_int_equal(config->pool.min, 3);
     assert_int_equal(config->pool.max, 30);
@@ -117,6 +121,9 @@ static void every_key_that_is_written_arrives(void **state)
     assert_u64(config->request.max_result_bytes, 1 << 30);
     assert_u64(config->transaction.idle_timeout_us, 6 * S);
     assert_int_equal(config->transaction.max_attempts, 4);
+    assert_false(config->catalog.load);
+    assert_u64(config->catalog.refresh_us, 0);
+    assert_u64(config->catalog.max_bytes, 64 << 10);
     assert_u64(config->system_identifier, UINT64_MAX);
     assert_int_equal(config->n_servers, 2);
     assert_string_equal(config->servers[0].name, "a");

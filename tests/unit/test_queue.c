@@ -98,6 +98,27 @@ static void bounds_refuse_entries_and_bytes_but_never_who_was_accepted(void **st
     assert_int_equal(queue.bytes[PQR__LANE_ADMIN], 1);
 }
 
+static void exempt_entry_takes_its_turn_and_nobodys_place(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry a = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL), b = a, own = a;
+    own.exempt = true;
+    own.bytes = 0;
+    pqr__queue_init(&queue, 1, 1);
+    assert_true(pqr__queue_push(&queue, &own));
+    assert_int_equal(pqr__queue_count(&queue), 0);
+    assert_int_equal(pqr__queue_waiting(&queue, ALL, PQR__LANE_NORMAL), 1);
+    assert_true(pqr__queue_push(&queue, &a));
+    assert_false(pqr__queue_push(&queue, &b));
+    pqr__queue_remove(&queue, &own);
+    assert_int_equal(pqr__queue_count(&queue), 1);
+    assert_true(pqr__queue_push(&queue, &own));
+    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &a);
+    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &own);
+    pqr__queue_return(&queue, &own);
+    assert_int_equal(pqr__queue_count(&queue), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +126,7 @@ int main(void)
         cmocka_unit_test_setup(admin_overtakes_and_normal_is_not_given_to_admin_only_room, setup),
         cmocka_unit_test_setup(an_avoided_server_is_passed_over_by_its_entry_only, setup),
         cmocka_unit_test_setup(one_that_comes_back_keeps_its_place, setup),
+        cmocka_unit_test_setup(exempt_entry_takes_its_turn_and_nobodys_place, setup),
         cmocka_unit_test_setup(bounds_refuse_entries_and_bytes_but_never_who_was_accepted, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,6 +242,7 @@ static bool step_own(struct pqr__conn *conn)
     case PQR__OWN_DISCARD:
     case PQR__OWN_INIT:
     case PQR__OWN_CANCEL:
+    case PQR__OWN_CATALOG:
         answer(conn, NULL);
         return true;
     case PQR__OWN_NONE:
@@ -386,6 +387,7 @@ static void make_config(void)
 {
     pqr_error error;
     assert_int_equal(pqr_config_conninfo(&fake.config, "host=s0,s1,s2 user=u dbname=d", &error), 0);
+    fake.config->catalog.load = false; /* its questions would come in between */
     for (uint32_t i = 0; i < SERVERS; i++) {
         fake.config->servers[i].min = 0;
         fake.config->servers[i].max = 4;

@@ -1,0 +1,162 @@
+/* One hash for all kinds: open addressing, linear probing, the names in one block of memory. Entries are never
+   taken out, a changed database is loaded anew. */
+#include "policy/catalog.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy/builtins.h"
+
+enum { HEAD = 3, FIRST_SLOTS = 64, FIRST_NAMES = 1024, NAME_MAX_BYTES = 255 };
+
+void pqr__catalog_init(struct pqr__catalog *catalog, size_t max_bytes)
+{
+    *catalog = (struct pqr__catalog){.max_bytes = max_bytes};
+}
+
+void pqr__catalog_finish(struct pqr__catalog *catalog)
+{
+    pqr__free(catalog->slots);
+    pqr__free(catalog->names);
+    *catalog = (struct pqr__catalog){.max_bytes = catalog->max_bytes};
+}
+
+static size_t bytes_of(size_t slots, size_t names)
+{
+    return sizeof(struct pqr__catalog) + slots * sizeof(struct pqr__catalog_slot) + names;
+}
+
+size_t pqr__catalog_bytes(const struct pqr__catalog *catalog)
+{
+    return bytes_of(catalog->capacity, catalog->names_capacity);
+}
+
+/* FNV-1a, then mixed: names are short. */
+static uint32_t hash_of(unsigned kind, const char *name, size_t length)
+{
+    uint32_t hash = (UINT32_C(2166136261) ^ kind) * UINT32_C(16777619);
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)name[i]) * UINT32_C(16777619);
+    hash = (hash ^ (hash >> 16)) * UINT32_C(0x85EBCA6B);
+    return hash ^ (hash >> 13);
+}
+
+/* The slot of the name, or the free one where it belongs. There is always a free one. */
+static struct pqr__catalog_slot *slot_of(
+    const struct pqr__catalog *catalog, uint32_t hash, unsigned kind, const char *name, size_t length)
+{
+    for (uint32_t at = hash;; at++) {
+        struct pqr__catalog_slot *slot = &catalog->slots[at & (catalog->capacity - 1)];
+        if (slot->at == 0)
+            return slot;
+        const unsigned char *entry = catalog->names + (slot->at - 1);
+        if (slot->hash == hash && entry[0] == kind && entry[2] == length &&
+            memcmp(entry + HEAD, name, length) == 0)
+            return slot;
+    }
+}
+
+static bool grow_slots(struct pqr__catalog *catalog)
+{
+    if (catalog->count + 1 <= catalog->capacity / 4 * 3)
+        return true;
+    uint32_t capacity = catalog->capacity == 0 ? FIRST_SLOTS : catalog->capacity * 2;
+    if (capacity == 0 || bytes_of(capacity, catalog->names_capacity) > catalog->max_bytes)
+        return false;
+    struct pqr__catalog_slot *slots = pqr__calloc(capacity, sizeof(*slots));
+    if (!slots)
+        return false;
+    for (uint32_t i = 0; i < catalog->capacity; i++) {
+        uint32_t at = catalog->slots[i].hash;
+        if (catalog->slots[i].at == 0)
+            continue;
+        while (slots[at & (capacity - 1)].at != 0)
+            at++;
+        slots[at & (capacity - 1)] = catalog->slots[i];
+    }
+    pqr__free(catalog->slots);
+    catalog->slots = slots;
+    catalog->capacity = capacity;
+    return true;
+}
+
+static bool grow_names(struct pqr__catalog *catalog, size_t more)
+{
+    if (catalog->names_used + more <= catalog->names_capacity)
+        return true;
+    size_t capacity = catalog->names_capacity == 0 ? FIRST_NAMES : catalog->names_capacity * 2;
+    if (capacity > UINT32_MAX || bytes_of(catalog->capacity, capacity) > catalog->max_bytes)
+        return false;
+    unsigned char *names = pqr__realloc(catalog->names, capacity);
+    if (!names)
+        return false;
+    catalog->names = names;
+    catalog->names_capacity = capacity;
+    return true;
+}
+
+bool pqr__catalog_add(struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name,
+    size_t length, enum pqr__catalog_answer answer)
+{
+    assert(answer != PQR__CATALOG_ABSENT);
+    if (length > NAME_MAX_BYTES || !grow_slots(catalog) || !grow_names(catalog, HEAD + length))
+        return false;
+    uint32_t hash = hash_of(kind, name, length);
+    struct pqr__catalog_slot *slot = slot_of(catalog, hash, kind, name, length);
+    if (slot->at == 0) {
+        unsigned char *entry = catalog->names + catalog->names_used;
+        *slot = (struct pqr__catalog_slot){.hash = hash, .at = (uint32_t)catalog->names_used + 1};
+        entry[0] = (unsigned char)kind;
+        entry[1] = PQR__CATALOG_ABSENT;
+        entry[2] = (unsigned char)length;
+        memcpy(entry + HEAD, name, length);
+        catalog->names_used += HEAD + length;
+        catalog->count++;
+    }
+    unsigned char *known = &catalog->names[slot->at - 1 + 1];
+    if (*known < PQR__CATALOG_HARMFUL && answer == PQR__CATALOG_HARMFUL)
+        catalog->harmful[kind]++;
+    if (*known < (unsigned char)answer)
+        *known = (unsigned char)answer;
+    return true;
+}
+
+enum pqr__catalog_answer pqr__catalog_find(
+    const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name, size_t length)
+{
+    if (catalog->count == 0 || length > NAME_MAX_BYTES)
+        return PQR__CATALOG_ABSENT;
+    const struct pqr__catalog_slot *slot = slot_of(catalog, hash_of(kind, name, length), kind, name, length);
+    if (slot->at == 0)
+        return PQR__CATALOG_ABSENT;
+    enum pqr__catalog_answer answer = (enum pqr__catalog_answer)catalog->names[slot->at - 1 + 1];
+    return catalog->stale && answer == PQR__CATALOG_HARMLESS ? PQR__CATALOG_ABSENT : answer;
+}
+
+/* --- What the database's own things are made of --- */
+
+bool pqr__catalog_builtin_is_harmless(const char *name, char volatility)
+{
+    const struct pqr__word *word = pqr__word_find(name, strlen(name), false);
+    if (word == NULL || word->function == PQR__FUNCTION_UNKNOWN)
+        return volatility == 'i';
+    return word->function == PQR__FUNCTION_HARMLESS;
+}
+
+bool pqr__catalog_is_server_view(const char *name)
+{
+    const struct pqr__word *word = pqr__word_find(name, strlen(name), false);
+    return strncmp(name, "pg_stat_", 8) == 0 || strncmp(name, "pg_statio_", 10) == 0 ||
+           (word != NULL && (word->flags & PQR__WORD_SERVER) != 0);
+}
+
+void pqr__catalog_seal(struct pqr__catalog *catalog)
+{
+    static const char *const unseen[] = {
+        "=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~"};
+    for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
+        if (pqr__catalog_find(catalog, PQR__CATALOG_OPERATOR, unseen[i], strlen(unseen[i])) ==
+            PQR__CATALOG_HARMFUL)
+            catalog->spoiled = true;
+}

@@ -1,0 +1,64 @@
+/* What a statement's text can't say: which of the database's own functions, operators, types and relations a
+   replica can be trusted with. By bare name and kind: of all that share a name, in every schema and with every
+   signature, the strictest decides, so that no search_path and no overload resolution can change an answer.
+
+   Filled by router/catalog.c; pure. Bounded in bytes. A name that it does not have is unknown, and no error. */
+#ifndef PQR_POLICY_CATALOG_H
+#define PQR_POLICY_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pqr__catalog_kind {
+    PQR__CATALOG_FUNCTION,
+    PQR__CATALOG_OPERATOR,
+    PQR__CATALOG_TYPE,
+    PQR__CATALOG_RELATION, /* only harmful ones are worth their room */
+    PQR__CATALOG_KINDS
+};
+
+enum pqr__catalog_answer { PQR__CATALOG_ABSENT = 0, PQR__CATALOG_HARMLESS, PQR__CATALOG_HARMFUL };
+
+struct pqr__catalog_slot {
+    uint32_t hash;
+    uint32_t at; /* of the entry in names, plus 1; 0: free */
+};
+
+struct pqr__catalog {
+    struct pqr__catalog_slot *slots;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t count;
+    uint32_t harmful[PQR__CATALOG_KINDS];
+    unsigned char *names; /* entries one after the other: kind, answer, length, name */
+    size_t names_used, names_capacity;
+    size_t max_bytes;
+    bool stale; /* a definition changed since it was loaded */
+    bool
+        spoiled; /* what statements call unseen (comparisons, implicit casts) is volatile: nothing is harmless */
+    bool folds; /* the server folds capitals beyond ASCII, in ways that we do not know */
+};
+
+/* Zeroes it; slots and names come with the first entry. */
+void pqr__catalog_init(struct pqr__catalog *catalog, size_t max_bytes);
+void pqr__catalog_finish(struct pqr__catalog *catalog);
+
+/* Adds a name, or makes its answer stricter. False: no memory, or it would take more than max_bytes; nothing
+   changed then. answer is not ABSENT; a length above 255 is refused too. */
+bool pqr__catalog_add(struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name,
+    size_t length, enum pqr__catalog_answer answer);
+/* While stale, what was harmless is absent. */
+enum pqr__catalog_answer pqr__catalog_find(
+    const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name, size_t length);
+/* The memory it takes, this struct included. */
+size_t pqr__catalog_bytes(const struct pqr__catalog *catalog);
+
+/* Of a function in pg_catalog that something is made of: volatility is pg_proc's letter. The built-in table
+   decides; one that it does not know is harmless when it is immutable. */
+bool pqr__catalog_builtin_is_harmless(const char *name, char volatility);
+/* A relation of pg_catalog that shows one server's own state. */
+bool pqr__catalog_is_server_view(const char *name);
+/* All is loaded: sees whether an operator that key words stand for (IN, LIKE, DISTINCT, ORDER BY ...) is harmful. */
+void pqr__catalog_seal(struct pqr__catalog *catalog);
+
+#endif

@@ -1,0 +1,66 @@
+/* Names of the text, looked up in the database's catalog. Nothing here is reached without one. A name is folded
+   as the server does it; where that can't be known, and for names that the server would cut, the answer is the
+   strictest. */
+#include "policy/classifier_sql.h"
+
+enum { NAME_MAX_LENGTH = 63 };
+
+/* The name as the catalog has it; -1: it can't be told. */
+static int name_of(const struct pqr__sql *scan, const struct pqr__token *token, char out[NAME_MAX_LENGTH])
+{
+    bool quoted = token->kind == PQR__TOKEN_QUOTED;
+    const char *end = token->at + token->length - (quoted ? 1 : 0);
+    int length = 0;
+    for (const char *at = token->at + (quoted ? 1 : 0); at < end; at++) {
+        char byte = *at;
+        if (length == NAME_MAX_LENGTH || (!quoted && (unsigned char)byte >= 0x80 && scan->catalog->folds))
+            return -1;
+        if (quoted && byte == '"') /* two stand for one */
+            at++;
+        else if (!quoted && byte >= 'A' && byte <= 'Z')
+            byte = (char)(byte + 32);
+        out[length++] = byte;
+    }
+    return length;
+}
+
+static enum pqr__catalog_answer look_up(
+    const struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__token *token)
+{
+    char name[NAME_MAX_LENGTH];
+    int length = name_of(scan, token, name);
+    if (length < 0)
+        return PQR__CATALOG_HARMFUL;
+    return pqr__catalog_find(scan->catalog, kind, name, (size_t)length);
+}
+
+static bool is_name(const struct pqr__token *token)
+{
+    return token->kind == PQR__TOKEN_WORD || token->kind == PQR__TOKEN_QUOTED;
+}
+
+enum pqr__catalog_answer pqr__sql_known(
+    const struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen)
+{
+    if (scan->catalog == NULL || scan->catalog->count == 0)
+        return PQR__CATALOG_ABSENT;
+    if (kind == PQR__CATALOG_OPERATOR)
+        return pqr__catalog_find(scan->catalog, kind, seen->token.at, seen->token.length);
+    return is_name(&seen->token) ? look_up(scan, kind, &seen->token) : PQR__CATALOG_ABSENT;
+}
+
+bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen)
+{
+    static const uint8_t reasons[] = {
+        [PQR__CATALOG_FUNCTION] = PQR__REASON_FUNCTION + PQR__FUNCTION_WRITE,
+        [PQR__CATALOG_OPERATOR] = PQR__REASON_OPERATOR_VOLATILE,
+        [PQR__CATALOG_TYPE] = PQR__REASON_TYPE_VOLATILE,
+        [PQR__CATALOG_RELATION] = PQR__REASON_RELATION,
+    };
+    if (scan->catalog == NULL || scan->catalog->harmful[kind] == 0)
+        return false;
+    if (pqr__sql_known(scan, kind, seen) != PQR__CATALOG_HARMFUL)
+        return false;
+    pqr__sql_doubt(scan, reasons[kind], seen);
+    return true;
+}

@@ -1,0 +1,161 @@
+/* Everything is qualified, operators too: the search_path of a role must not decide what a question means. All of
+   it can be read by a plain role, and nothing in it takes a lock on what it is about: what a view, a policy, a
+   check or a default is made of is read from its stored tree, not by pg_get_viewdef or pg_get_expr, which open the
+   relations and wait behind an ALTER TABLE. The field names of those trees are the same from PostgreSQL 14 to 18. */
+#include "router/catalog_sql.h"
+
+#ifdef __GNUC__
+#pragma GCC diagnostic ignored "-Woverlength-strings" /* C11 promises 4,095 bytes, both compilers take more */
+#endif
+
+/* clang-format off */
+
+#define EQ       " operator(pg_catalog.=) "
+#define NE       " operator(pg_catalog.<>) "
+#define AFTER    " operator(pg_catalog.>) $1::pg_catalog.oid "
+#define USERS    " operator(pg_catalog.>=) 16384 "
+#define BUILTIN  " operator(pg_catalog.<) 16384 "
+#define TYPED    "$2::pg_catalog.bool"
+#define NOTHING  "null, null, null, null"
+#define OID(x)   x "::pg_catalog.oid"
+#define ANY(set) EQ "any (" set ")"
+#define CHARS(list) ANY("'{" list "}'::pg_catalog.\"char\"[]")
+
+/* What a stored tree is made of: kind, name, builtin, volatility. PostgreSQL's own operators and types need no look,
+   the functions behind them are named beside them. */
+#define FUNCTION_IDS "funcid,opfuncid,aggfnoid,winfnoid"
+#define FIELD_IS(names) "m.hit[1]" ANY("'{" names "}'::pg_catalog.text[]")
+#define TREE(tree) \
+    "select distinct" \
+    " case when " FIELD_IS(FUNCTION_IDS ",tsmhandler") " then 'f' when " FIELD_IS("relid") " then 'r'" \
+    " when " FIELD_IS("resulttype") " then 't' when " FIELD_IS("hasForUpdate") " then 'u' else 'o' end as kind," \
+    " coalesce(p.proname, c.relname, t.typname, o.oprname) as name, m.id" BUILTIN "as builtin," \
+    " p.provolatile as volatility" \
+    " from (select h.hit, case when h.hit[2]" NE "'true' then h.hit[2]::pg_catalog.oid end as id" \
+    " from pg_catalog.regexp_matches(" tree "::pg_catalog.text, '[:](funcid|opfuncid|aggfnoid|winfnoid" \
+    "|tsmhandler|relid|resulttype|opno|eqop|sortop|hasForUpdate) ([0-9]+|true)', 'g') as h(hit)) as m" \
+    " left join pg_catalog.pg_proc p on p.oid" EQ "m.id and " FIELD_IS(FUNCTION_IDS ",tsmhandler") \
+    " left join pg_catalog.pg_class c on c.oid" EQ "m.id and " FIELD_IS("relid") \
+    " left join pg_catalog.pg_type t on t.oid" EQ "m.id and " FIELD_IS("resulttype") \
+    " left join pg_catalog.pg_operator o on o.oid" EQ "m.id and " FIELD_IS("opno,eqop,sortop") \
+    " where m.id is null or (m.id" NE "0 and (m.id" USERS "or " FIELD_IS(FUNCTION_IDS ",relid") "))"
+
+/* The user's type behind b0, which may be an array of it. */
+#define ELEMENT_OF_B0 \
+    " join pg_catalog.pg_type b on b.oid" EQ "case when b0.typcategory" EQ "'A' and b0.typelem" NE "0" \
+    " then b0.typelem else b0.oid end and b.oid" USERS
+#define A_TYPE "'t', b.typname, false, null"
+
+/* coalesce(subquery) instead of exists: the planner must not read all of pg_proc for it. */
+#define HOLDS(from) "coalesce((select true " from " limit 1), false)"
+#define ANY_VOLATILE(oids) \
+    HOLDS("from pg_catalog.pg_proc s where s.oid" ANY("array[" oids "]") " and s.provolatile" EQ "'v'")
+
+#define DEPENDS " left join lateral ("
+#define WITH_IT ") d(kind, name, builtin, volatility) on true order by 1"
+
+const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
+    /* As downcase_identifier() does in encodings of one byte a character. */
+    {"select 16384, 'e', 'encoding', pg_catalog.pg_encoding_max_length(d.encoding)" EQ "1, " NOTHING
+     " from pg_catalog.pg_database d where d.datname" EQ "pg_catalog.current_database() and 16384" AFTER,
+     false},
+
+    /* Functions. One marked immutable may still be an aggregate over volatile ones. */
+    {"select p.oid, 'f', p.proname, p.provolatile" EQ "'v' or p.prokind" EQ "'p' or (p.prokind" EQ "'a' and "
+     HOLDS("from pg_catalog.pg_aggregate a where " OID("a.aggfnoid") EQ "p.oid and " ANY_VOLATILE(
+         OID("a.aggtransfn") ", " OID("a.aggfinalfn") ", " OID("a.aggcombinefn") ", " OID("a.aggserialfn") ", "
+         OID("a.aggdeserialfn") ", " OID("a.aggmtransfn") ", " OID("a.aggminvtransfn") ", " OID("a.aggmfinalfn")))
+     "), " NOTHING
+     " from (select * from pg_catalog.pg_proc where oid" AFTER "order by oid limit 2000) p order by 1",
+     false},
+
+    /* Operators are their functions. */
+    {"select o.oid, 'o', o.oprname, false, 'f', p.proname, p.oid" BUILTIN ", p.provolatile"
+     " from (select * from pg_catalog.pg_operator where oid" AFTER "order by oid limit 2000) o"
+     " left join pg_catalog.pg_proc p on p.oid" EQ OID("o.oprcode") " order by 1",
+     false},
+
+    /* Types: input and output, and what compares and hashes them behind DISTINCT and ORDER BY. Without arrays and
+       the types of tables' rows, which are many and seldom named. */
+    {"select t.oid, 't', t.typname, " ANY_VOLATILE(
+         OID("t.typinput") ", " OID("t.typoutput") ", " OID("t.typreceive") ", " OID("t.typsend") ", "
+         OID("t.typmodin") ", " OID("t.typsubscript"))
+     " or " HOLDS("from pg_catalog.pg_opclass k join pg_catalog.pg_amproc m on m.amprocfamily" EQ "k.opcfamily"
+         " where k.opcintype" EQ "t.oid and " ANY_VOLATILE(OID("m.amproc")))
+     " or " HOLDS("from pg_catalog.pg_opclass k join pg_catalog.pg_amop m on m.amopfamily" EQ "k.opcfamily"
+         " join pg_catalog.pg_operator o on o.oid" EQ "m.amopopr where k.opcintype" EQ "t.oid and "
+         ANY_VOLATILE(OID("o.oprcode")))
+     ", " NOTHING
+     " from (select y.* from pg_catalog.pg_type y left join pg_catalog.pg_class c on c.oid" EQ "y.typrelid"
+     " where y.oid" AFTER "and not (y.typcategory" EQ "'A' and y.typelem" NE "0)"
+     " and (c.oid is null or c.relkind" EQ "'c') order by y.oid limit 500) t order by 1",
+     false},
+
+    /* Casts by functions: they may be called unseen. One between types of PostgreSQL's own touches everything. */
+    {"select k.oid, case when t.oid" BUILTIN "then 's' else 't' end, t.typname, false,"
+     " 'f', p.proname, p.oid" BUILTIN ", p.provolatile"
+     " from (select * from pg_catalog.pg_cast where oid" AFTER "and castfunc" NE "0 order by oid limit 2000) k"
+     " join pg_catalog.pg_type t on t.oid" ANY("array[k.castsource, k.casttarget]")
+     " and (t.oid" USERS "or (k.castsource" BUILTIN "and k.casttarget" BUILTIN "))"
+     " left join pg_catalog.pg_proc p on p.oid" EQ "k.castfunc order by 1",
+     false},
+
+    /* Relations that a standby refuses, or reads ahead, or that are elsewhere; and what they are parts of. */
+    {"with recursive bad(oid) as (select c.oid from pg_catalog.pg_class c where c.oid" USERS
+     "and (c.relkind" CHARS("f,S") " or (c.relpersistence" EQ "'u' and c.relkind" CHARS("r,m,p") "))"
+     " union select i.inhparent from pg_catalog.pg_inherits i join bad on bad.oid" EQ "i.inhrelid)"
+     " select c.oid, 'r', c.relname, true, " NOTHING
+     " from pg_catalog.pg_class c join bad on bad.oid" EQ "c.oid where c.oid" AFTER
+     "order by c.oid limit 2000",
+     false},
+
+    /* --- From here on: again and again --- */
+
+    /* Types made of types; domains with checks. */
+    {"select t.oid, 't', t.typname, false, d.kind, d.name, d.builtin, d.volatility"
+     " from (select y.* from pg_catalog.pg_type y left join pg_catalog.pg_class c on c.oid" EQ "y.typrelid"
+     " where y.oid" AFTER "and (y.typtype" EQ "'d' or (" TYPED " and (y.typtype" CHARS("r,m")
+     " or c.relkind" EQ "'c'))) order by y.oid limit 200) t"
+     DEPENDS "select e.* from pg_catalog.pg_constraint k cross join lateral (" TREE("k.conbin") ") e"
+     " where k.contypid" EQ "t.oid and k.conbin is not null"
+     " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where b0.oid" EQ "t.typbasetype"
+     " union all select " A_TYPE " from pg_catalog.pg_attribute a join pg_catalog.pg_type b0 on b0.oid" EQ
+     "a.atttypid" ELEMENT_OF_B0 " where a.attrelid" EQ "t.typrelid"
+     " union all select " A_TYPE " from pg_catalog.pg_range r join pg_catalog.pg_type b0 on b0.oid" EQ
+     "r.rngsubtype" ELEMENT_OF_B0 " where t.oid" ANY("array[r.rngtypid, r.rngmultitypid]")
+     " union all select 'f', p.proname, p.oid" BUILTIN ", p.provolatile from pg_catalog.pg_range r"
+     " join pg_catalog.pg_proc p on p.oid" ANY("array[" OID("r.rngcanonical") ", " OID("r.rngsubdiff") "]")
+     " where t.oid" ANY("array[r.rngtypid, r.rngmultitypid]") WITH_IT,
+     true},
+
+    /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. */
+    {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility"
+     " from (select *, pg_catalog.array_append(proargtypes::pg_catalog.oid[], prorettype) as types from pg_catalog.pg_proc"
+     " where oid" AFTER "and (proargdefaults is not null or (" TYPED " and (prorettype" USERS
+     "or 16384 operator(pg_catalog.<=) any (proargtypes::pg_catalog.oid[])))) order by oid limit 200) p"
+     DEPENDS "select e.* from (" TREE("p.proargdefaults") ") e"
+     " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where " TYPED
+     " and b0.oid" ANY("p.types") WITH_IT,
+     true},
+
+    {"select o.oid, 'o', o.oprname, false, d.kind, d.name, d.builtin, d.volatility"
+     " from (select * from pg_catalog.pg_operator where oid" AFTER "and " TYPED " order by oid limit 200) o"
+     DEPENDS "select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where b0.oid"
+     ANY("array[o.oprleft, o.oprright, o.oprresult]") WITH_IT,
+     true},
+
+    /* Views, tables with row-level security, tables with columns of users' types. */
+    {"select c.oid, 'r', c.relname, false, d.kind, d.name, d.builtin, d.volatility"
+     " from (select * from pg_catalog.pg_class where oid" AFTER "and (relkind" EQ "'v' or relrowsecurity or ("
+     TYPED " and relkind" CHARS("r,p,m,f") ")) order by oid limit 200) c"
+     DEPENDS "select e.* from pg_catalog.pg_rewrite r cross join lateral (" TREE("r.ev_action") ") e"
+     " where r.ev_class" EQ "c.oid and r.ev_type" EQ "'1'"
+     " union all select e.* from pg_catalog.pg_policy r cross join lateral (" TREE("r.polqual") ") e"
+     " where c.relrowsecurity and r.polrelid" EQ "c.oid and r.polqual is not null"
+     " union all select " A_TYPE " from pg_catalog.pg_attribute a join pg_catalog.pg_type b0 on b0.oid" EQ
+     "a.atttypid" ELEMENT_OF_B0 " where " TYPED " and a.attrelid" EQ "c.oid and a.attnum"
+     " operator(pg_catalog.>) 0 and not a.attisdropped" WITH_IT,
+     true},
+};
+
+/* clang-format on */

@@ -1,0 +1,32 @@
+/* The questions that the catalog is read with. Each asks for the objects after an oid, in order, a bounded number
+   at a time; no row comes when there are no more. */
+#ifndef PQR_ROUTER_CATALOG_SQL_H
+#define PQR_ROUTER_CATALOG_SQL_H
+
+#include <stdbool.h>
+
+/* The columns of every answer:
+   0 oid, of the object that the row is about: what the next question begins after
+   1 its kind: f(unction), o(perator), t(ype), r(elation), s: something that statements use unseen,
+     e: the encoding, harmful where the server folds letters beyond ASCII
+   2 its name
+   3 t: it is harmful by itself
+   What it is made of, one row each, NULL: nothing.
+   4 kind, or u: it locks rows
+   5 name; NULL: not there
+   6 t: it is PostgreSQL's own
+   7 of a function: pg_proc.provolatile
+   Parameters: $1 the last oid, "16383" at first (PostgreSQL manual, 74.2.2: what users create comes after it);
+   $2, where typed: t when some type is harmful, so that what holds it matters. */
+enum { PQR__CATALOG_FIRST_STEPS = 6, PQR__CATALOG_STEPS = 10 };
+
+struct pqr__catalog_step {
+    const char *sql;
+    bool typed; /* has $2 */
+};
+
+/* The first PQR__CATALOG_FIRST_STEPS are asked once. The others are about what is made of other things, and are
+   asked again until nothing more is found. */
+extern const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS];
+
+#endif

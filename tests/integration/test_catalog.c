@@ -1,0 +1,358 @@
+/* What a statement's text can't say, on real servers: where statements that use the database's own functions, types
+   and relations run, by the server's own word. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "app.h"
+
+static struct cluster cluster;
+static bool has_foreign; /* postgres_fdw is installed */
+
+#define SETTINGS "pool = { min = 1; max = 6; }; probe = { interval = \"200ms\"; };"
+
+static const char *const objects[] = {
+    "create schema other",
+    "create table plain (n int, word text)",
+    "insert into plain values (1, 'one')",
+    "create function calm(n int default 1) returns int language sql stable as 'select 1'",
+    "create function cold() returns int language sql immutable as 'select 2'",
+    "create function touch(plain) returns int language sql volatile as 'select 3'",
+    "create function mixed(n int) returns int language sql stable as 'select 4'",
+    "create function other.mixed(word text) returns int language sql volatile as 'select 5'",
+    "create function other.lonely() returns int language sql stable as 'select 6'",
+    "create function upper(n int) returns text language sql volatile as 'select ''7'''",
+    "create sequence counter",
+    "create function counted(n bigint default nextval('counter')) returns bigint immutable return n",
+    "create function add(int, int) returns int language sql volatile as 'select $1 + $2'",
+    "create aggregate total_hidden(int) (sfunc = add, stype = int)",
+    "create function add_calm(int, int) returns int language sql immutable as 'select $1 + $2'",
+    "create aggregate total_calm(int) (sfunc = add_calm, stype = int)",
+    "create operator <~> (function = add_calm, leftarg = int, rightarg = int)",
+    "create operator <~~> (function = add, leftarg = int, rightarg = int)",
+    /* The nested view is older than what makes it harmful. */
+    "create view base as select 8::bigint as n",
+    "create view nested as select n from base",
+    "create view deeper as select n from nested",
+    "create or replace view base as select nextval('counter') as n",
+    "create view quiet as select calm(n) as n, count(*) over () from plain where word like 'o%' order by 1",
+    "create view shouting as select upper(word) as word from plain", /* the built-in one */
+    "create view locking as select n from plain for update",
+    "create view sessions as select pid from pg_stat_activity",
+    "create unlogged table fleeting (n int)",
+    "create table parted (n int) partition by list (n)",
+    "create unlogged table part_of_it partition of parted for values in (1)",
+    "create table guarded (n int)",
+    "alter table guarded enable row level security",
+    "create policy guard on guarded using (n < add(1, 2))",
+    "create table fenced (n int)",
+    "alter table fenced enable row level security",
+    "create policy fence on fenced using (n < calm())",
+    "create domain loud as int check (value < add(100, 100))",
+    "create domain silent as int check (value < 200)",
+    "create table of_loud (n int, l loud)",
+    "create view of_of_loud as select n from of_loud",
+    "create type mood as enum ('happy', 'sad')",
+    "create type other.shade as (name text, m mood)",
+};
+
+static int start(void **state)
+{
+    (void)state;
+    cluster_start(&cluster, 1);
+    for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+        char sql[600];
+        snprintf(sql, sizeof(sql), "set role app; %s", objects[i]);
+        cluster_exec(&cluster, 0, sql);
+    }
+    has_foreign = cluster_long(&cluster, 0,
+                      "select count(*) from pg_available_extensions where name = 'postgres_fdw'") == 1;
+    if (has_foreign) {
+        cluster_exec(&cluster, 0, "create extension postgres_fdw");
+        cluster_exec(&cluster, 0, "create server away foreign data wrapper postgres_fdw");
+        cluster_exec(&cluster, 0, "create foreign table distant (n int) server away");
+        cluster_exec(&cluster, 0, "grant all on distant to app");
+    }
+    cluster_sync(&cluster, 0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    cluster_stop(&cluster);
+    return 0;
+}
+
+static void start_loaded(struct app *app, const char *settings)
+{
+    app_start(app, &cluster, settings);
+    APP_UNTIL(app, app_totals(app).catalog_loads > 0);
+}
+
+static const char *const for_replicas[] = {
+    "select inet_server_port(), calm(), CALM(2), cold()",
+    "select inet_server_port(), public.calm(), other.lonely()",
+    "select inet_server_port(), total_calm(n) from plain",
+    "select inet_server_port(), 1 <~> 2",
+    "select inet_server_port(), * from quiet",
+    "select inet_server_port(), word from shouting",
+    "select inet_server_port(), p.n from plain p",
+    "select inet_server_port(), count(*) from fenced",
+    "select inet_server_port(), 'sad'::mood, 'sad'::public.mood, mood 'happy', cast('sad' as mood)",
+    "select inet_server_port(), ('x', 'sad')::other.shade",
+    "select inet_server_port(), 1::silent",
+    "select inet_server_port(), lower('X')",
+};
+
+static const char *const for_the_primary[] = {
+    "select inet_server_port(), p.touch from plain p",
+    "select inet_server_port(), touch(p) from plain p",
+    "select inet_server_port(), mixed(1)",
+    "select inet_server_port(), mixed('x')",
+    "select inet_server_port(), other.mixed('x')",
+    "select inet_server_port(), upper(1)",
+    "select inet_server_port(), upper('x')", /* which one it is, is not looked for */
+    "select inet_server_port(), counted()",
+    "select inet_server_port(), total_hidden(n) from plain",
+    "select inet_server_port(), 1 <~~> 2",
+    "select inet_server_port(), n from base",
+    "select inet_server_port(), n from nested",
+    "select inet_server_port(), n from deeper",
+    "select inet_server_port(), n from locking",
+    "select inet_server_port(), count(*) from sessions",
+    "select inet_server_port(), count(*) from fleeting",
+    "select inet_server_port(), count(*) from \"fleeting\"",
+    "select inet_server_port(), count(*) from parted",
+    "select inet_server_port(), last_value from counter",
+    "select inet_server_port(), c.* from counter c",
+    "select inet_server_port(), count(*) from guarded",
+    "select inet_server_port(), 1::loud",
+    "select inet_server_port(), count(*) from of_loud",
+    "select inet_server_port(), count(*) from of_of_loud",
+    "select inet_server_port(), nobody_knows_it from plain p(nobody_knows_it), calm() as t(nobody)",
+    "select inet_server_port(), now_and_then() from (select 1) t",
+};
+
+/* Without the safety net: the first server that saw it. */
+static void assert_ran_on(struct app *app, const char *sql, int server)
+{
+    struct answer *answer = app_run(app, sql);
+    long port = 0;
+    assert_int_equal(answer->attempts, 1);
+    if (answer->status != PQR_STATUS_OK) {
+        assert_string_equal(answer->server, cluster.servers[server].name);
+        return;
+    }
+    if (answer->rows > 0)
+        port = strtol(answer_value(answer, 0, 0), NULL, 10);
+    if (answer->rows > 0 ? port != cluster_port(&cluster, server)
+                         : strcmp(answer->server, cluster.servers[server].name) != 0)
+        fail_msg("%s ran on %s (%s)", sql, answer->server, answer->reason);
+}
+
+static void harmless_statements_run_on_a_replica(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS);
+    for (size_t i = 0; i < sizeof(for_replicas) / sizeof(for_replicas[0]); i++) {
+        struct answer *answer = app_run(&app, for_replicas[i]);
+        if (answer->status != PQR_STATUS_OK)
+            fail_msg("%s: %s", for_replicas[i], answer->error);
+        assert_ran_on(&app, for_replicas[i], 1);
+    }
+    app_close(&app);
+}
+
+static void harmful_statements_run_on_the_primary(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS);
+    for (size_t i = 0; i < sizeof(for_the_primary) / sizeof(for_the_primary[0]) - 2; i++)
+        assert_ran_on(&app, for_the_primary[i], 0);
+    if (has_foreign)
+        assert_string_equal(app_run(&app, "select n from distant")->server, "primary");
+    app_close(&app);
+}
+
+static void reasons_name_what_the_catalog_knew(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS);
+    assert_string_equal(app_run(&app, "select p.touch from plain p")->reason, "volatile function touch");
+    assert_non_null(strstr(app_run(&app, "select n from deeper")->reason, "relation deeper"));
+    assert_non_null(strstr(app_run(&app, "select 1::loud")->reason, "type loud"));
+    app_close(&app);
+}
+
+static void without_catalog_what_is_unknown_goes_to_the_primary(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    app_start(&app, &cluster, SETTINGS "catalog = { load = false; };");
+    assert_ran_on(&app, "select inet_server_port(), calm()", 0);
+    assert_ran_on(&app, "select inet_server_port(), 'sad'::mood", 0);
+    assert_ran_on(&app, "select inet_server_port(), lower('X')", 1);
+    assert_int_equal(app_totals(&app).catalog_loads, 0);
+    assert_int_equal(app_totals(&app).catalog_bytes, 0);
+    app_close(&app);
+}
+
+static void catalog_that_does_not_fit_is_not_used(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    for (int i = 0; i < 2; i++) {
+        char sql[300];
+        snprintf(sql, sizeof(sql),
+            "set role app; do $$ begin for i in 1..4000 loop execute format('create function large_%d_%%s() "
+            "returns int language sql stable as ''select 1''', i); end loop; end $$",
+            i);
+        cluster_exec(&cluster, 0, sql);
+    }
+    app_start(&app, &cluster, SETTINGS "catalog = { max_size = \"64kB\"; };");
+    APP_UNTIL(&app, app_logged(&app, "the catalog could not be read"));
+    assert_ran_on(&app, "select inet_server_port(), calm()", 0);
+    assert_int_equal(app_totals(&app).catalog_loads, 0);
+    app_close(&app);
+}
+
+/* The very next request knows. */
+static void definition_that_this_router_ran_counts_at_once(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS "catalog = { refresh = \"none\"; };");
+    assert_ok(app_run(&app, "create function turns() returns int language sql stable as 'select 1'"));
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 1);
+    cluster_sync(&cluster, 0);
+    assert_ran_on(&app, "select inet_server_port(), turns()", 1);
+    assert_ok(
+        app_run(&app, "create or replace function turns() returns int language sql volatile as 'select 2'"));
+    assert_ran_on(&app, "select inet_server_port(), turns()", 0);
+    assert_ran_on(&app, "select inet_server_port(), deeper.n from deeper", 0);
+    assert_ran_on(&app, "select inet_server_port(), lower('X')", 1);
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 2);
+    assert_ran_on(&app, "select inet_server_port(), turns()", 0);
+    assert_ran_on(&app, "select inet_server_port(), calm()", 1);
+    app_close(&app);
+}
+
+static void definition_in_a_transaction_counts_after_its_commit(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    static const char *const statements[] = {
+        "create or replace function swings() returns int language sql volatile as 'select 2'", NULL};
+    struct script script = {.sql = statements, .options = PQR_TX_OPTIONS_INIT, .end = SCRIPT_COMMIT};
+    cluster_exec(
+        &cluster, 0, "set role app; create function swings() returns int language sql stable as 'select 1'");
+    cluster_sync(&cluster, 0);
+    start_loaded(&app, SETTINGS "catalog = { refresh = \"none\"; };");
+    assert_ran_on(&app, "select inet_server_port(), swings()", 1);
+    assert_ok(app_wait(app_tx(&app, &script)));
+    assert_ran_on(&app, "select inet_server_port(), swings()", 0);
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 1);
+    assert_ran_on(&app, "select inet_server_port(), swings()", 0);
+    app_close(&app);
+}
+
+/* Somebody else's, with psql. */
+static void definition_of_others_is_noticed_by_the_timer(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS "catalog = { refresh = \"1s\"; };");
+    assert_ran_on(&app, "select inet_server_port(), 'sad'::mood, news()", 0);
+    cluster_exec(
+        &cluster, 0, "set role app; create function news() returns int language sql stable as 'select 1'");
+    cluster_sync(&cluster, 0);
+    APP_UNTIL(&app, strcmp(app_run(&app, "select news()")->server, "replica1") == 0);
+    app_close(&app);
+}
+
+static void its_own_questions_are_in_no_statistics(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS);
+    assert_ok(app_run(&app, "select 1"));
+    pqr_router_totals totals = app_totals(&app);
+    assert_int_equal(totals.accepted, 1);
+    assert_int_equal(totals.answered, 1);
+    assert_int_equal(totals.by_status[PQR_STATUS_OK], 1);
+    assert_int_equal(totals.routed_replica + totals.routed_primary, 1);
+    assert_int_equal(totals.latency.count, 1);
+    assert_int_equal(app_pool(&app, 0).reads + app_pool(&app, 0).writes, 0);
+    assert_true(totals.catalog_entries > 20);
+    assert_true(totals.catalog_bytes > 1000);
+    app_close(&app);
+}
+
+static unsigned turns;
+
+static void on_turn(uv_prepare_t *prepare)
+{
+    (void)prepare;
+    turns++;
+}
+
+static void many_functions_load_in_chunks_while_the_loop_turns(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    uv_prepare_t prepare;
+    cluster_exec(&cluster, 0,
+        "set role app; do $$ begin for i in 1..20000 loop execute format('create function many_%s() "
+        "returns int language sql stable as ''select 1''', i); end loop; end $$");
+    cluster_sync(&cluster, 0);
+    app_start(&app, &cluster, SETTINGS);
+    uv_prepare_init(&app.loop, &prepare);
+    uv_prepare_start(&prepare, on_turn);
+    turns = 0;
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 0);
+    uv_close((uv_handle_t *)&prepare, NULL);
+    assert_true(turns > 10); /* a chunk has 2,000, an answer is read in one turn at the earliest */
+    assert_true(app_totals(&app).catalog_entries > 20000);
+    assert_ran_on(&app, "select inet_server_port(), many_1(), many_20000()", 1);
+    app_close(&app);
+}
+
+/* The other way round: the one who answers is the replica alone. */
+static void replica_alone_can_be_asked(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    char text[300];
+    snprintf(text, sizeof(text), "%s", cluster_conninfo(&cluster, 1));
+    app_open_conninfo(&app, text);
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 0);
+    assert_string_equal(app_value(&app, "select calm()"), "1");
+    app_close(&app);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(harmless_statements_run_on_a_replica),
+        cmocka_unit_test(harmful_statements_run_on_the_primary),
+        cmocka_unit_test(reasons_name_what_the_catalog_knew),
+        cmocka_unit_test(without_catalog_what_is_unknown_goes_to_the_primary),
+        cmocka_unit_test(definition_that_this_router_ran_counts_at_once),
+        cmocka_unit_test(definition_in_a_transaction_counts_after_its_commit),
+        cmocka_unit_test(definition_of_others_is_noticed_by_the_timer),
+        cmocka_unit_test(its_own_questions_are_in_no_statistics),
+        cmocka_unit_test(replica_alone_can_be_asked),
+        cmocka_unit_test(many_functions_load_in_chunks_while_the_loop_turns),
+        cmocka_unit_test(catalog_that_does_not_fit_is_not_used),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,228 @@
+/* The names of a database: strictest answer, kinds apart, bounds, staleness. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "pqrouter.h"
+#include "policy/catalog.h"
+
+enum { MANY = 100000 };
+
+static bool add(struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name,
+    enum pqr__catalog_answer answer)
+{
+    return pqr__catalog_add(catalog, kind, name, strlen(name), answer);
+}
+
+static enum pqr__catalog_answer find(
+    const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name)
+{
+    return pqr__catalog_find(catalog, kind, name, strlen(name));
+}
+
+static void nothing_is_known_at_first(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "f"), PQR__CATALOG_ABSENT);
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, ""), PQR__CATALOG_ABSENT);
+    assert_int_equal(pqr__catalog_bytes(&catalog), sizeof(catalog));
+    pqr__catalog_finish(&catalog);
+}
+
+static void strictest_of_a_name_wins_in_either_order(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMLESS));
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "f"), PQR__CATALOG_HARMLESS);
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMFUL));
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMLESS));
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "f"), PQR__CATALOG_HARMFUL);
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMFUL));
+    assert_int_equal(catalog.count, 1);
+    assert_int_equal(catalog.harmful[PQR__CATALOG_FUNCTION], 1);
+    pqr__catalog_finish(&catalog);
+}
+
+static void kinds_and_spellings_are_apart(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_true(add(&catalog, PQR__CATALOG_TYPE, "f", PQR__CATALOG_HARMFUL));
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "F", PQR__CATALOG_HARMLESS));
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "f"), PQR__CATALOG_ABSENT);
+    assert_int_equal(find(&catalog, PQR__CATALOG_RELATION, "f"), PQR__CATALOG_ABSENT);
+    assert_int_equal(find(&catalog, PQR__CATALOG_TYPE, "f"), PQR__CATALOG_HARMFUL);
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "F"), PQR__CATALOG_HARMLESS);
+    pqr__catalog_finish(&catalog);
+}
+
+static void stale_keeps_what_is_harmful_only(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "good", PQR__CATALOG_HARMLESS));
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "bad", PQR__CATALOG_HARMFUL));
+    catalog.stale = true;
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "good"), PQR__CATALOG_ABSENT);
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "bad"), PQR__CATALOG_HARMFUL);
+    pqr__catalog_finish(&catalog);
+}
+
+static void names_are_all_found_when_there_are_many(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    char name[32];
+    pqr__catalog_init(&catalog, 32 << 20);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "function_%d", i);
+        assert_true(add(&catalog, PQR__CATALOG_FUNCTION, name,
+            i % 3 == 0 ? PQR__CATALOG_HARMFUL : PQR__CATALOG_HARMLESS));
+    }
+    assert_int_equal(catalog.count, MANY);
+    assert_true(pqr__catalog_bytes(&catalog) <= 32 << 20);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "function_%d", i);
+        assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, name),
+            i % 3 == 0 ? PQR__CATALOG_HARMFUL : PQR__CATALOG_HARMLESS);
+    }
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "function_100000"), PQR__CATALOG_ABSENT);
+    pqr__catalog_finish(&catalog);
+}
+
+static void bound_is_held_and_what_was_there_stays(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    char name[32];
+    int kept = 0;
+    pqr__catalog_init(&catalog, 16384);
+    for (; kept < MANY; kept++) {
+        snprintf(name, sizeof(name), "function_%d", kept);
+        if (!add(&catalog, PQR__CATALOG_FUNCTION, name, PQR__CATALOG_HARMLESS))
+            break;
+        assert_true(pqr__catalog_bytes(&catalog) <= 16384);
+    }
+    assert_true(kept > 100);
+    assert_true(kept < MANY);
+    assert_int_equal(catalog.count, kept);
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, name), PQR__CATALOG_ABSENT);
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "function_0"), PQR__CATALOG_HARMLESS);
+    pqr__catalog_finish(&catalog);
+}
+
+static void name_of_256_bytes_is_refused(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    char name[257];
+    memset(name, 'x', 256);
+    name[256] = '\0';
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_false(add(&catalog, PQR__CATALOG_TYPE, name, PQR__CATALOG_HARMFUL));
+    name[255] = '\0';
+    assert_true(add(&catalog, PQR__CATALOG_TYPE, name, PQR__CATALOG_HARMFUL));
+    assert_int_equal(find(&catalog, PQR__CATALOG_TYPE, name), PQR__CATALOG_HARMFUL);
+    pqr__catalog_finish(&catalog);
+}
+
+/* Each allocation fails in turn. */
+static int allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void *failing_calloc(size_t count, size_t size)
+{
+    return allocations_left-- > 0 ? calloc(count, size) : NULL;
+}
+
+static void *failing_realloc(void *memory, size_t size)
+{
+    return allocations_left-- > 0 ? realloc(memory, size) : NULL;
+}
+
+static void no_memory_is_told_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    assert_int_equal(pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free), 0);
+    for (int allowed = 0; allowed < 12; allowed++) {
+        struct pqr__catalog catalog;
+        char name[32];
+        bool fine = true;
+        int added = 0;
+        allocations_left = allowed;
+        pqr__catalog_init(&catalog, 1 << 20);
+        for (; fine && added < 5000; added += fine) {
+            snprintf(name, sizeof(name), "function_%d", added);
+            fine = add(&catalog, PQR__CATALOG_FUNCTION, name, PQR__CATALOG_HARMFUL);
+        }
+        assert_false(fine);
+        assert_int_equal(catalog.count, added);
+        for (int i = 0; i < added; i++) {
+            snprintf(name, sizeof(name), "function_%d", i);
+            assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, name), PQR__CATALOG_HARMFUL);
+        }
+        pqr__catalog_finish(&catalog);
+    }
+    assert_int_equal(pqr_set_allocator(malloc, calloc, realloc, free), 0);
+}
+
+static void builtin_parts_are_judged_by_the_table_first(void **state)
+{
+    (void)state;
+    assert_true(pqr__catalog_builtin_is_harmless("int4eq", 'i'));
+    assert_true(pqr__catalog_builtin_is_harmless("random", 'v'));
+    assert_true(pqr__catalog_builtin_is_harmless("now", 's'));
+    assert_false(pqr__catalog_builtin_is_harmless("nextval", 'v'));
+    assert_false(pqr__catalog_builtin_is_harmless("txid_current", 's'));
+    /* Of a version that the table does not know. */
+    assert_true(pqr__catalog_builtin_is_harmless("not_invented_yet", 'i'));
+    assert_false(pqr__catalog_builtin_is_harmless("not_invented_yet", 's'));
+    assert_true(pqr__catalog_is_server_view("pg_stat_activity"));
+    assert_false(pqr__catalog_is_server_view("pg_class"));
+}
+
+static void volatile_comparison_spoils_everything(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_true(add(&catalog, PQR__CATALOG_OPERATOR, "===", PQR__CATALOG_HARMFUL));
+    assert_true(add(&catalog, PQR__CATALOG_OPERATOR, "=", PQR__CATALOG_HARMLESS));
+    pqr__catalog_seal(&catalog);
+    assert_false(catalog.spoiled);
+    assert_true(add(&catalog, PQR__CATALOG_OPERATOR, "=", PQR__CATALOG_HARMFUL));
+    pqr__catalog_seal(&catalog);
+    assert_true(catalog.spoiled);
+    pqr__catalog_finish(&catalog);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_known_at_first),
+        cmocka_unit_test(strictest_of_a_name_wins_in_either_order),
+        cmocka_unit_test(kinds_and_spellings_are_apart),
+        cmocka_unit_test(stale_keeps_what_is_harmful_only),
+        cmocka_unit_test(names_are_all_found_when_there_are_many),
+        cmocka_unit_test(bound_is_held_and_what_was_there_stays),
+        cmocka_unit_test(name_of_256_bytes_is_refused),
+        cmocka_unit_test(no_memory_is_told_and_nothing_is_lost),
+        cmocka_unit_test(builtin_parts_are_judged_by_the_table_first),
+        cmocka_unit_test(volatile_comparison_spoils_everything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

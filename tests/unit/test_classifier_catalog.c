@@ -1,0 +1,232 @@
+/* Statements judged with a catalog at hand, and the same ones without. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "policy/catalog.h"
+#include "policy/classifier.h"
+
+static struct pqr__catalog catalog;
+static struct pqr__dialect with = {
+    .standard_conforming_strings = true, .ascii_safe = true, .catalog = &catalog};
+static const struct pqr__dialect without = {.standard_conforming_strings = true, .ascii_safe = true};
+
+#define LONG_NAME "a123456789b123456789c123456789d123456789e123456789f123456789abcd"
+
+static void fill(enum pqr__catalog_kind kind, enum pqr__catalog_answer answer, const char *const *names)
+{
+    for (; *names; names++)
+        assert_true(pqr__catalog_add(&catalog, kind, *names, strlen(*names), answer));
+}
+
+#define FILL(kind, answer, ...) \
+    fill(PQR__CATALOG_##kind, PQR__CATALOG_##answer, (const char *const[]){__VA_ARGS__, NULL})
+
+static int start(void **state)
+{
+    (void)state;
+    pqr__catalog_init(&catalog, 1 << 20);
+    FILL(FUNCTION, HARMLESS, "price", "Mixed", "with\"quote", "set_config");
+    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty");
+    FILL(OPERATOR, HARMLESS, "<->>", "=");
+    FILL(OPERATOR, HARMFUL, "+", "<%%>");
+    FILL(TYPE, HARMLESS, "mood", "date");
+    FILL(TYPE, HARMFUL, "checked", "point");
+    FILL(RELATION, HARMFUL, "loud_view", "Orders_seq", "values_log", "user");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    pqr__catalog_finish(&catalog);
+    return 0;
+}
+
+static const struct {
+    const char *sql;
+    pqr_class route;
+    const char *reason; /* NULL: whatever */
+} cases[] = {
+    /* functions */
+    {"select price(1)", PQR_CLASS_REPLICA, "read"},
+    {"select PRICE(1), shop.price(2), \"shop\".\"price\"(3), db.shop.price(4)", PQR_CLASS_REPLICA, NULL},
+    {"select \"Mixed\"(1), shop.\"Mixed\"(1)", PQR_CLASS_REPLICA, NULL},
+    {"select Mixed(1)", PQR_CLASS_PRIMARY, "unknown function Mixed"},
+    {"select \"with\"\"quote\"(1)", PQR_CLASS_REPLICA, NULL},
+    {"select touch()", PQR_CLASS_PRIMARY, "volatile function touch"},
+    {"select shop.touch()", PQR_CLASS_PRIMARY, "volatile function touch"},
+    {"select t.touch from t", PQR_CLASS_PRIMARY, "volatile function touch"},
+    {"select (t).Touch from t", PQR_CLASS_PRIMARY, NULL},
+    {"select touch from t", PQR_CLASS_REPLICA, NULL},
+    {"select t.price from t", PQR_CLASS_REPLICA, NULL},
+    {"select t.other from t", PQR_CLASS_REPLICA, NULL},
+    {"select \"Nasty\"()", PQR_CLASS_PRIMARY, NULL},
+    {"select lower('X')", PQR_CLASS_PRIMARY, "volatile function lower"},
+    {"select upper('X')", PQR_CLASS_REPLICA, NULL},
+    {"select nobody(1)", PQR_CLASS_PRIMARY, "unknown function nobody"},
+    {"select shop.nobody(1)", PQR_CLASS_PRIMARY, NULL},
+    {"select shop.upper('x')", PQR_CLASS_PRIMARY, NULL}, /* it is not the built-in one */
+    {"select * from t tablesample shop.price(10)", PQR_CLASS_PRIMARY, NULL},
+    {"select * from t tablesample price(10)", PQR_CLASS_PRIMARY, NULL},
+    /* what the text says stays */
+    {"select set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},
+    {"select pg_catalog.set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},
+    {"select db.pg_catalog.set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},
+    {"insert into t values (price(1))", PQR_CLASS_PRIMARY, "INSERT"},
+    {"with x as (delete from t returning price(a)) select * from x", PQR_CLASS_PRIMARY, NULL},
+    {"select price(1) for update", PQR_CLASS_PRIMARY, NULL},
+    {"select price(1) into t", PQR_CLASS_PRIMARY, NULL},
+    {"select price(1); delete from t", PQR_CLASS_PRIMARY, NULL},
+    {"select price(nextval('s'))", PQR_CLASS_PRIMARY, "volatile function nextval"},
+    /* operators */
+    {"select 1 <->> 2", PQR_CLASS_REPLICA, NULL},
+    {"select 1 operator(shop.<->>) 2", PQR_CLASS_PRIMARY, NULL},
+    {"select 1 <<->> 2", PQR_CLASS_PRIMARY, NULL},
+    {"select 1 + 2", PQR_CLASS_PRIMARY, "volatile operator +"},
+    {"select 1 = 2", PQR_CLASS_REPLICA, NULL},
+    {"select 1 <%%> 2", PQR_CLASS_PRIMARY, "volatile operator <%%>"},
+    /* types */
+    {"select 'a'::mood", PQR_CLASS_REPLICA, NULL},
+    {"select 'a'::shop.mood, 'b'::\"mood\"[], cast('c' as shop.mood), mood 'd', shop.mood 'e'",
+        PQR_CLASS_REPLICA, NULL},
+    {"select 'a'::db.shop.mood", PQR_CLASS_REPLICA, NULL},
+    {"select 'a'::mood.mood.nobody", PQR_CLASS_PRIMARY, NULL},
+    {"select 'a'::Mood::text || 'x'", PQR_CLASS_REPLICA, NULL},
+    {"select 'a'::\"Mood\"", PQR_CLASS_PRIMARY, NULL},
+    {"select 'a'::nobody", PQR_CLASS_PRIMARY, NULL},
+    {"select 'a'::nobody, 1", PQR_CLASS_PRIMARY, "unknown type nobody"},
+    {"select 'a'::shop.", PQR_CLASS_PRIMARY, NULL},
+    {"select 'a'::shop.date", PQR_CLASS_REPLICA, NULL},
+    {"select 'a'::shop.int4", PQR_CLASS_PRIMARY, NULL},
+    {"select 'a'::pg_catalog.int4", PQR_CLASS_REPLICA, NULL},
+    {"select 1::checked", PQR_CLASS_PRIMARY, "type checked: volatile functions"},
+    {"select checked '1'", PQR_CLASS_PRIMARY, NULL},
+    {"select shop.checked '1'", PQR_CLASS_PRIMARY, NULL},
+    {"select checked(1)", PQR_CLASS_PRIMARY, NULL},
+    {"select (t.a).checked from t", PQR_CLASS_PRIMARY, NULL},
+    {"select '(1,2)'::point", PQR_CLASS_PRIMARY, NULL},
+    {"select * from f() as (a mood)", PQR_CLASS_PRIMARY, NULL}, /* f is unknown */
+    {"select * from price(1) as (a mood, b checked)", PQR_CLASS_PRIMARY, NULL},
+    {"select * from price(1) as (a mood, b int)", PQR_CLASS_REPLICA, NULL},
+    /* relations */
+    {"select * from loud_view", PQR_CLASS_PRIMARY,
+        "relation loud_view: a volatile view, sequence, foreign or unlogged table"},
+    {"select * from shop.LOUD_VIEW v join t using (a)", PQR_CLASS_PRIMARY, NULL},
+    {"table loud_view", PQR_CLASS_PRIMARY, NULL},
+    {"copy loud_view to stdout", PQR_CLASS_PRIMARY, NULL},
+    {"select * from orders_seq", PQR_CLASS_REPLICA, NULL},
+    {"select * from \"Orders_seq\"", PQR_CLASS_PRIMARY, NULL},
+    {"select * from t where a in (select a from loud_view)", PQR_CLASS_PRIMARY, NULL},
+    {"select user", PQR_CLASS_REPLICA, NULL}, /* reserved: no name */
+    {"select * from \"user\"", PQR_CLASS_PRIMARY, NULL},
+    {"select * from shop.user", PQR_CLASS_PRIMARY, NULL},
+    {"select * from quiet_table", PQR_CLASS_REPLICA, NULL},
+    {"explain select * from loud_view", PQR_CLASS_PRIMARY, NULL},
+    /* the server cuts these names, so that nobody knows what they are */
+    {"select * from " LONG_NAME, PQR_CLASS_PRIMARY, NULL},
+    {"show search_path", PQR_CLASS_REPLICA, NULL},
+};
+
+static bool check(size_t i, const struct pqr__dialect *dialect)
+{
+    struct pqr__verdict verdict;
+    char reason[120];
+    pqr__classify(&verdict, cases[i].sql, strlen(cases[i].sql), dialect);
+    pqr__verdict_text(&verdict, cases[i].sql, reason, sizeof(reason));
+    if (verdict.route == cases[i].route && (!cases[i].reason || strcmp(reason, cases[i].reason) == 0))
+        return true;
+    print_error("%s\n  is %s, \"%s\"\n", cases[i].sql, pqr_class_name(verdict.route), reason);
+    return false;
+}
+
+enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+
+static void every_statement_gets_its_answer(void **state)
+{
+    (void)state;
+    unsigned wrong = 0;
+    for (size_t i = 0; i < CASES; i++)
+        wrong += !check(i, &with);
+    assert_int_equal(wrong, 0);
+}
+
+static pqr_class route_of(const char *sql, const struct pqr__dialect *dialect)
+{
+    struct pqr__verdict verdict;
+    pqr__classify(&verdict, sql, strlen(sql), dialect);
+    return verdict.route;
+}
+
+/* A new definition may have made anything volatile. */
+static void stale_catalog_makes_nothing_harmless(void **state)
+{
+    (void)state;
+    catalog.stale = true;
+    for (size_t i = 0; i < CASES; i++) {
+        pqr_class route = route_of(cases[i].sql, &with);
+        assert_true(route != PQR_CLASS_REPLICA || route_of(cases[i].sql, &without) == PQR_CLASS_REPLICA);
+        assert_true(route == cases[i].route || cases[i].route == PQR_CLASS_REPLICA);
+    }
+    assert_int_equal(route_of("select price(1)", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("select * from loud_view", &with), PQR_CLASS_PRIMARY);
+    catalog.stale = false;
+}
+
+static void spoiled_catalog_leaves_nothing_to_replicas(void **state)
+{
+    (void)state;
+    catalog.spoiled = true;
+    assert_int_equal(route_of("select 1", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("(table t)", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("show all", &with), PQR_CLASS_REPLICA);
+    assert_int_equal(route_of("set a = 1", &with), PQR_CLASS_SESSION);
+    catalog.spoiled = false;
+    assert_int_equal(route_of("select 1", &with), PQR_CLASS_REPLICA);
+}
+
+static void letters_that_the_server_folds_are_not_guessed(void **state)
+{
+    (void)state;
+    assert_int_equal(route_of("select * from \xc3\x84pfel", &with), PQR_CLASS_REPLICA);
+    catalog.folds = true;
+    assert_int_equal(route_of("select * from \xc3\x84pfel", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("select * from \"\xc3\x84pfel\"", &with), PQR_CLASS_REPLICA);
+    catalog.folds = false;
+}
+
+static bool defines(const char *sql)
+{
+    struct pqr__verdict verdict;
+    pqr__classify(&verdict, sql, strlen(sql), &without);
+    return verdict.defines;
+}
+
+static void definitions_are_told(void **state)
+{
+    (void)state;
+    assert_true(defines("create or replace function f() returns int language sql as 'select 1'"));
+    assert_true(defines("select 1; alter function f() volatile"));
+    assert_true(defines("drop view v"));
+    assert_true(defines("import foreign schema s from server x into y"));
+    assert_true(defines("do $$ begin execute 'create table t (a int)'; end $$"));
+    assert_false(defines("create temp table t (a int)"));
+    assert_false(defines("insert into t values (1)"));
+    assert_false(defines("select 1"));
+    assert_false(defines("truncate t"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_statement_gets_its_answer),
+        cmocka_unit_test(stale_catalog_makes_nothing_harmless),
+        cmocka_unit_test(spoiled_catalog_leaves_nothing_to_replicas),
+        cmocka_unit_test(letters_that_the_server_folds_are_not_guessed),
+        cmocka_unit_test(definitions_are_told),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
