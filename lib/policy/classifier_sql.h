@@ -60,7 +60,7 @@ enum pqr__clause {
 struct pqr__frame {
     uint8_t kind;   /* enum pqr__frame_kind */
     uint8_t clause; /* enum pqr__clause */
-    uint8_t item;   /* ALIAS: what comes next (classifier_names.c); OPERATOR: an operand stands before it */
+    uint8_t item;   /* ALIAS: what comes next (classifier_type.c); OPERATOR: an operand stands before it */
 };
 
 enum { PQR__DEPTH_MAX = 250 };
@@ -113,6 +113,35 @@ static inline struct pqr__frame *pqr__sql_frame(struct pqr__sql *scan)
     return &scan->frames[scan->depth < PQR__DEPTH_MAX ? scan->depth : PQR__DEPTH_MAX];
 }
 
+static inline enum pqr__token_kind pqr__sql_kind(const struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 0)->token.kind;
+}
+
+/* The current token ends the statement. */
+static inline bool pqr__sql_is_over(const struct pqr__sql *scan)
+{
+    enum pqr__token_kind kind = pqr__sql_kind(scan);
+    return kind == PQR__TOKEN_END || (kind == PQR__TOKEN_SEMICOLON && scan->depth == 0);
+}
+
+static inline bool pqr__seen_is_name(const struct pqr__seen *seen)
+{
+    return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED ||
+           seen->token.kind == PQR__TOKEN_UNICODE;
+}
+
+/* A built-in type, as far as the name says. */
+static inline bool pqr__seen_is_type(const struct pqr__seen *seen)
+{
+    return seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0;
+}
+
+static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
+{
+    return schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG;
+}
+
 /* Reads the next token. */
 void pqr__sql_next(struct pqr__sql *scan);
 
@@ -125,11 +154,22 @@ void pqr__sql_doubt(struct pqr__sql *scan, unsigned reason, const struct pqr__se
 /* Reads one statement to its semicolon or the end; scan->finding has the answer. */
 void pqr__sql_statement(struct pqr__sql *scan);
 
+/* Of those: the rest of a CREATE, ALTER, DROP or REFRESH, of a COPY, of what is neither nor a query. */
+void pqr__sql_read_definition(struct pqr__sql *scan);
+void pqr__sql_read_copy(struct pqr__sql *scan);
+void pqr__sql_read_utility(struct pqr__sql *scan);
+/* The rules for a token outside of queries: parentheses are counted, mistakes and temporary schemas are seen. */
+void pqr__sql_outside(struct pqr__sql *scan);
+/* A query begins at the current token, as if nothing stood before it. */
+void pqr__sql_forget(struct pqr__sql *scan);
+
 /* The statement read last may change what the catalog is about. */
 bool pqr__sql_defines(const struct pqr__sql *scan);
 
 /* Query rules on the current token. */
 void pqr__sql_query(struct pqr__sql *scan);
+void pqr__sql_name(struct pqr__sql *scan);
+void pqr__sql_string(struct pqr__sql *scan);
 /* Of those: temporary schemas, functions (called, or named as an attribute), parentheses, type names. */
 void pqr__sql_schema(struct pqr__sql *scan);
 void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool known_only);

@@ -77,27 +77,17 @@ static const struct leading *find_leading(unsigned keyword)
 }
 
 /* A query begins at the current token, as if nothing stood before it. */
-static void forget(struct pqr__sql *scan)
+void pqr__sql_forget(struct pqr__sql *scan)
 {
     scan->ring[(scan->position - 1) & 7] = (struct pqr__seen){0};
-}
-
-static enum pqr__token_kind kind(const struct pqr__sql *scan)
-{
-    return pqr__sql_seen(scan, 0)->token.kind;
-}
-
-static bool is_over(const struct pqr__sql *scan)
-{
-    return kind(scan) == PQR__TOKEN_END || (kind(scan) == PQR__TOKEN_SEMICOLON && scan->depth == 0);
 }
 
 /* --- Rules for tokens outside of queries --- */
 
 /* Parentheses are counted, mistakes and temporary schemas are seen. */
-static void outside_token(struct pqr__sql *scan)
+void pqr__sql_outside(struct pqr__sql *scan)
 {
-    switch ((int)kind(scan)) {
+    switch ((int)pqr__sql_kind(scan)) {
     case PQR__TOKEN_OPEN:
         scan->depth++;
         *pqr__sql_frame(scan) = (struct pqr__frame){0};
@@ -119,74 +109,16 @@ static void outside_token(struct pqr__sql *scan)
     }
 }
 
-static void read_utility(struct pqr__sql *scan)
+void pqr__sql_read_utility(struct pqr__sql *scan)
 {
-    for (; !is_over(scan); pqr__sql_next(scan))
-        outside_token(scan);
-}
-
-/* A body in SQL (CREATE FUNCTION ... BEGIN ATOMIC ... END): its semicolons end no statement. */
-static void track_body(const struct pqr__seen *seen, const struct pqr__seen *before, unsigned *body)
-{
-    if (seen->keyword == PQR__KW_ATOMIC && before->keyword == PQR__KW_BEGIN)
-        *body = 1;
-    else if (*body > 0 && seen->keyword == PQR__KW_CASE)
-        ++*body;
-    else if (*body > 0 && seen->keyword == PQR__KW_END)
-        --*body;
-}
-
-static void definition_word(struct pqr__sql *scan, unsigned nth)
-{
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
-    switch (seen->keyword) {
-    case PQR__KW_CONCURRENTLY:
-        pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_PARTIAL, PQR__REASON_STATEMENT, seen);
-        break;
-    case PQR__KW_DATABASE:
-    case PQR__KW_TABLESPACE:
-    case PQR__KW_SUBSCRIPTION:
-    case PQR__KW_SYSTEM:
-        if (nth == 1)
-            pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_PARTIAL, PQR__REASON_STATEMENT, seen);
-        break;
-    case PQR__KW_TEMP:
-    case PQR__KW_TEMPORARY: /* CREATE [OR REPLACE] [GLOBAL | LOCAL] TEMP, not CREATE TABLE temp */
-        if (scan->leading == PQR__KW_CREATE && nth <= 4 &&
-            (before->keyword == PQR__KW_CREATE || before->keyword == PQR__KW_REPLACE ||
-                before->keyword == PQR__KW_LOCAL || before->keyword == PQR__KW_GLOBAL))
-            pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, seen);
-        break;
-    default:
-        break;
-    }
-}
-
-/* CREATE TABLE ... AS and CREATE MATERIALIZED VIEW ... AS run their query now; other definitions keep it. */
-static void read_definition(struct pqr__sql *scan)
-{
-    unsigned body = 0;
-    bool runs = scan->leading == PQR__KW_REFRESH, query = false;
-    for (unsigned nth = 0; kind(scan) != PQR__TOKEN_END; pqr__sql_next(scan), nth++) {
-        const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-        if (kind(scan) == PQR__TOKEN_SEMICOLON && scan->depth == 0 && body == 0)
-            break;
-        definition_word(scan, nth);
-        track_body(seen, pqr__sql_seen(scan, 1), &body);
-        if (nth > 0 && nth < 5 && (seen->keyword == PQR__KW_TABLE || seen->keyword == PQR__KW_MATERIALIZED))
-            runs = scan->leading == PQR__KW_CREATE;
-        if (runs && pqr__sql_seen(scan, 1)->keyword == PQR__KW_AS)
-            query = true;
-        if (query && kind(scan) == PQR__TOKEN_OPEN && pqr__sql_seen(scan, 1)->word != NULL)
-            pqr__sql_function(scan, pqr__sql_seen(scan, 1), true);
-        outside_token(scan);
-    }
+    for (; !pqr__sql_is_over(scan); pqr__sql_next(scan))
+        pqr__sql_outside(scan);
 }
 
 static void read_query(struct pqr__sql *scan)
 {
-    for (; !is_over(scan); pqr__sql_next(scan)) {
-        enum pqr__token_kind now = kind(scan);
+    for (; !pqr__sql_is_over(scan); pqr__sql_next(scan)) {
+        enum pqr__token_kind now = pqr__sql_kind(scan);
         bool quiet = now == PQR__TOKEN_COMMA || now == PQR__TOKEN_NUMBER || now == PQR__TOKEN_PARAMETER;
         if (!quiet || scan->sequence || scan->watched || scan->type != PQR__TYPE_NONE)
             pqr__sql_query(scan);
@@ -196,56 +128,6 @@ static void read_query(struct pqr__sql *scan)
     if (scan->type == PQR__TYPE_EXPECTED || scan->type == PQR__TYPE_SCHEMA ||
         (!scan->begun && !scan->modifies))
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
-}
-
-/* --- COPY --- */
-
-/* After FROM or TO: the client, a file of the server, a program. */
-static void copy_target(struct pqr__sql *scan)
-{
-    const struct pqr__seen *direction = pqr__sql_seen(scan, 1), *target = pqr__sql_seen(scan, 0);
-    bool client = target->keyword == PQR__KW_STDIN || target->keyword == PQR__KW_STDOUT;
-    if (direction->keyword == PQR__KW_FROM || !client)
-        pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_COPY, PQR__REASON_STATEMENT, direction);
-    if (client)
-        return;
-    /* What a program or a file got stays. */
-    bool rolls_back = direction->keyword == PQR__KW_FROM && target->token.kind == PQR__TOKEN_STRING;
-    scan->finding.effect = rolls_back ? PQR__EFFECT_WRITE : PQR__EFFECT_PARTIAL;
-}
-
-/* A table's name and columns, or a query. */
-static void copy_source(struct pqr__sql *scan, bool query)
-{
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    if (query) {
-        pqr__sql_query(scan);
-        return;
-    }
-    if (seen->word != NULL && (seen->word->flags & PQR__WORD_SERVER) != 0)
-        pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
-    (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
-    outside_token(scan);
-}
-
-static void read_copy(struct pqr__sql *scan)
-{
-    bool directed = false;
-    pqr__sql_next(scan);
-    bool query = kind(scan) == PQR__TOKEN_OPEN;
-    if (query)
-        forget(scan);
-    for (; !is_over(scan) && !directed; pqr__sql_next(scan)) {
-        const struct pqr__seen *before = pqr__sql_seen(scan, 1);
-        directed = scan->depth == 0 && (before->keyword == PQR__KW_FROM || before->keyword == PQR__KW_TO);
-        if (directed)
-            copy_target(scan);
-        else
-            copy_source(scan, query);
-    }
-    if (!directed || (query && !scan->begun && !scan->modifies))
-        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
-    read_utility(scan);
 }
 
 /* --- First words --- */
@@ -297,10 +179,10 @@ static bool has_options(struct pqr__sql *scan)
 static void look_through_explain(struct pqr__sql *scan)
 {
     pqr__sql_next(scan);
-    if (kind(scan) == PQR__TOKEN_OPEN && has_options(scan)) {
-        while (kind(scan) != PQR__TOKEN_CLOSE && !is_over(scan))
+    if (pqr__sql_kind(scan) == PQR__TOKEN_OPEN && has_options(scan)) {
+        while (pqr__sql_kind(scan) != PQR__TOKEN_CLOSE && !pqr__sql_is_over(scan))
             pqr__sql_next(scan);
-        if (kind(scan) == PQR__TOKEN_CLOSE)
+        if (pqr__sql_kind(scan) == PQR__TOKEN_CLOSE)
             pqr__sql_next(scan);
         return;
     }
@@ -314,7 +196,7 @@ static void look_through_explain(struct pqr__sql *scan)
 /* ((SELECT 1)) */
 static void read_parenthesised(struct pqr__sql *scan)
 {
-    for (; kind(scan) == PQR__TOKEN_OPEN; pqr__sql_next(scan))
+    for (; pqr__sql_kind(scan) == PQR__TOKEN_OPEN; pqr__sql_next(scan))
         pqr__sql_query(scan);
     if (!begins_query(pqr__sql_seen(scan, 0)))
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
@@ -365,15 +247,15 @@ static void read_rest(struct pqr__sql *scan, enum rest rest)
         read_query(scan);
         break;
     case DEFINITION:
-        read_definition(scan);
+        pqr__sql_read_definition(scan);
         break;
     case COPY:
-        read_copy(scan);
+        pqr__sql_read_copy(scan);
         break;
     case UTILITY:
         pqr__sql_next(scan);
         refine(scan);
-        read_utility(scan);
+        pqr__sql_read_utility(scan);
         break;
     }
 }
@@ -383,17 +265,17 @@ void pqr__sql_statement(struct pqr__sql *scan)
     reset(scan);
     if (pqr__sql_seen(scan, 0)->keyword == PQR__KW_EXPLAIN) {
         look_through_explain(scan);
-        forget(scan);
+        pqr__sql_forget(scan);
     }
     const struct pqr__seen *first = pqr__sql_seen(scan, 0);
     const struct leading *leading = find_leading(first->keyword);
     scan->leading = (enum pqr__keyword)first->keyword;
     scan->begun = scan->leading == PQR__KW_CALL;
-    if (kind(scan) == PQR__TOKEN_OPEN) {
+    if (pqr__sql_kind(scan) == PQR__TOKEN_OPEN) {
         read_parenthesised(scan);
     } else if (leading == NULL) {
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, first);
-        read_utility(scan);
+        pqr__sql_read_utility(scan);
     } else {
         bool session = leading->route == PQR_CLASS_SESSION;
         pqr__sql_raise(scan, (pqr_class)leading->route, (enum pqr__effect)leading->effect,

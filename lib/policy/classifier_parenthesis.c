@@ -1,182 +1,9 @@
-/* Parentheses, and what the name before one is: a function, a type, an alias, a key word; type names. Without a
-   grammar this rests on what can stand before a name: after a complete operand a name can only be an alias or a
-   key word, so name( is no call there. */
+/* Parentheses, and what the name before one is: a function, a type, an alias, a key word. Without a grammar this
+   rests on what can stand before a name: after a complete operand a name can only be an alias or a key word, so
+   name( is no call there. */
 #include "policy/classifier_sql.h"
 
 #include <strings.h>
-
-/* Of an alias's columns: what comes next. */
-enum item { ITEM_NAME = 0, ITEM_TYPE, ITEM_MORE };
-
-/* --- Type names --- */
-
-static bool is_name(const struct pqr__seen *seen)
-{
-    return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED ||
-           seen->token.kind == PQR__TOKEN_UNICODE;
-}
-
-static bool is_users_schema(const struct pqr__seen *schema)
-{
-    return schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG;
-}
-
-/* schema. stands before the current token. */
-static bool is_in_users_schema(const struct pqr__sql *scan)
-{
-    return pqr__sql_seen(scan, 1)->token.kind == PQR__TOKEN_DOT && is_users_schema(pqr__sql_seen(scan, 2));
-}
-
-/* By the catalog: true when it decided. A name that it does not have may be a schema. */
-static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
-{
-    bool builtin = seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0;
-    if (scan->catalog == NULL || seen->category == PQR__CATEGORY_RESERVED)
-        return false;
-    if (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, seen))
-        return true;
-    if (pqr__sql_known(scan, PQR__CATALOG_TYPE, seen) == PQR__CATALOG_HARMLESS)
-        scan->type = PQR__TYPE_DONE;
-    else if (is_name(seen) && seen->token.kind != PQR__TOKEN_UNICODE &&
-             (!builtin || is_in_users_schema(scan)))
-        scan->type = PQR__TYPE_SCHEMA;
-    return scan->type != PQR__TYPE_NONE;
-}
-
-/* A type is expected at the current token. */
-static void type_name(struct pqr__sql *scan)
-{
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    scan->type = PQR__TYPE_NONE;
-    if (users_type(scan, seen))
-        return;
-    if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&
-        pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_DOT)
-        scan->type = PQR__TYPE_SCHEMA;
-    else if (seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0)
-        scan->type = PQR__TYPE_DONE;
-    else
-        pqr__sql_doubt(scan, is_name(seen) ? PQR__REASON_TYPE : PQR__REASON_NOT_RECOGNISED, seen);
-}
-
-/* The current token stands in the list of an alias's columns: names, perhaps with types. */
-static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
-{
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    if (seen->token.kind == PQR__TOKEN_CLOSE)
-        return false;
-    if (seen->token.kind == PQR__TOKEN_COMMA) {
-        frame->item = ITEM_NAME;
-        return true;
-    }
-    if (frame->item == ITEM_MORE)
-        return is_name(seen) || seen->token.kind == PQR__TOKEN_DOT;
-    if (!is_name(seen)) /* it was a call after all */
-        pqr__sql_doubt(
-            scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, seen->token.kind == PQR__TOKEN_OPEN ? 1 : 2));
-    else if (frame->item == ITEM_TYPE)
-        type_name(scan);
-    frame->item++;
-    return is_name(seen);
-}
-
-static bool begins_frame(const struct pqr__seen *seen)
-{
-    return seen->keyword == PQR__KW_ROWS || seen->keyword == PQR__KW_RANGE || seen->keyword == PQR__KW_GROUPS;
-}
-
-/* What follows ROWS, RANGE or GROUPS, when that is no column's or type's name. */
-static bool fits_bound(const struct pqr__seen *seen)
-{
-    return seen->token.kind == PQR__TOKEN_NUMBER || seen->token.kind == PQR__TOKEN_PARAMETER ||
-           seen->token.kind == PQR__TOKEN_STRING || seen->keyword == PQR__KW_BETWEEN ||
-           seen->keyword == PQR__KW_INTERVAL || seen->keyword == PQR__KW_UNBOUNDED ||
-           seen->keyword == PQR__KW_CURRENT;
-}
-
-/* The second word in OVER( ), by the first. */
-static bool fits_second(const struct pqr__seen *seen, const struct pqr__seen *first)
-{
-    if (!is_name(first) || first->keyword == PQR__KW_ORDER)
-        return true;
-    if (first->keyword == PQR__KW_PARTITION)
-        return seen->keyword == PQR__KW_BY;
-    if (begins_frame(first))
-        return fits_bound(seen);
-    return begins_frame(seen) || seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
-           seen->token.kind == PQR__TOKEN_CLOSE;
-}
-
-/* The third, by those before. */
-static bool fits_third(
-    const struct pqr__seen *seen, const struct pqr__seen *second, const struct pqr__seen *first)
-{
-    if (begins_frame(first) && second->keyword == PQR__KW_UNBOUNDED)
-        return seen->keyword == PQR__KW_PRECEDING;
-    if (begins_frame(first) && second->keyword == PQR__KW_CURRENT)
-        return seen->keyword == PQR__KW_ROW;
-    return !begins_frame(second) || fits_bound(seen);
-}
-
-/* OVER ([name] [PARTITION BY or ORDER BY or a frame. Anything else may be columns with types. */
-static bool fits_window(struct pqr__sql *scan)
-{
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *last = pqr__sql_seen(scan, 1);
-    if (pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_OPEN)
-        return fits_second(seen, last);
-    if (pqr__sql_seen(scan, 3)->token.kind == PQR__TOKEN_OPEN)
-        return fits_third(seen, last, pqr__sql_seen(scan, 2));
-    return true;
-}
-
-/* A column can't be called SELECT or WITH. */
-static bool fits_join(struct pqr__sql *scan)
-{
-    unsigned first = pqr__sql_seen(scan, 0)->keyword;
-    return pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_OPEN || first == PQR__KW_SELECT ||
-           first == PQR__KW_WITH;
-}
-
-/* FILTER (WHERE ... */
-static bool fits_filter(struct pqr__sql *scan)
-{
-    return pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_OPEN ||
-           pqr__sql_seen(scan, 0)->keyword == PQR__KW_WHERE;
-}
-
-bool pqr__sql_type(struct pqr__sql *scan)
-{
-    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    switch (scan->type) {
-    case PQR__TYPE_EXPECTED:
-        type_name(scan);
-        return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED;
-    case PQR__TYPE_SCHEMA:
-        scan->type = PQR__TYPE_EXPECTED;
-        if (seen->token.kind == PQR__TOKEN_DOT)
-            return true;
-        scan->type = PQR__TYPE_NONE;
-        pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
-        return false;
-    case PQR__TYPE_DONE:
-        if (seen->token.kind == PQR__TOKEN_DOT) /* it was a schema */
-            pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
-        if (seen->token.kind != PQR__TOKEN_OPEN)
-            scan->type = PQR__TYPE_NONE;
-        break;
-    case PQR__TYPE_NONE:
-        break;
-    }
-    struct pqr__frame *frame = pqr__sql_frame(scan);
-    if ((frame->kind == PQR__FRAME_FILTER && !fits_filter(scan)) ||
-        (frame->kind == PQR__FRAME_OVER && !fits_window(scan)))
-        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
-    if (frame->kind == PQR__FRAME_JOIN && !fits_join(scan))
-        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, 2));
-    return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
-}
-
-/* --- What stands before a parenthesis --- */
 
 static bool is_join_word(const struct pqr__seen *seen)
 {
@@ -290,8 +117,7 @@ static enum pqr__frame_kind sample(struct pqr__sql *scan, const struct pqr__seen
 static enum pqr__frame_kind call(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     pqr__sql_function(scan, name, false);
-    return name->word != NULL && (name->word->flags & PQR__WORD_TYPE) != 0 ? PQR__FRAME_TYPE
-                                                                           : PQR__FRAME_CALL;
+    return pqr__seen_is_type(name) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
 }
 
 /* schema.name( : known only when the schema is pg_catalog. */
@@ -301,7 +127,7 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
     if (schema->word != NULL && schema->word->keyword == PQR__KW_PG_CATALOG &&
         more->token.kind != PQR__TOKEN_DOT && more->keyword != PQR__KW_TABLESAMPLE)
         return call(scan, name);
-    bool users = is_users_schema(schema) && more->keyword != PQR__KW_TABLESAMPLE;
+    bool users = pqr__seen_is_users_schema(schema) && more->keyword != PQR__KW_TABLESAMPLE;
     if (users && (pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name) ||
                      pqr__sql_known(scan, PQR__CATALOG_FUNCTION, name) == PQR__CATALOG_HARMLESS))
         return PQR__FRAME_CALL;
@@ -385,8 +211,7 @@ void pqr__sql_open(struct pqr__sql *scan)
     enum pqr__frame_kind kind = PQR__FRAME_GROUP;
     if (scan->type == PQR__TYPE_DONE)
         kind = PQR__FRAME_TYPE;
-    else if (last->token.kind == PQR__TOKEN_WORD || last->token.kind == PQR__TOKEN_QUOTED ||
-             last->token.kind == PQR__TOKEN_UNICODE)
+    else if (pqr__seen_is_name(last))
         kind = after_name(scan, last);
     scan->type = PQR__TYPE_NONE;
     if (++scan->depth >= PQR__DEPTH_MAX)

@@ -1,0 +1,215 @@
+/* Names and key words of queries: functions named, relations, clauses, data-modifying words. A key word counts only
+   where the grammar fixes its meaning. */
+#include "policy/classifier_sql.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Nearly never. */
+static bool may_be_pg(const struct pqr__token *token)
+{
+    return token->length >= 7 && ((token->at[0] | 0x20) == 'p' || token->at[0] == '"');
+}
+
+static bool starts_with(const struct pqr__token *token, const char *prefix)
+{
+    size_t quote = token->kind == PQR__TOKEN_QUOTED ? 1 : 0, length = strlen(prefix);
+    return token->length >= length + quote && strncasecmp(token->at + quote, prefix, length) == 0;
+}
+
+/* The current token is the dot after a name. */
+void pqr__sql_schema(struct pqr__sql *scan)
+{
+    const struct pqr__seen *name = pqr__sql_seen(scan, 1);
+    if (!may_be_pg(&name->token))
+        return;
+    if (starts_with(&name->token, "pg_temp") || starts_with(&name->token, "pg_toast_temp"))
+        pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, name);
+}
+
+/* known_only: an unknown name may be a column. */
+void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool known_only)
+{
+    unsigned function = name->word == NULL ? PQR__FUNCTION_UNKNOWN : name->word->function;
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name); /* a user's overload */
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_TYPE, name);     /* a cast written as a call */
+    if (function == PQR__FUNCTION_UNKNOWN && name->word != NULL && (name->word->flags & PQR__WORD_TYPE) != 0)
+        return; /* a conversion written as a call */
+    if (function == PQR__FUNCTION_HARMLESS || (function == PQR__FUNCTION_UNKNOWN && known_only))
+        return;
+    if (function == PQR__FUNCTION_UNKNOWN &&
+        pqr__sql_known(scan, PQR__CATALOG_FUNCTION, name) == PQR__CATALOG_HARMLESS)
+        return;
+    if (function == PQR__FUNCTION_SESSION)
+        pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_SESSION, name);
+    else
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION + function, name);
+}
+
+/* --- Names and key words --- */
+
+/* INSERT, UPDATE, DELETE, MERGE: a column when it stands where only an expression or a label can; the words
+   named here are reserved, so they are no names themselves. */
+static bool is_column(const struct pqr__seen *before)
+{
+    if (before->token.kind == PQR__TOKEN_COMMA || before->token.kind == PQR__TOKEN_OPERATOR ||
+        before->token.kind == PQR__TOKEN_BRACKET)
+        return true;
+    return before->keyword == PQR__KW_SELECT || before->keyword == PQR__KW_WHERE ||
+           before->keyword == PQR__KW_AND || before->keyword == PQR__KW_OR ||
+           before->keyword == PQR__KW_NOT || before->keyword == PQR__KW_DISTINCT ||
+           before->keyword == PQR__KW_WHEN || before->keyword == PQR__KW_THEN ||
+           before->keyword == PQR__KW_ELSE || before->keyword == PQR__KW_CASE;
+}
+
+static void modifying_word(
+    struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (seen->keyword == PQR__KW_UPDATE && before->keyword == PQR__KW_FOR) {
+        pqr__sql_doubt(scan, PQR__REASON_LOCKING, seen);
+    } else if (!is_column(before)) {
+        scan->modifies = true;
+        pqr__sql_doubt(scan, scan->leading == PQR__KW_WITH ? PQR__REASON_WITH : PQR__REASON_STATEMENT, seen);
+    }
+}
+
+static void set_clause(struct pqr__sql *scan, enum pqr__clause clause)
+{
+    pqr__sql_frame(scan)->clause = (uint8_t)clause;
+}
+
+static void clause_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    switch (seen->keyword) {
+    case PQR__KW_WITH: /* not WITH ORDINALITY, WITH TIME ZONE, WITH TIES */
+        if (before->token.kind == PQR__TOKEN_END || before->token.kind == PQR__TOKEN_OPEN) {
+            scan->begun = true;
+            set_clause(scan, PQR__CLAUSE_WITH);
+        }
+        break;
+    case PQR__KW_SELECT:
+    case PQR__KW_TABLE:
+        scan->begun = true;
+        set_clause(scan, PQR__CLAUSE_OTHER);
+        break;
+    case PQR__KW_VALUES: /* may name a table */
+        scan->begun = true;
+        if (pqr__sql_frame(scan)->clause != PQR__CLAUSE_FROM || before->token.kind == PQR__TOKEN_OPEN)
+            set_clause(scan, PQR__CLAUSE_OTHER);
+        break;
+    case PQR__KW_FROM: /* not IS [NOT] DISTINCT FROM */
+        if (before->keyword != PQR__KW_DISTINCT ||
+            (pqr__sql_seen(scan, 2)->keyword != PQR__KW_IS && pqr__sql_seen(scan, 2)->keyword != PQR__KW_NOT))
+            set_clause(scan, PQR__CLAUSE_FROM);
+        break;
+    case PQR__KW_WINDOW:
+        set_clause(scan, PQR__CLAUSE_WINDOW);
+        break;
+    case PQR__KW_BY:
+        if (before->keyword == PQR__KW_GROUP)
+            set_clause(scan, PQR__CLAUSE_GROUP_BY);
+        break;
+    default:
+        set_clause(scan, PQR__CLAUSE_OTHER);
+        break;
+    }
+}
+
+/* SELECT INTO [LOCAL] TEMP t; INSERT INTO temp is a table of that name. */
+static void temporary_word(struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    const struct pqr__seen *before = pqr__sql_seen(scan, 1);
+    if (before->keyword == PQR__KW_LOCAL || before->keyword == PQR__KW_GLOBAL)
+        before = pqr__sql_seen(scan, 2);
+    if (before->keyword == PQR__KW_INTO && !scan->modifies)
+        pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, seen);
+}
+
+static void key_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    switch (seen->keyword) {
+    case PQR__KW_INSERT:
+    case PQR__KW_UPDATE:
+    case PQR__KW_DELETE:
+    case PQR__KW_MERGE:
+        modifying_word(scan, seen, before);
+        break;
+    case PQR__KW_NO:
+    case PQR__KW_KEY:
+    case PQR__KW_SHARE:
+        if (before->keyword == PQR__KW_FOR)
+            pqr__sql_doubt(scan, PQR__REASON_LOCKING, seen);
+        break;
+    case PQR__KW_INTO:
+        pqr__sql_doubt(scan, PQR__REASON_INTO, seen);
+        break;
+    case PQR__KW_TEMP:
+    case PQR__KW_TEMPORARY:
+        temporary_word(scan, seen);
+        break;
+    case PQR__KW_AS:
+        if (pqr__sql_frame(scan)->kind == PQR__FRAME_CAST)
+            scan->type = PQR__TYPE_EXPECTED;
+        break;
+    case PQR__KW_RETURNING: /* of a JSON constructor when nothing is modified */
+        if (!scan->modifies)
+            scan->type = PQR__TYPE_EXPECTED;
+        break;
+    case PQR__KW_WITH:
+    case PQR__KW_SELECT:
+    case PQR__KW_VALUES:
+    case PQR__KW_TABLE:
+    case PQR__KW_FROM:
+    case PQR__KW_WINDOW:
+    case PQR__KW_BY:
+    case PQR__KW_WHERE:
+    case PQR__KW_HAVING:
+    case PQR__KW_ORDER:
+    case PQR__KW_LIMIT:
+    case PQR__KW_OFFSET:
+    case PQR__KW_FETCH:
+    case PQR__KW_FOR:
+    case PQR__KW_UNION:
+    case PQR__KW_INTERSECT:
+    case PQR__KW_EXCEPT:
+        clause_word(scan, seen, before);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Any name may be a relation's; after a dot it may call a function, as t.f does where t has no column f. */
+static void by_catalog(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (seen->category != PQR__CATEGORY_RESERVED || before->token.kind == PQR__TOKEN_DOT)
+        (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
+    if (seen->word == NULL && before->token.kind == PQR__TOKEN_DOT)
+        pqr__sql_function(scan, seen, true);
+}
+
+void pqr__sql_name(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
+    if (seen->token.kind == PQR__TOKEN_UNICODE) { /* could spell anything */
+        pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, seen);
+        return;
+    }
+    if (scan->catalog != NULL)
+        by_catalog(scan, seen, before);
+    if (seen->word == NULL) {
+        if (may_be_pg(&seen->token) &&
+            (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_")))
+            pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
+        return;
+    }
+    if ((seen->word->flags & PQR__WORD_SERVER) != 0)
+        pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
+    /* select last_value from a_sequence: a standby is ahead there. last_value(x) is a window function. */
+    if (seen->word->keyword == PQR__KW_LAST_VALUE && before->keyword != PQR__KW_AS)
+        scan->sequence = true;
+    if (before->token.kind == PQR__TOKEN_DOT) /* (x).f calls f(x) where x has no column f */
+        pqr__sql_function(scan, seen, true);
+    else if (seen->keyword > PQR__KW_OTHER)
+        key_word(scan, seen, before);
+}

@@ -1,0 +1,79 @@
+/* A string after a name: a constant of a type (type 'text'), whose input function runs, or what a key word takes. */
+#include "policy/classifier_sql.h"
+
+/* CHARACTER VARYING and its like: the word before VARYING. */
+bool pqr__sql_is_varying(const struct pqr__seen *before)
+{
+    return before->keyword == PQR__KW_CHARACTER || before->keyword == PQR__KW_CHAR ||
+           before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
+}
+
+/* Perhaps an operand's end: a key word may be a column's name, but for those that want an operand. */
+static bool may_end(const struct pqr__seen *seen)
+{
+    if (seen->keyword == PQR__KW_BY || seen->keyword == PQR__KW_ZONE || seen->keyword == PQR__KW_ESCAPE ||
+        seen->keyword == PQR__KW_BETWEEN || seen->keyword == PQR__KW_PASSING ||
+        seen->keyword == PQR__KW_CONTENT || seen->keyword == PQR__KW_DOCUMENT)
+        return false;
+    return seen->ends || seen->category == PQR__CATEGORY_UNRESERVED ||
+           seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_END;
+}
+
+static bool is_xml_text(const struct pqr__seen *seen)
+{
+    return seen->keyword == PQR__KW_XMLPARSE || seen->keyword == PQR__KW_XMLSERIALIZE;
+}
+
+/* The token before the current one, an unreserved or function-like key word before a string, is no type's name. */
+static bool takes_string(const struct pqr__sql *scan)
+{
+    const struct pqr__seen *before = pqr__sql_seen(scan, 2);
+    switch (pqr__sql_seen(scan, 1)->keyword) {
+    case PQR__KW_LIKE:
+    case PQR__KW_ILIKE:
+        return may_end(before->keyword == PQR__KW_NOT ? pqr__sql_seen(scan, 3) : before);
+    case PQR__KW_ESCAPE:
+        return may_end(before);
+    case PQR__KW_UESCAPE:
+        return before->token.kind == PQR__TOKEN_STRING || before->token.kind == PQR__TOKEN_UNICODE;
+    case PQR__KW_ZONE:
+        return before->keyword == PQR__KW_TIME;
+    case PQR__KW_BY:
+        return before->keyword == PQR__KW_ORDER || before->keyword == PQR__KW_GROUP ||
+               before->keyword == PQR__KW_PARTITION;
+    case PQR__KW_CONTENT:
+    case PQR__KW_DOCUMENT:
+        return before->token.kind == PQR__TOKEN_OPEN && is_xml_text(pqr__sql_seen(scan, 3));
+    case PQR__KW_VARYING:
+        return pqr__sql_is_varying(before);
+    default:
+        return false;
+    }
+}
+
+void pqr__sql_string(struct pqr__sql *scan)
+{
+    const struct pqr__seen *last = pqr__sql_seen(scan, 1), *before = pqr__sql_seen(scan, 2);
+    if (last->token.kind == PQR__TOKEN_CLOSE) {
+        if (scan->closed != PQR__FRAME_TYPE && last->ends) /* typename(modifiers) 'text', or no SQL */
+            pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
+        return;
+    }
+    if (last->token.kind != PQR__TOKEN_WORD && last->token.kind != PQR__TOKEN_QUOTED)
+        return;
+    if (last->category != PQR__CATEGORY_RESERVED && last->category != PQR__CATEGORY_COLUMN &&
+        (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, last) ||
+            pqr__sql_known(scan, PQR__CATALOG_TYPE, last) == PQR__CATALOG_HARMLESS))
+        return;
+    if (before->token.kind == PQR__TOKEN_DOT) {
+        const struct pqr__seen *schema = pqr__sql_seen(scan, 3);
+        if (!pqr__seen_is_type(last) || schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG ||
+            pqr__sql_seen(scan, 4)->token.kind == PQR__TOKEN_DOT)
+            pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
+        return;
+    }
+    bool grammar = last->category == PQR__CATEGORY_RESERVED || last->category == PQR__CATEGORY_COLUMN ||
+                   takes_string(scan);
+    if (!grammar && !pqr__seen_is_type(last))
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
+}

@@ -1,0 +1,164 @@
+/* Type names, and what stands in the parentheses of an alias, FILTER, OVER and JOIN: each may be a list of columns
+   with types, whose input functions then run. */
+#include "policy/classifier_sql.h"
+
+/* Of an alias's columns: what comes next. */
+enum item { ITEM_NAME = 0, ITEM_TYPE, ITEM_MORE };
+
+/* --- Type names --- */
+
+/* schema. stands before the current token. */
+static bool is_in_users_schema(const struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 1)->token.kind == PQR__TOKEN_DOT &&
+           pqr__seen_is_users_schema(pqr__sql_seen(scan, 2));
+}
+
+/* By the catalog: true when it decided. A name that it does not have may be a schema. */
+static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    bool builtin = pqr__seen_is_type(seen);
+    if (scan->catalog == NULL || seen->category == PQR__CATEGORY_RESERVED)
+        return false;
+    if (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, seen))
+        return true;
+    if (pqr__sql_known(scan, PQR__CATALOG_TYPE, seen) == PQR__CATALOG_HARMLESS)
+        scan->type = PQR__TYPE_DONE;
+    else if (pqr__seen_is_name(seen) && seen->token.kind != PQR__TOKEN_UNICODE &&
+             (!builtin || is_in_users_schema(scan)))
+        scan->type = PQR__TYPE_SCHEMA;
+    return scan->type != PQR__TYPE_NONE;
+}
+
+/* A type is expected at the current token. */
+static void type_name(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    scan->type = PQR__TYPE_NONE;
+    if (users_type(scan, seen))
+        return;
+    if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&
+        pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_DOT)
+        scan->type = PQR__TYPE_SCHEMA;
+    else if (pqr__seen_is_type(seen))
+        scan->type = PQR__TYPE_DONE;
+    else
+        pqr__sql_doubt(scan, pqr__seen_is_name(seen) ? PQR__REASON_TYPE : PQR__REASON_NOT_RECOGNISED, seen);
+}
+
+/* The current token stands in the list of an alias's columns: names, perhaps with types. */
+static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    if (seen->token.kind == PQR__TOKEN_CLOSE)
+        return false;
+    if (seen->token.kind == PQR__TOKEN_COMMA) {
+        frame->item = ITEM_NAME;
+        return true;
+    }
+    if (frame->item == ITEM_MORE)
+        return pqr__seen_is_name(seen) || seen->token.kind == PQR__TOKEN_DOT;
+    if (!pqr__seen_is_name(seen)) /* it was a call after all */
+        pqr__sql_doubt(
+            scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, seen->token.kind == PQR__TOKEN_OPEN ? 1 : 2));
+    else if (frame->item == ITEM_TYPE)
+        type_name(scan);
+    frame->item++;
+    return pqr__seen_is_name(seen);
+}
+
+static bool begins_frame(const struct pqr__seen *seen)
+{
+    return seen->keyword == PQR__KW_ROWS || seen->keyword == PQR__KW_RANGE || seen->keyword == PQR__KW_GROUPS;
+}
+
+/* What follows ROWS, RANGE or GROUPS, when that is no column's or type's name. */
+static bool fits_bound(const struct pqr__seen *seen)
+{
+    return seen->token.kind == PQR__TOKEN_NUMBER || seen->token.kind == PQR__TOKEN_PARAMETER ||
+           seen->token.kind == PQR__TOKEN_STRING || seen->keyword == PQR__KW_BETWEEN ||
+           seen->keyword == PQR__KW_INTERVAL || seen->keyword == PQR__KW_UNBOUNDED ||
+           seen->keyword == PQR__KW_CURRENT;
+}
+
+/* The second word in OVER( ), by the first. */
+static bool fits_second(const struct pqr__seen *seen, const struct pqr__seen *first)
+{
+    if (!pqr__seen_is_name(first) || first->keyword == PQR__KW_ORDER)
+        return true;
+    if (first->keyword == PQR__KW_PARTITION)
+        return seen->keyword == PQR__KW_BY;
+    if (begins_frame(first))
+        return fits_bound(seen);
+    return begins_frame(seen) || seen->keyword == PQR__KW_PARTITION || seen->keyword == PQR__KW_ORDER ||
+           seen->token.kind == PQR__TOKEN_CLOSE;
+}
+
+/* The third, by those before. */
+static bool fits_third(
+    const struct pqr__seen *seen, const struct pqr__seen *second, const struct pqr__seen *first)
+{
+    if (begins_frame(first) && second->keyword == PQR__KW_UNBOUNDED)
+        return seen->keyword == PQR__KW_PRECEDING;
+    if (begins_frame(first) && second->keyword == PQR__KW_CURRENT)
+        return seen->keyword == PQR__KW_ROW;
+    return !begins_frame(second) || fits_bound(seen);
+}
+
+/* OVER ([name] [PARTITION BY or ORDER BY or a frame. Anything else may be columns with types. */
+static bool fits_window(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *last = pqr__sql_seen(scan, 1);
+    if (pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_OPEN)
+        return fits_second(seen, last);
+    if (pqr__sql_seen(scan, 3)->token.kind == PQR__TOKEN_OPEN)
+        return fits_third(seen, last, pqr__sql_seen(scan, 2));
+    return true;
+}
+
+/* A column can't be called SELECT or WITH. */
+static bool fits_join(struct pqr__sql *scan)
+{
+    unsigned first = pqr__sql_seen(scan, 0)->keyword;
+    return pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_OPEN || first == PQR__KW_SELECT ||
+           first == PQR__KW_WITH;
+}
+
+/* FILTER (WHERE ... */
+static bool fits_filter(struct pqr__sql *scan)
+{
+    return pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_OPEN ||
+           pqr__sql_seen(scan, 0)->keyword == PQR__KW_WHERE;
+}
+
+bool pqr__sql_type(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    switch (scan->type) {
+    case PQR__TYPE_EXPECTED:
+        type_name(scan);
+        return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED;
+    case PQR__TYPE_SCHEMA:
+        scan->type = PQR__TYPE_EXPECTED;
+        if (seen->token.kind == PQR__TOKEN_DOT)
+            return true;
+        scan->type = PQR__TYPE_NONE;
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
+        return false;
+    case PQR__TYPE_DONE:
+        if (seen->token.kind == PQR__TOKEN_DOT) /* it was a schema */
+            pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
+        if (seen->token.kind != PQR__TOKEN_OPEN)
+            scan->type = PQR__TYPE_NONE;
+        break;
+    case PQR__TYPE_NONE:
+        break;
+    }
+    struct pqr__frame *frame = pqr__sql_frame(scan);
+    if ((frame->kind == PQR__FRAME_FILTER && !fits_filter(scan)) ||
+        (frame->kind == PQR__FRAME_OVER && !fits_window(scan)))
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+    if (frame->kind == PQR__FRAME_JOIN && !fits_join(scan))
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, 2));
+    return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
+}
