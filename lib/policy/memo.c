@@ -22,7 +22,7 @@ static uint64_t word_at(const char *bytes)
 }
 
 /* Eight bytes a multiplication. Good enough: what is found is compared. */
-static uint64_t hash(const char *text, size_t length, uint64_t seed)
+uint64_t pqr__memo_hash(const char *text, size_t length, uint64_t seed)
 {
     uint64_t state = mix(seed, length), rest = 0;
     size_t at = 0;
@@ -95,7 +95,7 @@ void pqr__memo_classify(struct pqr__memo *memo, struct pqr__verdict *out, const 
         pqr__classify(out, sql, length, dialect);
         return;
     }
-    uint64_t hashed = hash(sql, length, memo->seed);
+    uint64_t hashed = pqr__memo_hash(sql, length, memo->seed);
     unsigned set = (unsigned)(hashed >> 56) & (PQR__MEMO_SETS - 1);
     uint32_t tag = (uint32_t)hashed | 1;
     const struct pqr__memo_entry *entry = find(memo, set, tag, sql, length);

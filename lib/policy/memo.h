@@ -38,4 +38,7 @@ void pqr__memo_clear(struct pqr__memo *memo);
 void pqr__memo_classify(struct pqr__memo *memo, struct pqr__verdict *out, const char *sql, size_t length,
     const struct pqr__dialect *dialect);
 
+/* Of a text; a set and a tag are taken from it. */
+uint64_t pqr__memo_hash(const char *text, size_t length, uint64_t seed);
+
 #endif

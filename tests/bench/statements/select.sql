@@ -1,0 +1,1 @@
+select id, email, name from users where id = $1 and deleted_at is null
