@@ -1,5 +1,5 @@
-/* router CONFIG CLIENTS REQUESTS: the same point reads through pqrouter. The configuration gives one server and
-   as many connections for requests as raw has. */
+/* router config=FILE NAME=VALUE...: the same requests through pqrouter; connections, depth and the like are the
+   file's. A transaction is a pqr_tx_run with a statement at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -8,85 +8,143 @@
 #include "pqrouter.h"
 
 static pqr_router *router;
-static unsigned n_clients, wanted, warm_up, asked, answered;
-static unsigned *ids; /* what each client reads */
+static pqr_statement *statements[BENCH_STATEMENTS];
 
-static void on_reply(pqr_reply *reply, void *data);
-
-static void ask(unsigned *id)
+static void set_query(pqr_query *query, struct bench_step *step, const struct bench_job *job, unsigned number)
 {
-    static const Oid types[] = {BENCH_INT4};
-    if (asked == warm_up + wanted)
-        return;
-    asked++;
-    char text[16];
-    *id = bench_next_id();
-    snprintf(text, sizeof(text), "%u", *id);
-    const char *values[] = {text};
-    pqr_query query = PQR_QUERY_INIT;
-    query.sql = BENCH_SQL;
-    query.n_params = 1;
-    query.param_types = types;
-    query.param_values = values;
-    int code = pqr_query_run(NULL, router, &query, on_reply, id);
-    if (code)
-        bench_fail("pqr_query_run: %s", pqr_error_text(code));
+    bench_step(step, job, number);
+    query->statement = statements[step->statement - bench_statements];
+    query->n_params = step->statement->n_params;
+    query->param_types = bench_types;
+    query->param_values = step->values;
 }
 
-static void finish(void)
+static void check(pqr_reply *reply, const struct bench_job *job, unsigned step)
+{
+    if (pqr_reply_status(reply) != PQR_STATUS_OK)
+        bench_fail("%s: %s", pqr_status_name(pqr_reply_status(reply)), pqr_reply_error(reply));
+    if (step < job->n_steps)
+        bench_check(job, step, pqr_reply_result(reply));
+}
+
+static void on_reply(pqr_reply *reply, void *data)
+{
+    struct bench_job *job = data;
+    check(reply, job, 0);
+    bench_done(job);
+}
+
+/* The first and the last statement of a transaction's job are BEGIN and COMMIT, which pqr_tx_run sends. */
+static void send_next(pqr_tx *tx, struct bench_job *job);
+
+struct open_tx {
+    pqr_tx *tx;
+    struct bench_job *job;
+};
+
+static void on_step(pqr_reply *reply, void *data)
+{
+    struct open_tx *open = data;
+    check(reply, open->job, open->job->step);
+    pqr_tx *tx = open->tx;
+    struct bench_job *job = open->job;
+    free(open);
+    job->step++;
+    send_next(tx, job);
+}
+
+static void send_next(pqr_tx *tx, struct bench_job *job)
+{
+    struct bench_step step;
+    pqr_query query = PQR_QUERY_INIT;
+    if (job->step + 1 == job->n_steps) {
+        pqr_tx_commit(tx);
+        return;
+    }
+    struct open_tx *open = malloc(sizeof(*open));
+    if (!open)
+        bench_fail("out of memory");
+    *open = (struct open_tx){tx, job};
+    set_query(&query, &step, job, job->step);
+    int code = pqr_tx_query(tx, &query, on_step, open);
+    if (code)
+        bench_fail("pqr_tx_query: %s", pqr_error_text(code));
+}
+
+static void body(pqr_tx *tx, unsigned attempt, void *data)
+{
+    struct bench_job *job = data;
+    (void)attempt;
+    job->step = 1;
+    send_next(tx, job);
+}
+
+static void on_committed(pqr_reply *reply, void *data)
+{
+    struct bench_job *job = data;
+    check(reply, job, job->n_steps);
+    bench_done(job);
+}
+
+void peer_send(struct bench_job *job)
+{
+    struct bench_step step;
+    pqr_query query = PQR_QUERY_INIT;
+    int code = 0;
+    if (job->n_steps > 1) {
+        code = pqr_tx_run(NULL, router, NULL, body, on_committed, job);
+    } else {
+        set_query(&query, &step, job, 0);
+        code = pqr_query_run(NULL, router, &query, on_reply, job);
+    }
+    if (code)
+        bench_fail("%s", pqr_error_text(code));
+}
+
+void peer_close(void)
 {
     pqr_stats *stats = NULL;
-    bench_report(wanted);
     if (pqr_router_stats(router, &stats) == 0)
         fprintf(stderr, "connections used at once: %u\n", pqr_stats_totals(stats)->peak_usage);
     pqr_stats_free(stats);
     pqr_router_close(router, 0, NULL, NULL);
 }
 
-static void on_reply(pqr_reply *reply, void *data)
+/* Every connection that the file wants stands, and every server's role is known. */
+static void on_timer(uv_timer_t *timer)
 {
-    unsigned *id = data;
-    if (pqr_reply_status(reply) != PQR_STATUS_OK)
-        bench_fail("%s: %s", pqr_status_name(pqr_reply_status(reply)), pqr_reply_error(reply));
-    bench_check(*id, pqr_reply_value_at(reply, 0, 0, NULL));
-    if (++answered == warm_up)
-        bench_start();
-    ask(id);
-    if (answered == warm_up + wanted)
-        finish();
-}
-
-static void on_ready(pqr_router *ready, int status, const char *why, void *data)
-{
-    (void)ready;
-    (void)data;
-    if (status)
-        bench_fail("not ready: %s", why);
-    for (unsigned i = 0; i < n_clients; i++)
-        ask(&ids[i]);
+    pqr_stats *stats = NULL;
+    bool ready = pqr_router_stats(router, &stats) == 0;
+    for (size_t i = 0; ready && i < pqr_stats_totals(stats)->n_pools; i++) {
+        const pqr_pool_stats *pool = pqr_stats_pool(stats, i);
+        ready = pool->role != PQR_ROLE_UNKNOWN && pool->available >= pool->min;
+    }
+    pqr_stats_free(stats);
+    if (!ready)
+        return;
+    uv_close((uv_handle_t *)timer, NULL);
+    bench_run();
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
-        bench_fail("usage: router CONFIG CLIENTS REQUESTS");
-    n_clients = bench_number(argv[2]);
-    wanted = bench_number(argv[3]);
-    warm_up = wanted / 10 + 1;
-    ids = calloc(n_clients, sizeof(*ids));
-    if (!ids)
-        bench_fail("out of memory");
     pqr_config *config = NULL;
     pqr_error error;
-    if (pqr_config_load(&config, argv[1], &error))
-        bench_fail("%s", error.message);
-    if (pqr_router_open(&router, uv_default_loop(), config, NULL, &error))
+    uv_timer_t timer;
+    bench_init(argc, argv);
+    if (!bench_options.config)
+        bench_fail("usage: router config=FILE [NAME=VALUE]...");
+    for (unsigned i = 0; i < BENCH_STATEMENTS; i++)
+        if (pqr_statement_new(&statements[i], bench_statements[i].sql))
+            bench_fail("out of memory");
+    if (pqr_config_load(&config, bench_options.config, &error) ||
+        pqr_router_open(&router, uv_default_loop(), config, NULL, &error))
         bench_fail("%s", error.message);
     pqr_config_free(config);
-    if (pqr_router_ready(router, 60000, on_ready, NULL))
-        bench_fail("pqr_router_ready failed");
+    uv_timer_init(uv_default_loop(), &timer);
+    uv_timer_start(&timer, on_timer, 10, 10);
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
-    int left = uv_loop_close(uv_default_loop());
-    free(ids);
-    return left == 0 && answered == warm_up + wanted ? 0 : 1;
+    for (unsigned i = 0; i < BENCH_STATEMENTS; i++)
+        pqr_statement_free(statements[i]);
+    return uv_loop_close(uv_default_loop());
 }

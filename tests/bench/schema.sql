@@ -1,0 +1,10 @@
+create table bench (id int primary key, value int, hits int default 0) with (fillfactor = 50);
+insert into bench select i, 7 * i from generate_series(1, 10000) i;
+create table branches (id int primary key, balance int not null default 0) with (fillfactor = 10);
+insert into branches select i from generate_series(1, 50) i;
+create table tellers (id int primary key, balance int not null default 0) with (fillfactor = 10);
+insert into tellers select i from generate_series(1, 500) i;
+create table accounts (id int primary key, balance int not null default 0) with (fillfactor = 90);
+insert into accounts select i from generate_series(1, 100000) i;
+create table history (delta int, account int, moment timestamptz default now());
+vacuum analyze bench, branches, tellers, accounts;
