@@ -115,13 +115,22 @@ static void clause_word(struct pqr__sql *scan, const struct pqr__seen *seen, con
     }
 }
 
+/* INSERT or MERGE begins its statement there; elsewhere it is a label: SELECT a merge INTO TEMP t. */
+static bool begins_modification(struct pqr__sql *scan, unsigned back)
+{
+    const struct pqr__seen *word = pqr__sql_seen(scan, back), *before = pqr__sql_seen(scan, back + 1);
+    if (word->keyword != PQR__KW_INSERT && word->keyword != PQR__KW_MERGE)
+        return false;
+    return before->token.kind == PQR__TOKEN_END || before->token.kind == PQR__TOKEN_OPEN ||
+           pqr__sql_frame(scan)->clause == PQR__CLAUSE_WITH;
+}
+
 /* SELECT INTO [LOCAL] TEMP t; INSERT INTO temp is a table of that name. */
 static void temporary_word(struct pqr__sql *scan, const struct pqr__seen *seen)
 {
-    const struct pqr__seen *before = pqr__sql_seen(scan, 1);
-    if (before->keyword == PQR__KW_LOCAL || before->keyword == PQR__KW_GLOBAL)
-        before = pqr__sql_seen(scan, 2);
-    if (before->keyword == PQR__KW_INTO && !scan->modifies)
+    unsigned before = pqr__sql_seen(scan, 1)->keyword;
+    unsigned into = before == PQR__KW_LOCAL || before == PQR__KW_GLOBAL ? 2 : 1;
+    if (pqr__sql_seen(scan, into)->keyword == PQR__KW_INTO && !begins_modification(scan, into + 1))
         pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, seen);
 }
 
