@@ -22,8 +22,10 @@ static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
         pqr__result_sqlstate(answer.sqlstate, result);
         answer.message = pqr__result_message(result);
     }
+    struct pqr__item *item = flight->telling;
     conn->held = NULL;
-    conn->home->base.events->item(conn->context, flight, flight->n_answered++, &answer);
+    flight->telling = item->next;
+    conn->home->base.events->item(conn->context, flight, item, &answer);
 }
 
 static enum pqr__tx_status tx_status(const PGconn *pg)
@@ -53,7 +55,6 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
         .message = "",
     };
     conn->n_air--;
-    conn->n_ended = 0;
     conn->expects_end = false;
     conn->completed = true;
     pqr__meter_stop(&conn->meter);
@@ -77,15 +78,15 @@ static void hold(struct pqr__conn *conn, PGresult *result)
     conn->held = result;
 }
 
-static void take_end(struct pqr__conn *conn, const struct pqr__flight *flight)
+static void take_end(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     if (!conn->expects_end) {
         out_of_step(conn, NULL);
         return;
     }
     conn->expects_end = false;
-    if (conn->n_ended < flight->n_items)
-        conn->n_ended++;
+    if (flight->running)
+        flight->running = flight->running->next;
 }
 
 static void take_first_result(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
@@ -112,7 +113,7 @@ static void take_further_result(struct pqr__conn *conn, PGresult *result)
 
 static void take_pipelined(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
 {
-    bool complete = conn->n_ended == flight->n_items;
+    bool complete = !flight->running;
     if (!result) {
         take_end(conn, flight);
     } else if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {

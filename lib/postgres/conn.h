@@ -65,7 +65,6 @@ struct pqr__conn {
     uint32_t n_air;
     /* Of the first flight: */
     PGresult *held;   /* the answer of its latest item, until it is known to be the last word */
-    uint32_t n_ended; /* items whose results have come to an end */
     bool expects_end; /* a result was read, its end was not */
 
     char sqlstate[6]; /* why it was lost */

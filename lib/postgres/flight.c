@@ -29,7 +29,8 @@ static bool send_with_parameters(PGconn *pg, const struct pqr__item *item)
 static uint32_t send_pipeline(PGconn *pg, const struct pqr__flight *flight)
 {
     uint32_t n = 0;
-    while (n < flight->n_items && send_with_parameters(pg, &flight->items[n]))
+    for (const struct pqr__item *item = flight->items; item && send_with_parameters(pg, item);
+         item = item->next)
         n++;
     return n;
 }
@@ -86,7 +87,8 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
     enum { CHECK_AFTER_NS = 1000 * 1000 };
     assert(flight->n_items > 0 && (flight->kind == PQR__FLIGHT_PIPELINE || flight->n_items == 1));
     assert(conn->state != PQR__CONN_CONNECTING && conn->state != PQR__CONN_REFUSED);
-    flight->n_answered = 0;
+    flight->running = flight->items;
+    flight->telling = flight->items;
     flight->sent = false;
     pqr__link_init(&flight->link);
     pqr__list_push_back(&conn->flights, &flight->link);

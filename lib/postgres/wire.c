@@ -58,10 +58,14 @@ static void on_notice(void *data, const PGresult *result)
         pqr__text_copy(conn->message, sizeof(conn->message), notice.text);
     }
     struct pqr__flight *flight = NULL;
-    if (conn->n_air > 0)
+    struct pqr__item *item = NULL;
+    if (conn->n_air > 0) {
         flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
+        item =
+            flight->running ? flight->running : flight->telling; /* a deferred trigger's: the last item's */
+    }
     parsing = NULL; /* what the receiver does to its own results is no business of this connection */
-    conn->home->base.events->notice(conn->context, flight, &notice);
+    conn->home->base.events->notice(conn->context, flight, item, &notice);
     parsing = conn;
 }
 

@@ -242,13 +242,14 @@ static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal
         pqr__dispatch_give_up(endpoint->router);
 }
 
-static void on_item(
-    struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__answer *answer)
+static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
+    const struct pqr__answer *answer)
 {
     struct pqr__probe *probe = probe_of(endpoint);
     struct pqr__backend *backend = probe->backend;
     const struct pqr__transport_ops *ops = endpoint->router->ops;
     (void)flight;
+    (void)item;
     if (probe->state == PQR__PROBE_ASKING && answer->kind == PQR__ANSWER_OK) {
         probe->answered = pqr__identity_read(&backend->identity, ops, answer->result);
         backend->rtt_us = pqr__router_now(endpoint->router) - probe->asked_us;
@@ -279,10 +280,12 @@ static void on_settled(
         measure_lag(probe->backend);
 }
 
-static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, const pqr_notice *notice)
+static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
+    const pqr_notice *notice)
 {
     (void)endpoint;
     (void)flight;
+    (void)item;
     (void)notice;
 }
 

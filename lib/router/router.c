@@ -201,11 +201,11 @@ static void on_refused(void *context, const struct pqr__refusal *refusal)
 }
 
 static void on_item(
-    void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer)
+    void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer)
 {
     struct pqr__endpoint *endpoint = context;
-    (void)index;
-    endpoint->ops->item(endpoint, flight, answer); /* nothing is settled by it: no callback can be due */
+    endpoint->ops->item(
+        endpoint, flight, item, answer); /* nothing is settled by it: no callback can be due */
 }
 
 static void on_settled(void *context, struct pqr__flight *flight, const struct pqr__settled *facts)
@@ -216,10 +216,11 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
     end_event(router);
 }
 
-static void on_notice(void *context, struct pqr__flight *flight, const pqr_notice *notice)
+static void on_notice(
+    void *context, struct pqr__flight *flight, struct pqr__item *item, const pqr_notice *notice)
 {
     struct pqr__endpoint *endpoint = context;
-    endpoint->ops->notice(endpoint, flight, notice);
+    endpoint->ops->notice(endpoint, flight, item, notice);
 }
 
 static void on_cancelled(void *context, bool delivered)

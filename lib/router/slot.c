@@ -203,11 +203,12 @@ static void identified(struct pqr__slot *slot)
 
 /* --- what flies --- */
 
-static void on_item(
-    struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__answer *answer)
+static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
+    const struct pqr__answer *answer)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     const struct pqr__transport_ops *ops = endpoint->router->ops;
+    (void)item; /* a flight is of one item as yet */
     if (flight != &slot->own_flight) {
         pqr__run_item(slot, answer);
         return;
@@ -259,9 +260,11 @@ static void on_settled(
         pqr__run_settled(slot, facts);
 }
 
-static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, const pqr_notice *notice)
+static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
+    const pqr_notice *notice)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    (void)item;
     if (slot->request)
         pqr__run_notice(slot->request, notice);
     else if (slot->tx && flight == &slot->own_flight) /* COMMIT: of a standby that did not confirm, perhaps */

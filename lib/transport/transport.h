@@ -35,8 +35,14 @@ enum pqr__own {
     PQR__OWN_CATALOG, /* rows, see router/catalog_sql: a request of the router's own */
 };
 
-/* One statement. Everything it points to stays valid until the flight is settled. */
+/* One statement, embedded in whatever asked for it. Everything it points to stays valid until the flight is
+   settled. */
 struct pqr__item {
+    struct pqr__item *next; /* of its flight; NULL: the last */
+    uint64_t
+        statement; /* 0: the text is sent as it is. Else a number that means this text with these parameter
+                               types for as long as the process lives: the transport may keep it prepared on a
+                               connection. */
     const char *sql;
     int n_params;
     const Oid *param_types;
@@ -59,9 +65,11 @@ struct pqr__flight {
     struct pqr__link link; /* the transport's while it is in the air */
     enum pqr__flight_kind kind;
     uint32_t n_items;
-    const struct pqr__item *items;
-    uint32_t n_answered; /* the transport's */
-    bool sent;           /* the transport's */
+    struct pqr__item *items; /* the first */
+    /* The transport's: */
+    struct pqr__item *running; /* the first whose results have not come to an end; NULL: none is left */
+    struct pqr__item *telling; /* the next whose answer is to be told */
+    bool sent;
 };
 
 enum pqr__answer_kind {
@@ -72,7 +80,9 @@ enum pqr__answer_kind {
 
 struct pqr__answer {
     enum pqr__answer_kind kind;
-    char sqlstate[6];         /* "" when there is none */
+    bool stale;       /* an error that only says that a kept prepared statement is of no use any more: nothing
+                                 ran, and the statement sent again is parsed anew */
+    char sqlstate[6]; /* "" when there is none */
     const char *message;      /* primary message of an error, "" otherwise; valid during the event */
     struct pg_result *result; /* the receiver's now: ops->result_free, or handed on; may be NULL */
 };
@@ -118,10 +128,13 @@ struct pqr__transport_events {
     void (*refused)(void *context, const struct pqr__refusal *refusal);
     /* Once an item, in order. Only an error at the Sync (a deferred constraint, after the last item was OK) comes
        as one more answer to the last item and takes the place of the first: nothing is settled before settled. */
-    void (*item)(void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer);
+    void (*item)(
+        void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer);
     void (*settled)(void *context, struct pqr__flight *flight, const struct pqr__settled *facts);
-    /* flight: the one in the air, or NULL. A FATAL or shutdown notice of an idle connection comes here too. */
-    void (*notice)(void *context, struct pqr__flight *flight, const pqr_notice *notice);
+    /* flight: the first in the air, item: the one of it that is executed; both NULL on an idle connection, whose
+       FATAL or shutdown notice comes here too. */
+    void (*notice)(
+        void *context, struct pqr__flight *flight, struct pqr__item *item, const pqr_notice *notice);
     /* The answer to ops->cancel: the request was delivered, or could not be. Never after closed. */
     void (*cancelled)(void *context, bool delivered);
     void (*closed)(void *context);

@@ -199,7 +199,7 @@ static void several_statements_are_refused_in_a_pipeline(void **state)
 static void flights_follow_one_another(void **state)
 {
     (void)state;
-    static const struct pqr__item items[] = {
+    static struct pqr__item items[] = {
         {.sql = "select 1"}, {.sql = "select 2 / 0"}, {.sql = "select 3; select 33"}, {.sql = "select 4"}};
     for (unsigned i = 0; i < 4; i++) {
         party.row[i] = (struct pqr__flight){
@@ -218,7 +218,7 @@ static void flights_follow_one_another(void **state)
 static void flights_that_were_not_sent_say_so(void **state)
 {
     (void)state;
-    static const struct pqr__item items[] = {
+    static struct pqr__item items[] = {
         {.sql = "select pg_terminate_backend(pg_backend_pid()), pg_sleep(10)"}, {.sql = "select 1"}};
     for (unsigned i = 0; i < 2; i++) {
         party.row[i] = (struct pqr__flight){.kind = PQR__FLIGHT_SIMPLE, .n_items = 1, .items = &items[i]};
@@ -241,10 +241,10 @@ static void ten_megabytes_go_there_and_back(void **state)
     text[SIZE] = '\0';
     const char *sql = "select length($1::text) || $1::text";
     const char *values[] = {text};
-    memset(party.items, 0, sizeof(party.items));
     /* The server answers while there is more to send: neither may wait for the other. */
     for (int i = 0; i < 3; i++)
-        party.items[i] = (struct pqr__item){.sql = sql, .n_params = 1, .param_values = values};
+        party.items[i] = (struct pqr__item){
+            .sql = sql, .n_params = 1, .param_values = values, .next = i < 2 ? &party.items[i + 1] : NULL};
     party.flight = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = 3, .items = party.items};
     rig.transport->ops->send(party.conn, &party.flight);
     rig_until_count(&rig, &party.settled, 1);
@@ -264,6 +264,27 @@ static void notices_come_with_their_flight(void **state)
     assert_string_equal(party.notice.severity, "WARNING");
     assert_string_equal(party.notice.sqlstate, "01000");
     assert_string_equal(party.notice.text, "mind the gap");
+}
+
+static void notices_come_with_their_item(void **state)
+{
+    (void)state;
+    const char *const middle[] = {"select 1", "do $$begin raise warning 'mind the gap'; end$$", "select 3"};
+    party_send(&party, PQR__FLIGHT_PIPELINE, 3, middle);
+    rig_until_count(&rig, &party.settled, 1);
+    assert_string_equal(party.log, "cniiis");
+    assert_ptr_equal(party.notice_item, &party.items[1]);
+    /* At the Sync every item has ended: what a deferred trigger says is the last one's. */
+    party_run_simple(&party,
+        "create temp table late (id int); create function pg_temp.late() returns trigger language plpgsql as "
+        "$$begin raise warning 'late'; return null; end$$; create constraint trigger late after insert on "
+        "late "
+        "deferrable initially deferred for each row execute function pg_temp.late()");
+    const char *const late[] = {"insert into late values (1)", "select 2"};
+    party_send(&party, PQR__FLIGHT_PIPELINE, 2, late);
+    rig_until_count(&rig, &party.settled, 3);
+    assert_string_equal(party.notice.text, "late");
+    assert_ptr_equal(party.notice_item, &party.items[1]);
 }
 
 /* libpq reports it to the notice receiver of the connection the result came from. */
@@ -539,6 +560,7 @@ int main(void)
         TEST(flights_that_were_not_sent_say_so),
         TEST(ten_megabytes_go_there_and_back),
         TEST(notices_come_with_their_flight),
+        TEST(notices_come_with_their_item),
         TEST(a_result_asked_for_too_much_disturbs_nobody),
         TEST(closing_from_inside_a_notice_is_fine),
         TEST(closing_from_inside_an_answer_is_fine),

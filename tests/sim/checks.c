@@ -39,8 +39,11 @@ static void check_shape(
         sim_fail(checks->world, "promise 2: c%u has a flight in the air already", conn->id);
     if (conn->cancelling)
         sim_fail(checks->world, "promise 2: a flight on c%u while a cancel is on its way there", conn->id);
-    if (flight->n_items == 0 || (flight->kind == PQR__FLIGHT_SIMPLE && flight->n_items != 1))
-        sim_fail(checks->world, "a flight of %u items on c%u", flight->n_items, conn->id);
+    uint32_t n = 0;
+    for (const struct pqr__item *item = flight->items; item; item = item->next)
+        n++;
+    if (n == 0 || n != flight->n_items || (flight->kind == PQR__FLIGHT_SIMPLE && n != 1))
+        sim_fail(checks->world, "a flight of %u items, said to be %u, on c%u", n, flight->n_items, conn->id);
 }
 
 static void check_own(const struct sim_checks *checks, struct pqr__conn *conn, enum pqr__own own)
@@ -127,8 +130,7 @@ static void check_entry(
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     check_shape(checks, conn, flight);
-    for (uint32_t i = 0; i < flight->n_items; i++) {
-        const struct pqr__item *item = &flight->items[i];
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
         if (item->own != PQR__OWN_NONE) {
             sim_trace(checks->world, "  c%u < own %d", conn->id, (int)item->own);
             check_own(checks, conn, item->own);
@@ -185,12 +187,15 @@ static bool commit_failed(enum pqr__answer_kind kind, const char *sqlstate, cons
 }
 
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
-    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result)
+    const struct pqr__item *item, enum pqr__answer_kind kind, const char *sqlstate,
+    const struct pg_result *result)
 {
     static const char *const words[] = {"ok", "error", "aborted"};
-    const struct pqr__item *item = &flight->items[index];
     struct sim_entry *entry = entry_of(checks, item);
-    sim_trace(checks->world, "  c%u > item %u: %s %s", conn->id, index, words[kind], sqlstate);
+    sim_trace(checks->world, "  c%u > %s %s", conn->id, words[kind], sqlstate);
+    bool corrected = !flight->telling && !item->next; /* at the Sync */
+    if (item != flight->telling && !corrected)
+        sim_fail(checks->world, "c%u answers out of order", conn->id);
     if (kind == PQR__ANSWER_OK)
         own_answered(conn, item->own, result);
     if (item->own == PQR__OWN_COMMIT && conn->owner)
@@ -204,8 +209,8 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx)
 {
-    for (uint32_t i = 0; i < flight->n_items; i++) {
-        struct sim_entry *entry = entry_of(checks, &flight->items[i]);
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
+        struct sim_entry *entry = entry_of(checks, item);
         if (!entry)
             continue;
         entry->in_air = false;
@@ -214,7 +219,7 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
     }
     if (!lost && conn->timeline > checks->highest_timeline)
         checks->highest_timeline = conn->timeline;
-    if (lost && !flight->sent && flight->items[0].own == PQR__OWN_COMMIT && conn->owner)
+    if (lost && !flight->sent && flight->items->own == PQR__OWN_COMMIT && conn->owner)
         conn->owner->commit_sent = false;
     conn->aborted = !lost && tx == PQR__TX_FAILED;
     if (!lost && tx == PQR__TX_IDLE) {

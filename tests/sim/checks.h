@@ -22,7 +22,8 @@ void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn);
 /* Promises 2 and 4. Entries: what the flight's items are in the ledger. */
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
-    uint32_t index, enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result);
+    const struct pqr__item *item, enum pqr__answer_kind kind, const char *sqlstate,
+    const struct pg_result *result);
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx);
 /* Promise 1, one half: no callback from inside a call. */

@@ -229,7 +229,7 @@ static void answer(
 {
     struct sim_job *job = running(backend);
     if (backend->conn)
-        sim_wire_item(backend->conn, job->flight, backend->item, kind, sqlstate, result);
+        sim_wire_item(backend->conn, job->flight, job->items[backend->item].item, kind, sqlstate, result);
     else
         sim_result_free(result);
 }

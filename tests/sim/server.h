@@ -40,6 +40,7 @@ struct sim_server {
 
 /* A statement as a server got it. */
 struct sim_statement {
+    struct pqr__item *item; /* the client's, to name it in answers; never looked into */
     enum pqr__own own;
     struct sim_entry *entry;
     uint32_t cancel_pid;

@@ -20,7 +20,7 @@ struct message {
     struct pqr__conn *conn;
     enum message_kind kind;
     struct pqr__flight *flight;
-    uint32_t index;
+    struct pqr__item *item;
     struct pqr__answer answer;
     enum pqr__tx_status tx;
     bool in_recovery;
@@ -162,6 +162,17 @@ static void begin_end(struct pqr__conn *conn)
     conn->backend = NULL;
 }
 
+static void notice(struct pqr__conn *conn, const pqr_notice *notice)
+{
+    struct pqr__link *first = pqr__list_first(&conn->flights);
+    struct pqr__flight *flight = first ? pqr__container_of(first, struct pqr__flight, link) : NULL;
+    struct pqr__item *item = flight ? flight->telling : NULL;
+    if (flight && !item)
+        for (item = flight->items; item->next; item = item->next)
+            ;
+    events_of(conn)->notice(conn->context, flight, item, notice);
+}
+
 static void deliver(void *context)
 {
     struct message *message = context;
@@ -173,10 +184,10 @@ static void deliver(void *context)
     struct pqr__settled facts = {.sent = true, .tx = copy.tx, .in_recovery = copy.in_recovery, .message = ""};
     switch (copy.kind) {
     case ITEM:
-        sim_check_item(conn->wire->checks, conn, copy.flight, copy.index, copy.answer.kind,
+        sim_check_item(conn->wire->checks, conn, copy.flight, copy.item, copy.answer.kind,
             copy.answer.sqlstate, copy.answer.result);
-        copy.flight->n_answered = copy.index + 1;
-        events->item(conn->context, copy.flight, copy.index, &copy.answer);
+        copy.flight->telling = copy.item->next;
+        events->item(conn->context, copy.flight, copy.item, &copy.answer);
         return;
     case SETTLED:
         pqr__list_remove(&conn->flights, &copy.flight->link);
@@ -184,7 +195,7 @@ static void deliver(void *context)
         events->settled(conn->context, copy.flight, &facts);
         return;
     case NOTICE:
-        events->notice(conn->context, copy.flight, &copy.notice);
+        notice(conn, &copy.notice);
         return;
     case BROKEN:
         begin_end(conn);
@@ -216,13 +227,13 @@ static struct message *post(struct pqr__conn *conn, enum message_kind kind, stru
     return message;
 }
 
-void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, uint32_t index,
+void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
     enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result)
 {
     struct message *message = post(conn, ITEM, flight);
-    message->index = index;
+    message->item = item;
     /* As when libpq has no memory for it: an error of its own, whatever the server did. */
-    bool commit = flight->items[index].own == PQR__OWN_COMMIT;
+    bool commit = item->own == PQR__OWN_COMMIT;
     if (sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 10 : 1))) {
         sim_result_free(result);
         result = NULL;
@@ -371,9 +382,9 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
     struct sim_job *job = sim_alloc(sizeof(*job) + flight->n_items * sizeof(struct sim_statement));
     job->flight = flight;
     job->n_items = flight->n_items;
-    for (uint32_t i = 0; i < flight->n_items; i++) {
-        const struct pqr__item *item = &flight->items[i];
-        struct sim_statement *statement = &job->items[i];
+    struct sim_statement *statement = job->items;
+    for (struct pqr__item *item = flight->items; item; item = item->next, statement++) {
+        statement->item = item;
         statement->own = item->own;
         if (item->own == PQR__OWN_NONE)
             statement->entry = sim_ledger_find(conn->server->ledger, item->sql);
@@ -393,7 +404,7 @@ static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)
         sim_fail(world, "send on connection c%u, which is not open", conn->id);
     sim_check_send(wire->checks, conn, flight);
     pqr__list_push_back(&conn->flights, &flight->link);
-    flight->n_answered = 0;
+    flight->telling = flight->items;
     flight->sent = conn->state == SIM_OPEN;
     if (conn->doomed && conn->state == SIM_OPEN) {
         sim_wire_broken(conn, false);

@@ -62,7 +62,7 @@ void sim_wire_init(struct sim_wire *wire, struct sim_world *world, struct sim_ch
 void sim_wire_finish(struct sim_wire *wire);
 
 /* From a backend. */
-void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, uint32_t index,
+void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
     enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result);
 void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx);
 void sim_wire_notice(

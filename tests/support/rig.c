@@ -64,13 +64,15 @@ static bool is_ours(const struct party *party, const struct pqr__flight *flight)
 }
 
 static void on_item(
-    void *context, struct pqr__flight *flight, uint32_t index, const struct pqr__answer *answer)
+    void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer)
 {
     struct party *party = context;
     const struct pqr__transport_ops *ops = party->rig->transport->ops;
     note(party, 'i');
-    if (!is_ours(party, flight) || index + 1 != flight->n_answered || party->n_answers >= PARTY_ANSWERS)
+    struct pqr__item *expected = party->answered ? party->answered->next : flight->items;
+    if (!is_ours(party, flight) || item != expected || party->n_answers >= PARTY_ANSWERS)
         die("an answer that belongs to nothing");
+    party->answered = item;
     struct party_answer *kept = &party->answers[party->n_answers++];
     kept->kind = answer->kind;
     memcpy(kept->sqlstate, answer->sqlstate, sizeof(kept->sqlstate));
@@ -93,19 +95,22 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
     note(party, facts->lost ? 'L' : 's');
     if (!is_ours(party, flight))
         die("a flight that is not ours was settled");
+    party->answered = NULL;
     party->settled++;
     party->facts = *facts;
     memcpy(party->sqlstate, facts->sqlstate, sizeof(party->sqlstate));
     snprintf(party->message, sizeof(party->message), "%s", facts->message);
 }
 
-static void on_notice(void *context, struct pqr__flight *flight, const pqr_notice *notice)
+static void on_notice(
+    void *context, struct pqr__flight *flight, struct pqr__item *item, const pqr_notice *notice)
 {
     struct party *party = context;
     note(party, 'n');
     party->notices++;
     party->notice = *notice;
     party->notice_in_flight = flight == &party->flight;
+    party->notice_item = item;
     if (party->close_on_notice)
         party->rig->transport->ops->close(party->conn);
 }
@@ -249,9 +254,8 @@ void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, con
     party->flight.kind = kind;
     party->flight.n_items = n;
     party->flight.items = party->items;
-    memset(party->items, 0, sizeof(party->items));
     for (unsigned i = 0; i < n; i++)
-        party->items[i].sql = sql[i];
+        party->items[i] = (struct pqr__item){.sql = sql[i], .next = i + 1 < n ? &party->items[i + 1] : NULL};
     party->rig->transport->ops->send(party->conn, &party->flight);
 }
 

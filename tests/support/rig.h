@@ -43,6 +43,7 @@ struct party {
     struct pqr__flight flight;
     struct pqr__flight row[4];
     struct pqr__item items[PARTY_ANSWERS];
+    struct pqr__item *answered; /* the last one of the flight that is being answered */
     unsigned n_answers;
     struct party_answer answers[PARTY_ANSWERS];
     bool keep;                /* the next result */
@@ -52,6 +53,7 @@ struct party {
     unsigned notices;
     pqr_notice notice; /* the last one */
     bool notice_in_flight;
+    struct pqr__item *notice_item;
     bool close_on_notice;
     bool close_on_item;
     unsigned cancelled;

@@ -148,7 +148,7 @@ static void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result 
         .result = result};
     if (sqlstate)
         memcpy(answer.sqlstate, sqlstate, strlen(sqlstate) + 1);
-    events.item(conn->context, conn->flight, 0, &answer);
+    events.item(conn->context, conn->flight, conn->flight->items, &answer);
 }
 
 static void settled(struct pqr__conn *conn, enum pqr__tx_status tx)
@@ -231,7 +231,7 @@ static bool step_connecting(struct pqr__conn *conn)
 
 static bool step_own(struct pqr__conn *conn)
 {
-    switch (conn->flight->items[0].own) {
+    switch (conn->flight->items->own) {
     case PQR__OWN_IDENTITY:
     case PQR__OWN_PROBE:
         if (how(conn) == LOST_AT_ONCE)
@@ -729,7 +729,7 @@ static void warnings_of_commit_are_told(void **state)
     start();
     struct pqr__conn *conn = begin(commit_at_once, &told);
     pqr_notice notice = {.sqlstate = "01000", .severity = "WARNING", .text = "not replicated"};
-    events.notice(conn->context, conn->flight, &notice);
+    events.notice(conn->context, conn->flight, conn->flight->items, &notice);
     answer_in(conn, NULL, "COMMIT", PQR__TX_IDLE);
     settle();
     assert_int_equal(told.status, PQR_STATUS_OK);
