@@ -1,0 +1,252 @@
+/* The limit finds the knee of a modelled server, stays there, and moves when the server does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "base/random.h"
+#include "policy/ceiling.h"
+
+enum { TICK_US = 20000, S = 1000000, MAX = 100 };
+
+/* Throughput is n / service up to the knee, then flat, or less by `decay` for each connection past it. */
+struct server {
+    uint32_t knee;
+    double service_us, decay;
+};
+
+static double rate_of(const struct server *server, uint32_t n)
+{
+    double past = n > server->knee ? n - server->knee : 0;
+    double rate = (n < server->knee ? n : server->knee) / server->service_us * 1e6;
+    return rate / (1 + server->decay * past);
+}
+
+/* About a Poisson number of that mean: the sum of twelve even ones is near enough to normal. */
+static uint64_t noisy(struct pqr__random *random, double mean)
+{
+    double sum = -6;
+    for (int i = 0; i < 12; i++)
+        sum += (double)pqr__random_below(random, 1000000) / 1e6;
+    double value = mean + sum * sqrt(mean);
+    return value > 0 ? (uint64_t)(value + 0.5) : 0;
+}
+
+struct trial {
+    struct pqr__ceiling ceiling;
+    struct pqr__random random;
+    uint64_t now_us;
+    double carry, served, possible; /* of the last run */
+};
+
+static void trial_init(struct trial *trial, uint32_t start, uint64_t seed)
+{
+    *trial = (struct trial){0};
+    pqr__ceiling_init(&trial->ceiling, start, MAX, 0);
+    pqr__random_seed(&trial->random, seed);
+}
+
+/* Everything is used up and somebody waits. */
+static void run(struct trial *trial, const struct server *server, uint64_t seconds)
+{
+    trial->served = trial->possible = 0;
+    for (uint64_t i = 0; i < seconds * S / TICK_US; i++) {
+        uint32_t limit = pqr__ceiling_limit(&trial->ceiling);
+        double mean = rate_of(server, limit) * TICK_US / 1e6 + trial->carry;
+        uint64_t served = noisy(&trial->random, mean);
+        trial->carry = served > 0 ? 0 : mean;
+        trial->now_us += TICK_US;
+        struct pqr__ceiling_sample sample = {.now_us = trial->now_us,
+            .elapsed_us = TICK_US,
+            .served = served,
+            .busy_us = (uint64_t)limit * TICK_US,
+            .waiting = true};
+        pqr__ceiling_note(&trial->ceiling, &sample);
+        trial->served += (double)served;
+        trial->possible += rate_of(server, server->knee < MAX ? server->knee : MAX) * TICK_US / 1e6;
+    }
+}
+
+static void it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served(void **state)
+{
+    (void)state;
+    static const uint32_t knees[] = {2, 3, 5, 8, 12, 16, 24, 32, 50, 80};
+    for (unsigned i = 0; i < sizeof(knees) / sizeof(knees[0]); i++) {
+        double served = 0, possible = 0;
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            struct server server = {.knee = knees[i], .service_us = 3000};
+            struct trial trial;
+            trial_init(&trial, 4, seed);
+            run(&trial, &server, 2);
+            assert_true(pqr__ceiling_limit(&trial.ceiling) * 2 >= knees[i]);
+            run(&trial, &server, 60);
+            assert_true(trial.served >= 0.85 * trial.possible);
+            assert_in_range(trial.ceiling.base.limit, knees[i] * 3 / 4, knees[i] * 3 / 2 + 2);
+            served += trial.served;
+            possible += trial.possible;
+        }
+        assert_true(served >= 0.94 * possible);
+    }
+}
+
+static void a_server_that_gets_slower_past_its_knee_is_kept_at_it(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct server server = {.knee = 16, .service_us = 4000, .decay = 0.05};
+        struct trial trial;
+        trial_init(&trial, 64, seed); /* as if it had been grown without looking */
+        run(&trial, &server, 20);
+        assert_in_range(trial.ceiling.base.limit, 12, 22);
+        run(&trial, &server, 60);
+        assert_true(trial.served >= 0.9 * trial.possible);
+    }
+}
+
+static void the_limit_follows_when_the_knee_moves(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct server small = {.knee = 4, .service_us = 3000}, large = {.knee = 40, .service_us = 3000};
+        struct trial trial;
+        trial_init(&trial, 8, seed);
+        run(&trial, &small, 30);
+        assert_in_range(trial.ceiling.base.limit, 3, 8);
+        run(&trial, &large, 90);
+        assert_in_range(trial.ceiling.base.limit, 28, 62);
+        run(&trial, &small, 90);
+        assert_in_range(trial.ceiling.base.limit, 3, 10);
+    }
+}
+
+static void a_pool_that_is_half_idle_never_grows(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 8, 1);
+    for (int i = 0; i < 5000; i++) {
+        trial.now_us += TICK_US;
+        struct pqr__ceiling_sample sample = {.now_us = trial.now_us,
+            .elapsed_us = TICK_US,
+            .served = 100 + (uint64_t)i,
+            .busy_us = 4 * TICK_US,
+            .waiting = i % 2};
+        pqr__ceiling_note(&trial.ceiling, &sample);
+        assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+    }
+    assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_START);
+}
+
+/* Twenty reports of a minute each must not hold up everybody because none of them ends. */
+static void when_nothing_ends_it_grows_step_by_step(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 8, 1);
+    for (int i = 0; i < 50 * 4; i++) {
+        trial.now_us += TICK_US;
+        struct pqr__ceiling_sample sample = {.now_us = trial.now_us,
+            .elapsed_us = TICK_US,
+            .busy_us = pqr__ceiling_limit(&trial.ceiling) * UINT64_C(20000),
+            .waiting = true};
+        pqr__ceiling_note(&trial.ceiling, &sample);
+    }
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), MAX);
+    assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_MAX);
+}
+
+static void a_refusal_limits_to_what_is_open_and_creeps_up(void **state)
+{
+    (void)state;
+    struct trial trial;
+    struct server server = {.knee = MAX, .service_us = 1000};
+    trial_init(&trial, 64, 1);
+    pqr__ceiling_refused(&trial.ceiling, 12, 0);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 12);
+    assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_REFUSED);
+    run(&trial, &server, 3);
+    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 14, 15);
+    pqr__ceiling_refused(&trial.ceiling, 14, trial.now_us);
+    run(&trial, &server, 3); /* slower after each */
+    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 15, 15);
+    run(&trial, &server, 300);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), MAX);
+}
+
+static void a_server_that_takes_nobody_teaches_nothing(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 8, 1);
+    pqr__ceiling_refused(&trial.ceiling, 0, 0);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+}
+
+static void a_trial_that_nobody_needs_ends_where_it_began(void **state)
+{
+    (void)state;
+    struct trial trial;
+    struct server server = {.knee = 8, .service_us = 3000};
+    trial_init(&trial, 8, 5);
+    for (int i = 0; i < 2000 && pqr__ceiling_reason(&trial.ceiling) != PQR__CEILING_TRYING_LESS; i++) {
+        uint32_t limit = pqr__ceiling_limit(&trial.ceiling);
+        trial.now_us += TICK_US;
+        struct pqr__ceiling_sample sample = {.now_us = trial.now_us,
+            .elapsed_us = TICK_US,
+            .served = (uint64_t)(rate_of(&server, limit) * TICK_US / 1e6),
+            .busy_us = limit * UINT64_C(20000),
+            .waiting = true};
+        pqr__ceiling_note(&trial.ceiling, &sample);
+    }
+    assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_TRYING_LESS);
+    uint32_t base = trial.ceiling.base.limit;
+    for (int i = 0; i < 200; i++) {
+        trial.now_us += TICK_US;
+        struct pqr__ceiling_sample sample = {.now_us = trial.now_us, .elapsed_us = TICK_US, .served = 1};
+        pqr__ceiling_note(&trial.ceiling, &sample);
+    }
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), base);
+}
+
+static void it_stays_between_one_and_max_whatever_it_is_told(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct trial trial;
+        trial_init(&trial, 1 + (uint32_t)seed % 20, seed);
+        for (int i = 0; i < 3000; i++) {
+            uint32_t limit = pqr__ceiling_limit(&trial.ceiling);
+            uint64_t elapsed_us = pqr__random_below(&trial.random, 100000);
+            trial.now_us += elapsed_us;
+            struct pqr__ceiling_sample sample = {.now_us = trial.now_us,
+                .elapsed_us = elapsed_us,
+                .served = pqr__random_below(&trial.random, 2000),
+                .busy_us = elapsed_us * pqr__random_below(&trial.random, limit + 2),
+                .waiting = pqr__random_below(&trial.random, 4) > 0};
+            pqr__ceiling_note(&trial.ceiling, &sample);
+            if (pqr__random_below(&trial.random, 300) == 0)
+                pqr__ceiling_refused(
+                    &trial.ceiling, (uint32_t)pqr__random_below(&trial.random, 150), trial.now_us);
+            assert_in_range(pqr__ceiling_limit(&trial.ceiling), 1, MAX);
+            assert_true(pqr__ceiling_text(pqr__ceiling_reason(&trial.ceiling))[0] != '\0');
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served),
+        cmocka_unit_test(a_server_that_gets_slower_past_its_knee_is_kept_at_it),
+        cmocka_unit_test(the_limit_follows_when_the_knee_moves),
+        cmocka_unit_test(a_pool_that_is_half_idle_never_grows),
+        cmocka_unit_test(when_nothing_ends_it_grows_step_by_step),
+        cmocka_unit_test(a_refusal_limits_to_what_is_open_and_creeps_up),
+        cmocka_unit_test(a_server_that_takes_nobody_teaches_nothing),
+        cmocka_unit_test(a_trial_that_nobody_needs_ends_where_it_began),
+        cmocka_unit_test(it_stays_between_one_and_max_whatever_it_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
