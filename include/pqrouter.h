@@ -438,6 +438,9 @@ typedef struct pqr_pool_stats {
     pqr_latency latency;        /* of the requests it ran, from sent to answered */
     const char *problem;        /* why it is down, refused or fenced; "" when it is not */
     pqr_role expected;          /* as configured; PQR_ROLE_UNKNOWN: any */
+    uint32_t wanted;            /* connections that the load makes it want, before any limit */
+    uint32_t ceiling;   /* how many may be in use at once, as far as the server's knee is known; <= max */
+    const char *sizing; /* the reasons of both, for people */
 } pqr_pool_stats;
 
 typedef struct pqr_router_totals {

@@ -42,6 +42,9 @@ struct pqr_config {
         uint32_t lifetime_jitter;                /* percent: 10 */
         uint64_t connect_timeout_us;             /* 10 s */
         uint64_t backoff_min_us, backoff_max_us; /* 100 ms, 15 s: after a failed connect, doubled each time */
+        bool resize;                             /* true: sized by the load */
+        uint32_t target_utilisation;             /* percent: 70 */
+        uint64_t window_us;                      /* 1 min */
         char *init_sql; /* run on each new connection, statements joined by ";\n"; NULL: none */
     } pool;
     struct { /* in the servers' keywords already; 0: the system's own */

@@ -113,6 +113,9 @@ static void pool_json(struct pqr__text *text, const pqr_pool_stats *pool)
     pqr__text_printf(text, "\"system_identifier\":\"%" PRIu64 "\",", pool->system_identifier);
     latency(text, "latency", &pool->latency);
     STRING(problem);
+    NUMBER(wanted);
+    NUMBER(ceiling);
+    STRING(sizing);
     close_with(text, '}');
 #undef NUMBER
 #undef STRING

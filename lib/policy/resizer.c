@@ -103,10 +103,12 @@ void pqr__resizer_note(struct pqr__resizer *resizer, const struct pqr__load_samp
 
 /* --- shrinking --- */
 
-bool pqr__resizer_shrinks(struct pqr__resizer *resizer, uint32_t open, uint32_t floor, uint64_t now_us)
+bool pqr__resizer_shrinks(
+    struct pqr__resizer *resizer, uint32_t open, uint32_t floor, uint32_t cap, uint64_t now_us)
 {
-    uint32_t target = resizer->wanted > floor ? resizer->wanted : floor;
-    uint32_t slack = resizer->wanted > floor ? 1 + resizer->wanted / 8 : 0;
+    uint32_t wanted = resizer->wanted < cap ? resizer->wanted : cap;
+    uint32_t target = wanted > floor ? wanted : floor;
+    uint32_t slack = wanted > floor ? 1 + wanted / 8 : 0;
     if (open <= target + slack)
         return false;
     uint32_t surplus = open - target;

@@ -55,9 +55,11 @@ void pqr__resizer_note(struct pqr__resizer *resizer, const struct pqr__load_samp
 /* Of a request; 0: none was served lately. */
 double pqr__resizer_service_us(const struct pqr__resizer *resizer);
 
-/* True when one of `open` connections is to be closed now: the window wants fewer, by more than the slack that
-   keeps the size calm. The larger the surplus the sooner the next: it is gone within about a window. */
-bool pqr__resizer_shrinks(struct pqr__resizer *resizer, uint32_t open, uint32_t floor, uint64_t now_us);
+/* True when one of `open` connections is to be closed now: the window wants fewer, or more than the cap allows, by
+   more than the slack that keeps the size calm. The larger the surplus the sooner the next: it is gone within about
+   a window. Never below the floor. */
+bool pqr__resizer_shrinks(
+    struct pqr__resizer *resizer, uint32_t open, uint32_t floor, uint32_t cap, uint64_t now_us);
 
 /* Of all servers of a role. */
 struct pqr__demand {

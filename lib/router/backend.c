@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "router/dispatch.h"
+#include "router/elastic.h"
 
 static void retry_due(struct pqr__timer *timer)
 {
@@ -23,6 +24,7 @@ void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_
     for (unsigned state = 0; state < PQR__SLOT_STATES; state++)
         pqr__list_init(&backend->slots[state]);
     pqr__probe_init(&backend->probe, backend);
+    pqr__elastic_init(backend);
 }
 
 void pqr__backend_problem(struct pqr__backend *backend, pqr_log_level level, const char *format, ...)

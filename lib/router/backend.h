@@ -4,11 +4,24 @@
 
 #include "config/config.h"
 #include "observe/histogram.h"
+#include "policy/ceiling.h"
 #include "policy/queue.h"
+#include "policy/resizer.h"
 #include "policy/roles.h"
 #include "router/probe.h"
 #include "router/slot.h"
 #include "router/timer.h"
+
+/* What its connections were used for since the last sample. pqr__slot_move fills it, by pqr__elastic_moved. */
+struct pqr__load {
+    uint64_t at_us; /* busy_us is complete up to here */
+    uint64_t started,
+        served;       /* connections taken, and given back; a request of several in a flight counts too */
+    uint64_t busy_us; /* summed over connections */
+    uint32_t peak;    /* most in use at once */
+    uint64_t sampled_us;
+    uint64_t connect_us; /* what a connect takes, smoothed; 0: none has succeeded yet */
+};
 
 struct pqr__backend {
     pqr_router *router;
@@ -30,6 +43,10 @@ struct pqr__backend {
     uint32_t failures; /* connects in a row */
     uint64_t retry_us; /* not before, after a failed connect */
     struct pqr__timer retry;
+
+    struct pqr__load load;
+    struct pqr__resizer resizer;
+    struct pqr__ceiling ceiling;
 
     uint32_t peak_usage;
     uint64_t connects, connect_failures, reads, writes, errors;
@@ -59,8 +76,14 @@ uint32_t pqr__pool_open(const struct pqr__backend *backend);  /* identified, and
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);
+/* Under way: neither identified nor refused yet. */
+uint32_t pqr__pool_coming(const struct pqr__backend *backend);
+/* Idle connections that only administrators may take now. */
+uint32_t pqr__pool_reserve(const struct pqr__backend *backend);
 /* Opens connections for who waits, for min and for the reserve, as far as limits allow. */
 void pqr__pools_grow(pqr_router *router);
+/* Closes an idle connection when the resizer says so. */
+void pqr__pool_shrink(struct pqr__backend *backend);
 /* Closes what has been idle too long or lived too long. */
 void pqr__pool_trim(struct pqr__backend *backend);
 

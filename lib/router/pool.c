@@ -3,6 +3,7 @@
  * most for a connect, never for a normal request to finish.
  */
 #include "router/dispatch.h"
+#include "router/elastic.h"
 
 static uint32_t count(const struct pqr__backend *backend, enum pqr__slot_state state)
 {
@@ -39,9 +40,28 @@ static uint32_t reserve(const struct pqr__backend *backend)
     return used >= reserved ? 0 : reserved - used;
 }
 
+uint32_t pqr__pool_coming(const struct pqr__backend *backend)
+{
+    return coming(backend);
+}
+
+uint32_t pqr__pool_reserve(const struct pqr__backend *backend)
+{
+    return reserve(backend);
+}
+
+/* What administrators use does not count: they are let in where others are kept out. */
+static bool below_ceiling(const struct pqr__backend *backend)
+{
+    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_CANCELLING) <
+           backend->router->sizing->ceiling(backend);
+}
+
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane)
 {
-    return count(backend, PQR__SLOT_IDLE) > (lane == PQR__LANE_ADMIN ? 0 : reserve(backend));
+    if (lane == PQR__LANE_ADMIN)
+        return count(backend, PQR__SLOT_IDLE) > 0;
+    return count(backend, PQR__SLOT_IDLE) > reserve(backend) && below_ceiling(backend);
 }
 
 /* --- growth --- */
@@ -76,13 +96,20 @@ static bool open_one(struct pqr__backend *backend)
     return false;
 }
 
+/* As many as may be in use, and the reserve. */
+static bool at_ceiling(const struct pqr__backend *backend)
+{
+    return pqr__pool_open(backend) + coming(backend) >=
+           backend->router->sizing->ceiling(backend) + backend->router->config->pool.admin_reserved;
+}
+
 static bool has_role(const struct pqr__backend *backend, pqr_role role)
 {
     return backend->role == role;
 }
 
-/* What one server lacks by itself: its reserve and its min; and one that shows whether it can be connected to,
-   while others stand in for it or somebody waits for it to be ready. */
+/* What one server lacks by itself: its reserve, its min, what its load makes it want; and one that shows whether it
+   can be connected to, while others stand in for it or somebody waits for it to be ready. */
 static void fill(struct pqr__backend *backend)
 {
     uint32_t have = pqr__pool_open(backend) + coming(backend);
@@ -90,6 +117,9 @@ static void fill(struct pqr__backend *backend)
     uint32_t least = backend->failures > 0 || backend->router->waiters.count > 0;
     if (least < backend->config->min)
         least = backend->config->min;
+    uint32_t wanted = backend->router->sizing->wanted(backend);
+    if (least < wanted)
+        least = wanted;
     while (have < least || spare < reserve(backend)) {
         if (!open_one(backend))
             return;
@@ -105,7 +135,7 @@ static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
     uint32_t n = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         struct pqr__backend *backend = &router->backends[i];
-        if (!has_role(backend, role) || !may_open(router, i))
+        if (!has_role(backend, role) || at_ceiling(backend) || !may_open(router, i))
             continue;
         candidates[n++] = (struct pqr__candidate){
             .server = i,
@@ -131,9 +161,12 @@ static void grow_role(pqr_router *router, pqr_role role)
         if (count(backend, PQR__SLOT_IDLE) < reserve(backend))
             spare_missing += reserve(backend) - count(backend, PQR__SLOT_IDLE);
     }
-    uint32_t waiting = pqr__queue_waiting(&router->queue, roles, PQR__LANE_ADMIN) +
-                       pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL) + spare_missing;
-    while (waiting > under_way) {
+    uint32_t admins = pqr__queue_waiting(&router->queue, roles, PQR__LANE_ADMIN);
+    uint32_t normal = pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL);
+    if (admins + normal > 0)
+        pqr__elastic_wake(router, true);
+    uint32_t worth = admins + router->sizing->connects(router, role, normal) + spare_missing;
+    while (worth > under_way) {
         struct pqr__backend *backend = next_to_open(router, role);
         if (!backend || !open_one(backend))
             return;
@@ -168,6 +201,14 @@ static void close_stuck(struct pqr__backend *backend, enum pqr__slot_state state
     }
 }
 
+void pqr__pool_shrink(struct pqr__backend *backend)
+{
+    struct pqr__link *longest = pqr__list_last(&backend->slots[PQR__SLOT_IDLE]);
+    if (longest && count(backend, PQR__SLOT_IDLE) > reserve(backend) &&
+        backend->router->sizing->shrinks(backend))
+        pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
+}
+
 void pqr__pool_trim(struct pqr__backend *backend)
 {
     uint64_t now = pqr__router_now(backend->router);
@@ -190,4 +231,5 @@ void pqr__pool_trim(struct pqr__backend *backend)
         if (surplus || expired)
             pqr__slot_close(slot);
     }
+    pqr__pool_shrink(backend);
 }

@@ -81,6 +81,7 @@ static void close_connections(pqr_router *router)
     move(router, PQR__ROUTER_CLOSING);
     pqr__timer_clear(&router->drain);
     pqr__timer_clear(&router->upkeep);
+    pqr__timer_clear(&router->resize);
     for (uint32_t i = 0; i < router->n_backends; i++) {
         struct pqr__backend *backend = &router->backends[i];
         pqr__timer_clear(&backend->retry);
@@ -300,6 +301,9 @@ static void init(pqr_router *router, uint64_t seed)
     router->dialect = (struct pqr__dialect){.standard_conforming_strings = true, .ascii_safe = true};
     router->armed_us = PQR__NEVER;
     router->upkeep.due = upkeep_due;
+    router->resize.due = pqr__elastic_due;
+    router->resize_us = PQR__NEVER;
+    router->sizing = config->pool.resize ? &pqr__sizing_elastic : &pqr__sizing_plain;
     router->drain.due = drain_due;
     router->n_backends = config->n_servers;
     router->cluster.system_identifier = config->system_identifier;

@@ -15,6 +15,7 @@
 #include "policy/memo.h"
 #include "router/backend.h"
 #include "router/catalog.h"
+#include "router/elastic.h"
 #include "router/request.h"
 
 enum {
@@ -57,6 +58,9 @@ struct pqr_router {
     bool poked;               /* from inside a call: something waits that was not seen to yet */
     uint64_t event_us;        /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
+    const struct pqr__sizing *sizing;
+    struct pqr__timer resize; /* often while there is load: how large the pools are to be */
+    uint64_t resize_us;       /* when it is due; PQR__NEVER: not set */
 
     struct pqr__backend *backends;
     uint32_t n_backends;

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "policy/backoff.h"
 #include "router/dispatch.h"
+#include "router/elastic.h"
 #include "router/transaction.h"
 
 static const char *const state_names[] = {
@@ -48,6 +49,7 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
     struct pqr__list *lists = slot->backend->slots;
     enum pqr__slot_state from = slot->state;
     assert(allowed[from] >> to & 1);
+    pqr__elastic_moved(slot->backend, from, to);
     pqr__list_remove(&lists[from], &slot->link);
     slot->state = to;
     if (to == PQR__SLOT_IDLE) /* handed out last in, first out: the surplus stays idle */
@@ -125,6 +127,7 @@ static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const c
     pqr_router *router = backend->router;
     const struct pqr_config *config = router->config;
     slot->refused = true;
+    pqr__elastic_refused(backend, sqlstate);
     backend->connect_failures++;
     backend->retry_us =
         pqr__router_now(router) + pqr__backoff_us(config->pool.backoff_min_us, config->pool.backoff_max_us,
@@ -180,6 +183,7 @@ static void enter_pool(struct pqr__slot *slot)
         slot->expires_us = config->pool.lifetime_us ? pqr__router_now(router) + lifetime : 0;
         backend->failures = 0;
         backend->retry_us = 0;
+        pqr__elastic_connected(backend, pqr__router_now(router) - slot->opened_us);
         backend->connects++;
     }
     pqr__slot_release(slot);
@@ -316,6 +320,7 @@ int pqr__slot_open(struct pqr__backend *backend)
     slot->endpoint = (struct pqr__endpoint){.ops = &slot_ops, .router = router};
     slot->backend = backend;
     slot->state = PQR__SLOT_CONNECTING;
+    slot->opened_us = pqr__router_now(router);
     int error = router->ops->connect(router->transport, backend->index,
         router->config->pool.connect_timeout_us, &slot->endpoint, &slot->conn);
     if (error) {

@@ -48,6 +48,7 @@ struct pqr__slot {
     bool own_failed;
     bool refused; /* counted as a connect that failed */
 
+    uint64_t opened_us;  /* when its connect began */
     uint64_t expires_us; /* lifetime; 0: none */
     uint64_t idle_since_us;
     uint64_t ours_since_us; /* identifying, resetting or waiting for a cancel's answer, owned by nobody */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { SIZING_TEXT = 360 };
+
 static pqr_role expected_role(enum pqr__expected_role role)
 {
     switch (role) {
@@ -20,11 +22,16 @@ static pqr_role expected_role(enum pqr__expected_role role)
 static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct pqr__backend *backend)
 {
     const struct pqr__list *slots = backend->slots;
+    char sizing[SIZING_TEXT];
+    pqr__elastic_explain(backend, sizing, sizeof(sizing));
     *out = (pqr_pool_stats){
         .server = pqr__stats_text(stats, backend->config->name),
         .host = pqr__stats_text(stats, backend->config->host),
         .port = pqr__stats_text(stats, backend->config->port),
         .problem = pqr__stats_text(stats, backend->problem),
+        .wanted = backend->resizer.wanted,
+        .ceiling = backend->router->sizing->ceiling(backend),
+        .sizing = pqr__stats_text(stats, sizing),
         .role = backend->role,
         .expected = expected_role(backend->config->role),
         .available = slots[PQR__SLOT_IDLE].count,
@@ -85,7 +92,7 @@ static size_t text_size(const pqr_router *router)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         size += strlen(backend->config->name) + strlen(backend->config->host) +
-                strlen(backend->config->port) + strlen(backend->problem) + 4;
+                strlen(backend->config->port) + strlen(backend->problem) + SIZING_TEXT + 4;
     }
     return size;
 }

@@ -116,7 +116,7 @@ static void pool_step(struct pool *pool, uint64_t now_us, uint64_t arrived, uint
     if (pool->resizer.wanted > pool->open) {
         pool->open = pool->resizer.wanted;
         turned(pool, 1);
-    } else if (pqr__resizer_shrinks(&pool->resizer, pool->open, 2, now_us)) {
+    } else if (pqr__resizer_shrinks(&pool->resizer, pool->open, 2, 1000, now_us)) {
         pool->open--;
         turned(pool, -1);
     }
@@ -168,7 +168,7 @@ static void surplus_goes_one_by_one_within_about_a_window(void **state)
     for (now_us = 2 * TICK_US; now_us < 30 * (uint64_t)S; now_us += TICK_US) {
         sample = (struct pqr__load_sample){.now_us = now_us, .peak = 4};
         pqr__resizer_note(&resizer, &sample);
-        if (!pqr__resizer_shrinks(&resizer, open, 2, now_us))
+        if (!pqr__resizer_shrinks(&resizer, open, 2, 1000, now_us))
             continue;
         assert_true(now_us >= WINDOW_US * 15 / 16); /* not before the whole window agrees */
         open--;
@@ -185,8 +185,22 @@ static void it_shrinks_to_the_floor_and_not_below(void **state)
     uint32_t open = 9;
     pqr__resizer_init(&resizer, WINDOW_US, 70, 0);
     for (uint64_t now_us = TICK_US; now_us < 100 * (uint64_t)S; now_us += TICK_US)
-        open -= pqr__resizer_shrinks(&resizer, open, 3, now_us);
+        open -= pqr__resizer_shrinks(&resizer, open, 3, 1000, now_us);
     assert_int_equal(open, 3);
+}
+
+static void more_than_the_cap_is_surplus_whatever_is_wanted(void **state)
+{
+    (void)state;
+    struct pqr__resizer resizer;
+    uint32_t open = 60;
+    pqr__resizer_init(&resizer, WINDOW_US, 70, 0);
+    for (uint64_t now_us = TICK_US; now_us < 100 * (uint64_t)S; now_us += TICK_US) {
+        struct pqr__load_sample sample = {.now_us = now_us, .peak = 60};
+        pqr__resizer_note(&resizer, &sample);
+        open -= pqr__resizer_shrinks(&resizer, open, 2, 16, now_us);
+    }
+    assert_int_equal(open, 19); /* and the slack */
 }
 
 static void waiters_get_connections_when_nothing_is_known(void **state)
@@ -260,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_sine_shorter_than_the_window_changes_nothing),
         cmocka_unit_test(surplus_goes_one_by_one_within_about_a_window),
         cmocka_unit_test(it_shrinks_to_the_floor_and_not_below),
+        cmocka_unit_test(more_than_the_cap_is_surplus_whatever_is_wanted),
         cmocka_unit_test(waiters_get_connections_when_nothing_is_known),
         cmocka_unit_test(a_connection_about_to_be_free_is_preferred),
         cmocka_unit_test(it_connects_exactly_when_the_demand_outlives_the_connect),

@@ -71,6 +71,7 @@ static void a_new_snapshot_is_empty_and_says_its_size(void **state)
         assert_string_equal(pool->host, "");
         assert_string_equal(pool->port, "");
         assert_string_equal(pool->problem, "");
+        assert_string_equal(pool->sizing, "");
         assert_int_equal(pool->role, PQR_ROLE_UNKNOWN);
     }
     pqr_stats_free(stats);

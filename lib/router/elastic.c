@@ -1,0 +1,240 @@
+/* Feeds policy/resizer and policy/ceiling: a sample of each pool every tick while there is load, more often while
+ * somebody waits, none on an idle router. What connections were used for is booked where they change their state.
+ */
+#include "router/elastic.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "router/dispatch.h"
+
+enum {
+    TICK_US = 100000,
+    TICK_WAITING_US = 20000,
+    CEILING_START = 8, /* before anything is known of the server; it doubles in a few milliseconds of need */
+};
+
+/* --- the books --- */
+
+static bool in_use(enum pqr__slot_state state)
+{
+    return state == PQR__SLOT_BUSY || state == PQR__SLOT_BUSY_ADMIN || state == PQR__SLOT_CANCELLING;
+}
+
+/* Completes busy_us up to now. */
+static void book(struct pqr__backend *backend)
+{
+    struct pqr__load *load = &backend->load;
+    uint64_t now = pqr__router_now(backend->router);
+    load->busy_us += pqr__pool_in_use(backend) * (now - load->at_us);
+    load->at_us = now;
+}
+
+void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from, enum pqr__slot_state to)
+{
+    struct pqr__load *load = &backend->load;
+    if (in_use(from) == in_use(to))
+        return;
+    book(backend);
+    if (in_use(from)) {
+        load->served++;
+        return;
+    }
+    uint32_t used = pqr__pool_in_use(backend) + 1;
+    load->started++;
+    load->peak = used > load->peak ? used : load->peak;
+    pqr__elastic_wake(backend->router, false);
+}
+
+void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us)
+{
+    uint64_t *connect_us = &backend->load.connect_us;
+    *connect_us = *connect_us ? (3 * *connect_us + took_us) / 4 : took_us;
+}
+
+void pqr__elastic_refused(struct pqr__backend *backend, const char *sqlstate)
+{
+    /* Class 53, insufficient resources: it has as many as it can bear. Others say nothing of how many. */
+    if (strncmp(sqlstate, "53", 2) == 0)
+        pqr__ceiling_refused(&backend->ceiling, pqr__pool_open(backend), pqr__router_now(backend->router));
+}
+
+void pqr__elastic_init(struct pqr__backend *backend)
+{
+    const struct pqr_config *config = backend->router->config;
+    uint32_t start = backend->config->min > CEILING_START ? backend->config->min : CEILING_START;
+    pqr__resizer_init(&backend->resizer, config->pool.window_us, config->pool.target_utilisation, 0);
+    pqr__ceiling_init(&backend->ceiling, start, backend->config->max, 0);
+}
+
+/* --- samples --- */
+
+static uint32_t servers_of(const pqr_router *router, pqr_role role)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        n += router->backends[i].role == role;
+    return n;
+}
+
+/* Its part of those who wait. */
+static uint32_t waiting_for(const struct pqr__backend *backend)
+{
+    const pqr_router *router = backend->router;
+    unsigned roles = pqr__backend_roles(backend);
+    uint32_t waiting = 0, n = servers_of(router, backend->role);
+    for (unsigned lane = 0; lane < PQR__LANES; lane++)
+        waiting += pqr__queue_waiting(&router->queue, roles, (enum pqr__lane)lane);
+    return n > 0 ? (waiting + n - 1) / n : 0;
+}
+
+/* True while there is anything to be looked at soon. */
+static bool sample(struct pqr__backend *backend)
+{
+    struct pqr__load *load = &backend->load;
+    book(backend);
+    uint32_t waiting = waiting_for(backend);
+    uint32_t used = pqr__pool_in_use(backend);
+    struct pqr__load_sample of_load = {.now_us = load->at_us,
+        .started = load->started,
+        .served = load->served,
+        .busy_us = load->busy_us,
+        .peak = load->peak,
+        .waiting = waiting};
+    struct pqr__ceiling_sample of_ceiling = {.now_us = load->at_us,
+        .elapsed_us = load->at_us - load->sampled_us,
+        .served = load->served,
+        .busy_us = load->busy_us,
+        .waiting = waiting > 0};
+    bool alive = load->started > 0 || used > 0 || waiting > 0;
+    pqr__resizer_note(&backend->resizer, &of_load);
+    pqr__ceiling_note(&backend->ceiling, &of_ceiling);
+    *load = (struct pqr__load){
+        .at_us = load->at_us, .sampled_us = load->at_us, .peak = used, .connect_us = load->connect_us};
+    return alive;
+}
+
+void pqr__elastic_wake(pqr_router *router, bool waiting)
+{
+    uint64_t at_us = pqr__router_now(router) + (waiting ? TICK_WAITING_US : TICK_US);
+    if (router->resize_us <= at_us || router->state >= PQR__ROUTER_CLOSING)
+        return;
+    router->resize_us = at_us;
+    pqr__timer_set(router, &router->resize, at_us);
+}
+
+void pqr__elastic_due(struct pqr__timer *timer)
+{
+    pqr_router *router = pqr__container_of(timer, pqr_router, resize);
+    bool alive = false;
+    router->resize_us = PQR__NEVER;
+    if (router->state >= PQR__ROUTER_CLOSING)
+        return;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        alive |= sample(&router->backends[i]);
+        pqr__pool_shrink(&router->backends[i]);
+    }
+    pqr__dispatch_all(router); /* a ceiling may have risen */
+    pqr__pools_grow(router);
+    if (alive)
+        pqr__elastic_wake(router, false);
+}
+
+/* --- elastic --- */
+
+static uint32_t elastic_ceiling(const struct pqr__backend *backend)
+{
+    return pqr__ceiling_limit(&backend->ceiling);
+}
+
+static uint32_t elastic_wanted(const struct pqr__backend *backend)
+{
+    uint32_t ceiling = elastic_ceiling(backend);
+    return backend->resizer.wanted < ceiling ? backend->resizer.wanted : ceiling;
+}
+
+static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
+{
+    struct pqr__demand demand = {.waiting = waiting};
+    double served = 0, busy = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (backend->role != role)
+            continue;
+        demand.in_use += pqr__pool_in_use(backend);
+        demand.arrivals += backend->resizer.arrivals;
+        served += backend->resizer.served;
+        busy += backend->resizer.busy;
+        if (backend->load.connect_us > demand.connect_us)
+            demand.connect_us = backend->load.connect_us;
+    }
+    demand.service_us = served > 0 ? busy / served * 1e6 : 0;
+    return pqr__resizer_connects(&demand);
+}
+
+static bool elastic_shrinks(struct pqr__backend *backend)
+{
+    uint32_t open = pqr__pool_open(backend), reserve = pqr__pool_reserve(backend);
+    uint32_t floor = backend->config->min > reserve ? backend->config->min - reserve : 0;
+    return open > reserve && pqr__resizer_shrinks(&backend->resizer, open - reserve, floor,
+                                 elastic_ceiling(backend), pqr__router_now(backend->router));
+}
+
+const struct pqr__sizing pqr__sizing_elastic = {
+    .ceiling = elastic_ceiling,
+    .wanted = elastic_wanted,
+    .connects = elastic_connects,
+    .shrinks = elastic_shrinks,
+};
+
+/* --- plain --- */
+
+static uint32_t plain_ceiling(const struct pqr__backend *backend)
+{
+    return backend->config->max;
+}
+
+static uint32_t plain_wanted(const struct pqr__backend *backend)
+{
+    (void)backend;
+    return 0;
+}
+
+static uint32_t plain_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
+{
+    (void)router;
+    (void)role;
+    return waiting;
+}
+
+static bool plain_shrinks(struct pqr__backend *backend)
+{
+    (void)backend;
+    return false;
+}
+
+const struct pqr__sizing pqr__sizing_plain = {
+    .ceiling = plain_ceiling,
+    .wanted = plain_wanted,
+    .connects = plain_connects,
+    .shrinks = plain_shrinks,
+};
+
+/* --- for people --- */
+
+void pqr__elastic_explain(const struct pqr__backend *backend, char *out, size_t size)
+{
+    const struct pqr__resizer *resizer = &backend->resizer;
+    const struct pqr__ceiling *ceiling = &backend->ceiling;
+    char seen[100] = "";
+    if (!backend->router->config->pool.resize) {
+        snprintf(out, size, "%s", pqr__ceiling_text(PQR__CEILING_FIXED));
+        return;
+    }
+    if (ceiling->base.limit && ceiling->other.limit && ceiling->other.limit != ceiling->base.limit)
+        snprintf(seen, sizeof(seen), " (%u served %.0f/s, %u served %.0f/s)", ceiling->base.limit,
+            ceiling->base.served, ceiling->other.limit, ceiling->other.served);
+    snprintf(out, size, "wanted %u: %s (%.1f/s x %.0f us); ceiling %u: %s%s", resizer->wanted,
+        pqr__wanted_text(resizer->reason), resizer->arrivals, pqr__resizer_service_us(resizer),
+        pqr__ceiling_limit(ceiling), pqr__ceiling_text(pqr__ceiling_reason(ceiling)), seen);
+}
