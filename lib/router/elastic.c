@@ -77,8 +77,7 @@ static uint32_t servers_of(const pqr_router *router, pqr_role role)
     return n;
 }
 
-/* Its part of those who wait. */
-static uint32_t waiting_for(const struct pqr__backend *backend)
+uint32_t pqr__elastic_waiting(const struct pqr__backend *backend)
 {
     const pqr_router *router = backend->router;
     unsigned roles = pqr__backend_roles(backend);
@@ -93,7 +92,7 @@ static bool sample(struct pqr__backend *backend)
 {
     struct pqr__load *load = &backend->load;
     book(backend);
-    uint32_t waiting = waiting_for(backend);
+    uint32_t waiting = pqr__elastic_waiting(backend);
     uint32_t used = pqr__pool_in_use(backend);
     struct pqr__load_sample of_load = {.now_us = load->at_us,
         .started = load->started,

@@ -26,6 +26,8 @@ void pqr__elastic_init(struct pqr__backend *backend);
 void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from, enum pqr__slot_state to);
 void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us);
 void pqr__elastic_refused(struct pqr__backend *backend, const char *sqlstate);
+/* Its part of the requests that wait. */
+uint32_t pqr__elastic_waiting(const struct pqr__backend *backend);
 /* The sizes are looked at soon; sooner when somebody waits. */
 void pqr__elastic_wake(pqr_router *router, bool waiting);
 void pqr__elastic_due(struct pqr__timer *timer);

@@ -66,21 +66,61 @@ bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane)
 
 /* --- growth --- */
 
-static bool may_open(const pqr_router *router, uint32_t which)
+/* Connections, the probe's and the reserve included, that it has use for now. */
+static uint32_t demand(const struct pqr__backend *backend)
+{
+    uint32_t used = pqr__pool_in_use(backend) + pqr__elastic_waiting(backend);
+    uint32_t wanted = backend->router->sizing->wanted(backend);
+    uint32_t most = used > wanted ? used : wanted;
+    return 1 + reserve(backend) + (most > backend->config->min ? most : backend->config->min);
+}
+
+static struct pqr__budget_pool in_budget(const struct pqr__backend *backend)
+{
+    uint32_t idle = count(backend, PQR__SLOT_IDLE);
+    return (struct pqr__budget_pool){
+        .total = pqr__pool_total(backend),
+        .max = backend->config->max,
+        .guaranteed = 1 + backend->router->config->pool.admin_reserved + 1,
+        .wanted = demand(backend),
+        .idle = idle > reserve(backend) ? idle - reserve(backend) : 0,
+    };
+}
+
+/* An idle connection of a server that has more than its share ends for one that has less. One at a time: what it
+   leaves is there only when it is closed. */
+static void take_from_the_rich(pqr_router *router, const struct pqr__budget_pool *pools, uint32_t which)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (count(&router->backends[i], PQR__SLOT_CLOSING) > 0)
+            return;
+    uint32_t donor = pqr__budget_donor(pools, router->n_backends, which, router->config->pool.max_total);
+    if (donor == UINT32_MAX)
+        return;
+    struct pqr__link *longest = pqr__list_last(&router->backends[donor].slots[PQR__SLOT_IDLE]);
+    assert(longest != NULL);
+    pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
+}
+
+static bool in_limits(pqr_router *router, uint32_t which)
+{
+    struct pqr__budget_pool pools[PQR__SERVERS_MAX];
+    if (router->config->pool.max_total == 0)
+        return pqr__pool_total(&router->backends[which]) < router->backends[which].config->max;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pools[i] = in_budget(&router->backends[i]);
+    if (pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total))
+        return true;
+    take_from_the_rich(router, pools, which);
+    return false;
+}
+
+static bool may_open(pqr_router *router, uint32_t which)
 {
     const struct pqr__backend *backend = &router->backends[which];
-    struct pqr__budget_pool pools[PQR__SERVERS_MAX];
     if (coming(backend) >= router->config->pool.connects_at_once)
         return false;
-    if (backend->retry_us > pqr__router_now(router))
-        return false;
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        pools[i] = (struct pqr__budget_pool){
-            .total = pqr__pool_total(&router->backends[i]),
-            .max = router->backends[i].config->max,
-            .guaranteed = 1 + router->config->pool.admin_reserved + 1,
-        };
-    return pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total);
+    return backend->retry_us <= pqr__router_now(router) && in_limits(router, which);
 }
 
 static bool open_one(struct pqr__backend *backend)
