@@ -71,12 +71,14 @@ static uint64_t estimate(uint64_t before, uint64_t after)
 
 uint64_t pqr__meter_after(struct pqr__meter *meter, int fd)
 {
-    uint64_t now = 0;
+    /* What is unread is asked first: more may arrive between the two questions, and may then count too early, but
+       never make it less than nothing. */
+    uint64_t left = unread(fd), now = 0;
     if (!meter->running)
         start(meter, fd);
     else if (!meter->tcp)
-        meter->bytes += estimate(meter->before, unread(fd));
+        meter->bytes += estimate(meter->before, left);
     else if (received(fd, &now))
-        meter->bytes = now - unread(fd) - meter->base;
+        meter->bytes = now - left - meter->base;
     return meter->bytes;
 }
