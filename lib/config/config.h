@@ -23,6 +23,7 @@ struct pqr__server_config {
     enum pqr__expected_role role;
     uint32_t weight; /* 1 .. 1000, default 100; of reads among replicas */
     uint32_t min, max;
+    bool pooler; /* a pooler stands in front: other sessions may get what this one left */
 };
 
 struct pqr_config {
@@ -78,6 +79,10 @@ struct pqr_config {
         uint64_t refresh_us; /* 5 min; 0: only when definitions change */
         uint64_t max_bytes;  /* 32 MiB */
     } catalog;
+    struct {
+        uint32_t prepare_threshold; /* 3; 0: nothing is prepared */
+        uint32_t max_prepared;      /* a connection: 256 */
+    } statements;
     uint64_t system_identifier; /* pinned; 0: the first agreement */
     char *note;                 /* what was dropped or changed, for the log, in one line; NULL: nothing */
 };

@@ -45,6 +45,8 @@ enum pqr__key_index {
     PQR__KEY_CATALOG_LOAD,
     PQR__KEY_CATALOG_REFRESH,
     PQR__KEY_CATALOG_MAX_SIZE,
+    PQR__KEY_STATEMENTS_PREPARE_THRESHOLD,
+    PQR__KEY_STATEMENTS_MAX_PREPARED,
     PQR__N_KEYS
 };
 
@@ -55,6 +57,7 @@ enum pqr__entry_key_index {
     PQR__ENTRY_KEY_WEIGHT,
     PQR__ENTRY_KEY_MIN,
     PQR__ENTRY_KEY_MAX,
+    PQR__ENTRY_KEY_POOLER,
     PQR__N_ENTRY_KEYS
 };
 
@@ -64,6 +67,7 @@ struct pqr__draft_entry {
     char *connection;
     enum pqr__expected_role role;
     uint32_t weight, min, max;
+    bool pooler;
     uint32_t index;                    /* in the list, for messages */
     uint32_t line;                     /* where the entry begins */
     uint32_t lines[PQR__N_ENTRY_KEYS]; /* 0: not set */

@@ -95,6 +95,10 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         RANGE(S, 30 * D), AT(config.catalog.refresh_us)},
     [PQR__KEY_CATALOG_MAX_SIZE] = {"catalog.max_size", SIZE, .initial = "32MB", RANGE(64 * KB, 4 * GB - 1),
         AT(config.catalog.max_bytes)},
+    [PQR__KEY_STATEMENTS_PREPARE_THRESHOLD] = {"statements.prepare_threshold", NUMBER, .initial = "3",
+        RANGE(0, 1000000), AT(config.statements.prepare_threshold)},
+    [PQR__KEY_STATEMENTS_MAX_PREPARED] = {"statements.max_prepared", NUMBER, .initial = "256",
+        RANGE(1, 10000), AT(config.statements.max_prepared)},
 };
 
 #undef AT
@@ -108,4 +112,5 @@ const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS] = {
     [PQR__ENTRY_KEY_WEIGHT] = {"weight", NUMBER, .initial = "100", RANGE(1, 1000), AT(weight)},
     [PQR__ENTRY_KEY_MIN] = {"min", NUMBER, RANGE(0, 10000), AT(min)},
     [PQR__ENTRY_KEY_MAX] = {"max", NUMBER, RANGE(0, 10000), AT(max)},
+    [PQR__ENTRY_KEY_POOLER] = {"pooler", .type = PQR__KEY_BOOL, .initial = "false", AT(pooler)},
 };

@@ -136,6 +136,7 @@ static void set_bounds(struct pqr__server_config *server, const struct pqr__serv
         return;
     server->role = entry->role;
     server->weight = entry->weight;
+    server->pooler = entry->pooler;
     if (entry->lines[PQR__ENTRY_KEY_MIN])
         server->min = entry->min;
     if (entry->lines[PQR__ENTRY_KEY_MAX])

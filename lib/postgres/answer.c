@@ -17,12 +17,15 @@ static enum pqr__answer_kind kind_of(const PGresult *result)
 static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     PGresult *result = conn->held;
+    struct pqr__item *item = flight->telling;
     struct pqr__answer answer = {.kind = kind_of(result), .message = "", .result = result};
     if (answer.kind == PQR__ANSWER_ERROR) {
         pqr__result_sqlstate(answer.sqlstate, result);
         answer.message = pqr__result_message(result);
+        answer.stale = pqr__item_is_stale(conn, item, result);
+    } else if (item->own == PQR__OWN_DISCARD && answer.kind == PQR__ANSWER_OK) {
+        pqr__prepared_lost_all(&conn->prepared);
     }
-    struct pqr__item *item = flight->telling;
     conn->held = NULL;
     flight->telling = item->next;
     conn->home->base.events->item(conn->context, flight, item, &answer);
@@ -59,6 +62,8 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
     conn->completed = true;
     pqr__meter_stop(&conn->meter);
     pqr__list_remove(&conn->flights, &flight->link);
+    if (conn->preparing == flight)
+        conn->preparing = NULL;
     conn->at_ns = uv_hrtime();
     tell_item(conn, flight);
     conn->home->base.events->settled(conn->context, flight, &facts);
@@ -85,7 +90,9 @@ static void take_end(struct pqr__conn *conn, struct pqr__flight *flight)
         return;
     }
     conn->expects_end = false;
-    if (flight->running)
+    if (flight->running && pqr__item_is_preceded(flight->running))
+        pqr__item_step_over(flight->running);
+    else if (flight->running)
         flight->running = flight->running->next;
 }
 
@@ -96,6 +103,23 @@ static void take_first_result(struct pqr__conn *conn, struct pqr__flight *flight
         tell_item(conn, flight); /* the item before this one */
     if (pqr__conn_is_open(conn))
         conn->held = result;
+    else
+        PQclear(result);
+}
+
+/* Of what the transport sent before the item, on its own account. */
+static void take_preceding_result(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool error = pqr__result_is_error(result);
+    if (conn->expects_end || (status != PGRES_COMMAND_OK && status != PGRES_PIPELINE_ABORTED && !error)) {
+        out_of_step(conn, result);
+        return;
+    }
+    conn->expects_end = true;
+    pqr__item_preceded(conn, flight->running, result);
+    if (error)
+        take_first_result(conn, flight, result);
     else
         PQclear(result);
 }
@@ -111,6 +135,17 @@ static void take_further_result(struct pqr__conn *conn, PGresult *result)
     conn->expects_end = true;
 }
 
+/* Of an item that was answered by the error of what precedes it. */
+static void take_skipped_result(struct pqr__conn *conn, PGresult *result)
+{
+    if (conn->expects_end || PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
+        take_further_result(conn, result);
+        return;
+    }
+    PQclear(result);
+    conn->expects_end = true;
+}
+
 static void take_pipelined(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
 {
     bool complete = !flight->running;
@@ -123,6 +158,10 @@ static void take_pipelined(struct pqr__conn *conn, struct pqr__flight *flight, P
         } else {
             out_of_step(conn, result);
         }
+    } else if (!complete && pqr__item_is_preceded(flight->running)) {
+        take_preceding_result(conn, flight, result);
+    } else if (!complete && flight->running->refused) {
+        take_skipped_result(conn, result);
     } else if (complete || conn->expects_end) {
         take_further_result(conn, result);
     } else {

@@ -60,6 +60,7 @@ static void on_handle_closed(uv_handle_t *handle)
         pqr__flight_settle_lost(conn);
         events_of(conn)->closed(conn->context);
     }
+    pqr__prepared_finish(&conn->prepared);
     pqr__free(conn);
 }
 
@@ -261,6 +262,13 @@ static int start_connector(struct pqr__conn *conn, uint64_t timeout_us)
     return 0;
 }
 
+/* Behind a pooler the names would be another session's. */
+static uint32_t most_prepared(const struct pqr_config *config, uint32_t server)
+{
+    bool none = config->statements.prepare_threshold == 0 || config->servers[server].pooler;
+    return none ? 0 : config->statements.max_prepared;
+}
+
 int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
     struct pqr__conn **out)
 {
@@ -273,6 +281,7 @@ int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_
     conn->state = PQR__CONN_CONNECTING;
     conn->fd = -1;
     pqr__list_init(&conn->flights);
+    pqr__prepared_init(&conn->prepared, most_prepared(conn->home->config, server));
     int failed = start_connector(conn, timeout_us);
     if (failed) {
         pqr__free(conn);

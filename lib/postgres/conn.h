@@ -1,8 +1,8 @@
 /* A connection: a state machine around one PGconn, its poll handle and the flights given to it.
  *
  * conn.c is its life (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue
- * of flights and how they are sent, answer.c what libpq's results mean for them. All of it runs on the loop's
- * thread.
+ * of flights, item.c how a statement is sent, answer.c what libpq's results mean for them. All of it runs on the
+ * loop's thread.
  */
 #ifndef PQR_POSTGRES_CONN_H
 #define PQR_POSTGRES_CONN_H
@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "postgres/meter.h"
+#include "postgres/prepared.h"
 #include "transport/transport.h"
 
 struct pqr__canceller;
@@ -67,6 +68,9 @@ struct pqr__conn {
     PGresult *held;   /* the answer of its latest item, until it is known to be the last word */
     bool expects_end; /* a result was read, its end was not */
 
+    struct pqr__prepared prepared;
+    struct pqr__flight *preparing; /* the one in the air that prepares statements, or NULL */
+
     char sqlstate[6]; /* why it was lost */
     char message[400];
 };
@@ -104,6 +108,18 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight);
 void pqr__flight_resume(struct pqr__conn *conn);
 /* The connection is gone: what was not settled is, now. */
 void pqr__flight_settle_lost(struct pqr__conn *conn);
+
+/* --- item.c --- */
+/* False: libpq did not take it, or only a part of it. */
+bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item);
+/* Do results of the transport's own come before the item's? */
+bool pqr__item_is_preceded(const struct pqr__item *item);
+/* One of them; a failed one sets item->refused, an aborted one does not. */
+void pqr__item_preceded(struct pqr__conn *conn, struct pqr__item *item, const PGresult *result);
+/* The end of one of them. */
+void pqr__item_step_over(struct pqr__item *item);
+/* Does this error, the item's answer, only tell that a prepared statement is of no use any more? */
+bool pqr__item_is_stale(struct pqr__conn *conn, const struct pqr__item *item, const PGresult *error);
 
 /* --- answer.c --- */
 /* One answer of PQgetResult, NULL included, for the first flight in the air. Takes it over. */

@@ -19,28 +19,24 @@ static struct pqr__flight *next_unsent(const struct pqr__conn *conn)
     return pqr__container_of(link, struct pqr__flight, link);
 }
 
-static bool send_with_parameters(PGconn *pg, const struct pqr__item *item)
-{
-    return PQsendQueryParams(pg, item->sql, item->n_params, item->param_types, item->param_values,
-        item->param_lengths, item->param_formats, item->result_format);
-}
-
 /* How many items libpq took. */
-static uint32_t send_pipeline(PGconn *pg, const struct pqr__flight *flight)
+static uint32_t send_pipeline(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     uint32_t n = 0;
-    for (const struct pqr__item *item = flight->items; item && send_with_parameters(pg, item);
+    pqr__prepared_next_flight(&conn->prepared);
+    for (struct pqr__item *item = flight->items; item && pqr__item_send(conn, flight, item);
          item = item->next)
         n++;
     return n;
 }
 
-static uint32_t send_simple(PGconn *pg, const struct pqr__item *item)
+static uint32_t send_simple(struct pqr__conn *conn, struct pqr__flight *flight)
 {
+    struct pqr__item *item = flight->items;
     /* Only without parameters may the text hold several statements; and only text comes back. */
     if (item->n_params > 0 || item->result_format != 0)
-        return send_with_parameters(pg, item) ? 1 : 0;
-    return PQsendQuery(pg, item->sql) ? 1 : 0;
+        return pqr__item_send(conn, flight, item) ? 1 : 0;
+    return PQsendQuery(conn->pg, item->sql) ? 1 : 0;
 }
 
 /* True: all of it is with libpq. Otherwise sent says whether the server may run any of it: libpq hands over an
@@ -53,7 +49,7 @@ static bool take_off(struct pqr__conn *conn, struct pqr__flight *flight)
         return false;
     if (simple)
         pqr__conn_move(conn, PQR__CONN_SIMPLE);
-    uint32_t n = simple ? send_simple(conn->pg, flight->items) : send_pipeline(conn->pg, flight);
+    uint32_t n = simple ? send_simple(conn, flight) : send_pipeline(conn, flight);
     flight->sent = n > 0 || PQstatus(conn->pg) != CONNECTION_OK;
     return n == flight->n_items && (simple || PQpipelineSync(conn->pg));
 }

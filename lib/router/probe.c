@@ -181,6 +181,8 @@ bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot)
 {
     if (probe->state != PQR__PROBE_IDLE || probe->cancelled || slot->identity.backend_pid == 0)
         return false;
+    if (probe->backend->config->pooler) /* who runs on that backend by now, nobody knows */
+        return false;
     snprintf(probe->pid, sizeof(probe->pid), "%u", slot->identity.backend_pid);
     probe->values[0] = probe->pid;
     probe->values[1] = slot->identity.backend_start;

@@ -51,6 +51,11 @@ struct pqr__item {
     const int *param_formats;
     int result_format;
     enum pqr__own own;
+    /* The transport's: */
+    uint64_t given_up; /* the prepared statement that makes room for this one; 0: none */
+    uint8_t steps;     /* of the transport's own before it, whose results have not come to an end */
+    bool by_name;      /* sent as a statement that had been prepared before */
+    bool refused;      /* one of the steps failed, and its error is the answer */
 };
 
 enum pqr__flight_kind {
@@ -80,9 +85,11 @@ enum pqr__answer_kind {
 
 struct pqr__answer {
     enum pqr__answer_kind kind;
-    bool stale;       /* an error that only says that a kept prepared statement is of no use any more: nothing
-                                 ran, and the statement sent again is parsed anew */
-    char sqlstate[6]; /* "" when there is none */
+    /* An error that only says that a kept prepared statement is of no use any more: nothing ran, and sent again it
+       goes by its text. It fails its flight, and a transaction that is open, like any other error. In rare cases it
+       comes a second time. */
+    bool stale;
+    char sqlstate[6];         /* "" when there is none */
     const char *message;      /* primary message of an error, "" otherwise; valid during the event */
     struct pg_result *result; /* the receiver's now: ops->result_free, or handed on; may be NULL */
 };

@@ -75,6 +75,7 @@ static void on_item(
     party->answered = item;
     struct party_answer *kept = &party->answers[party->n_answers++];
     kept->kind = answer->kind;
+    kept->stale = answer->stale;
     memcpy(kept->sqlstate, answer->sqlstate, sizeof(kept->sqlstate));
     snprintf(kept->message, sizeof(kept->message), "%s", answer->message);
     const char *value = ops->result_value(answer->result, 0, 0);
@@ -256,6 +257,15 @@ void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, con
     party->flight.items = party->items;
     for (unsigned i = 0; i < n; i++)
         party->items[i] = (struct pqr__item){.sql = sql[i], .next = i + 1 < n ? &party->items[i + 1] : NULL};
+    party->rig->transport->ops->send(party->conn, &party->flight);
+}
+
+void party_send_items(struct party *party, unsigned n)
+{
+    party->n_answers = 0;
+    party->flight = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = n, .items = party->items};
+    for (unsigned i = 0; i < n; i++)
+        party->items[i].next = i + 1 < n ? &party->items[i + 1] : NULL;
     party->rig->transport->ops->send(party->conn, &party->flight);
 }
 

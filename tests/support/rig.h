@@ -26,6 +26,7 @@ enum { PARTY_ANSWERS = 8 };
 
 struct party_answer {
     enum pqr__answer_kind kind;
+    bool stale;
     char sqlstate[6];
     char message[200];
     char value[64]; /* row 0, column 0; "NULL" */
@@ -77,6 +78,8 @@ void party_connect(struct party *party, struct rig *rig, uint64_t timeout_us);
 /* Connects, and waits until that is done. */
 void party_join(struct party *party, struct rig *rig);
 void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, const char *const *sql);
+/* Sends the first n of party->items, which the test has filled in. */
+void party_send_items(struct party *party, unsigned n);
 /* One statement, and waits until it is settled. */
 void party_run(struct party *party, const char *sql);
 void party_run_simple(struct party *party, const char *sql);

@@ -56,6 +56,8 @@ static void assert_defaults(const struct pqr_config *config)
     assert_true(config->catalog.load);
     assert_u64(config->catalog.refresh_us, 5 * MIN);
     assert_u64(config->catalog.max_bytes, 32 << 20);
+    assert_int_equal(config->statements.prepare_threshold, 3);
+    assert_int_equal(config->statements.max_prepared, 256);
     assert_u64(config->system_identifier, 0);
     assert_null(config->note);
 }
@@ -71,6 +73,7 @@ static void one_server_is_enough_and_all_else_has_its_default(void **state)
     assert_string_equal(config->servers[0].dbname, "shop");
     assert_int_equal(config->servers[0].role, PQR__EXPECT_ANY);
     assert_int_equal(config->servers[0].weight, 100);
+    assert_false(config->servers[0].pooler);
     assert_int_equal(config->servers[0].min, 2);
     assert_int_equal(config->servers[0].max, 20);
     pqr_config_free(config);
@@ -80,7 +83,8 @@ static void every_key_that_is_written_arrives(void **state)
 {
     struct pqr_config *config = help_parse(
         "connection = \"dbname=shop user=app\"\n"
-        "servers = ( { name = \"a\"; connection = \"host=h1 port=6001\"; role = \"primary\"; weight = 7; min "
+        "servers = ( { name = \"a\"; connection = \"host=h1 port=6001\"; role = \"primary\"; weight = 7; "
+        "pooler = true; min "
         "= 4; "
         "max = 9; }, { name = \"b\", connection = \"host=h2\", role = \"replica\" } )\n"
         "system_identifier = \"18446744073709551615\"\n"
@@ -94,7 +98,8 @@ static void every_key_that_is_written_arrives(void **state)
         "queue = { max_requests = 12; max_bytes = \"13kB\"; }\n"
         "request = { timeout = 0; cancel_grace = \"100ms\"; max_retries = 0; max_result = \"1GB\"; }\n"
         "transaction = { idle_timeout = \"6s\"; max_attempts = 4; }\n"
-        "catalog = { load = false; refresh = \"none\"; max_size = \"64kB\"; }\n");
+        "catalog = { load = false; refresh = \"none\"; max_size = \"64kB\"; }\n"
+        "statements = { prepare_threshold = 0; max_prepared = 7; }\n");
     (void)state;
     assert_int_equal(config->pool.min, 3);
     assert_int_equal(config->pool.max, 30);
@@ -124,6 +129,8 @@ static void every_key_that_is_written_arrives(void **state)
     assert_false(config->catalog.load);
     assert_u64(config->catalog.refresh_us, 0);
     assert_u64(config->catalog.max_bytes, 64 << 10);
+    assert_int_equal(config->statements.prepare_threshold, 0);
+    assert_int_equal(config->statements.max_prepared, 7);
     assert_u64(config->system_identifier, UINT64_MAX);
     assert_int_equal(config->n_servers, 2);
     assert_string_equal(config->servers[0].name, "a");
@@ -131,6 +138,7 @@ static void every_key_that_is_written_arrives(void **state)
     assert_string_equal(config->servers[0].port, "6001");
     assert_int_equal(config->servers[0].role, PQR__EXPECT_PRIMARY);
     assert_int_equal(config->servers[0].weight, 7);
+    assert_true(config->servers[0].pooler);
     assert_int_equal(config->servers[0].min, 4);
     assert_int_equal(config->servers[0].max, 9);
     assert_string_equal(pqr__server_config_value(&config->servers[0], "user"), "app");

@@ -86,7 +86,7 @@ static void siblings_are_those_of_the_same_group(void **state)
     pqr__key_siblings(text, sizeof(text), pqr__keys, PQR__N_KEYS, "queue.x");
     assert_string_equal(text, "max_requests, max_bytes");
     pqr__key_siblings(text, sizeof(text), pqr__entry_keys, PQR__N_ENTRY_KEYS, "x");
-    assert_string_equal(text, "name, connection, role, weight, min, max");
+    assert_string_equal(text, "name, connection, role, weight, min, max, pooler");
     pqr__key_siblings(text, 10, pqr__entry_keys, PQR__N_ENTRY_KEYS, "x");
     assert_string_equal(text, "name, con");
 }
