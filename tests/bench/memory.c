@@ -1,6 +1,6 @@
 /* memory CONFIG CONNECTIONS REQUESTS: bytes of pqrouter's own heap (what libpq and libuv take is not in it), as
-   three numbers: in use when that many connections stand idle, then in use a queued request, then in use again
-   when all of them are answered. */
+   five numbers: in use by a router that has no connection yet, then when that many connections stand idle, then a
+   queued request, of it the text and the parameters themselves, then when all of them are answered. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 /* In front of each block, its size; as wide as malloc aligns. */
 enum { HEAD = 16 };
+#define PARAMETER "1234"
 
 static atomic_size_t in_use;
 
@@ -58,7 +59,7 @@ static void *own_realloc(void *memory, size_t size)
 
 static pqr_router *router;
 static unsigned expected, n_requests, answered;
-static size_t idle_bytes, queued_bytes;
+static size_t router_bytes, idle_bytes, queued_bytes;
 static uv_timer_t timer;
 
 static void on_reply(pqr_reply *reply, void *data)
@@ -73,7 +74,7 @@ static void on_reply(pqr_reply *reply, void *data)
 static void ask(unsigned how_many)
 {
     static const Oid types[] = {BENCH_INT4};
-    static const char *const values[] = {"1234"};
+    static const char *const values[] = {PARAMETER};
     pqr_query query = PQR_QUERY_INIT;
     query.sql = BENCH_SQL;
     query.n_params = 1;
@@ -108,7 +109,8 @@ static void on_timer(uv_timer_t *handle)
         queued_bytes = (in_use - one_lot) / n_requests;
         return;
     }
-    printf("%zu %zu %zu\n", idle_bytes, queued_bytes, (size_t)in_use);
+    printf("%zu %zu %zu %zu %zu\n", router_bytes, idle_bytes, queued_bytes,
+        sizeof(BENCH_SQL) + sizeof(PARAMETER), (size_t)in_use);
     uv_close((uv_handle_t *)handle, NULL);
     pqr_router_close(router, 0, NULL, NULL);
 }
@@ -126,6 +128,7 @@ int main(int argc, char **argv)
     if (pqr_config_load(&config, argv[1], &error) ||
         pqr_router_open(&router, uv_default_loop(), config, NULL, &error))
         bench_fail("%s", error.message);
+    router_bytes = in_use;
     pqr_config_free(config);
     uv_timer_init(uv_default_loop(), &timer);
     uv_timer_start(&timer, on_timer, 20, 20);
