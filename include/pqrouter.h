@@ -6,7 +6,7 @@
  *
  * Rules that hold for every call:
  * - A function returns 0 (or a count) or a negative PQR_E... code; a failed call leaves its outputs alone.
- * - If a call that takes a callback returns an error, the callback never runs. If it returns 0, the callback
+ * - If a call that takes a callback (pqr_explain apart) returns an error, the callback never runs. If it returns 0, the callback
  *   runs exactly once, later, on the loop's thread, never from inside the call.
  * - A router and all that came from it belong to the loop's thread. Only the pqr_config_... functions,
  *   pqr_classify and the functions that name something may be called on any thread.
@@ -403,6 +403,31 @@ typedef struct pqr_verdict {
 /* Where PQR_TARGET_AUTO would send this text, and why, by the text alone: a router knows the database's own
    functions, types and relations too. Any bytes are fine. Any thread. PQR_EINVAL. */
 PQR_EXPORT int pqr_classify(pqr_verdict *out, const char *sql, size_t length);
+
+/* A step of the way to a verdict. Read it by pointer: members may be added. */
+typedef struct pqr_finding {
+    /* "function", "operator", "type", "relation": a name that was looked up. "rule": something that asked for more
+       than a harmless read; of several, the strictest and of those the first decides. */
+    const char *kind;
+    size_t offset, length; /* the word, in the text; length 0: none */
+    /* Of a name. What is known of PostgreSQL's own one: "harmless", "volatile", "session", "lock" ...; NULL: it has
+       none of that name. What the catalog says: "harmless", "harmful", "unknown" (a relation of which nothing harmful
+       is known, too); NULL: there is no catalog (yet). What reads.harmless_functions and reads.harmful_functions
+       say: "harmless", "harmful"; NULL: nothing. */
+    const char *builtin, *catalog, *configured;
+    /* Of a rule: what it makes of the statement, and why. */
+    pqr_class route;
+    const char *reason;
+} pqr_finding;
+
+typedef void (*pqr_explain_cb)(const pqr_finding *finding, void *data);
+
+/* As pqr_classify, with what the router knows by now: the servers' settings, the database's catalog, the
+   configuration; then on its loop's thread only. router NULL: the text alone, any thread. cb, which may be NULL, is
+   called for each step, in the order of the text, before pqr_explain returns: it must not close the router.
+   PQR_EINVAL. */
+PQR_EXPORT int pqr_explain(pqr_verdict *out, const pqr_router *router, const char *sql, size_t length,
+    pqr_explain_cb cb, void *data);
 
 /* "primary", "replica", "session". Static string, any thread. */
 PQR_EXPORT const char *pqr_class_name(pqr_class route);

@@ -17,6 +17,8 @@ static const struct option options[] = {
     {"timeout", required_argument, NULL, 'T'},
     {"jobs", required_argument, NULL, 'j'},
     {"verbose", no_argument, NULL, 'v'},
+    {"conninfo", required_argument, NULL, 'c'},
+    {"explain", no_argument, NULL, 'e'},
     {NULL, 0, NULL, 0},
 };
 
@@ -33,6 +35,10 @@ static unsigned option_bit(int option)
         return ARGS_JOBS;
     case 'v':
         return ARGS_VERBOSE;
+    case 'c':
+        return ARGS_CONNINFO;
+    case 'e':
+        return ARGS_EXPLAIN;
     default:
         return 0;
     }
@@ -100,6 +106,12 @@ static int take_option(struct args *out, const char *command, int option)
         return CLI_OK;
     case 'v':
         out->verbose = true;
+        return CLI_OK;
+    case 'c':
+        out->conninfo = optarg;
+        return CLI_OK;
+    case 'e':
+        out->explain = true;
         return CLI_OK;
     case 't':
         if (parse_target(optarg, &out->target))

@@ -14,10 +14,13 @@ enum {
     ARGS_TIMEOUT = 1u << 2,
     ARGS_JOBS = 1u << 3,
     ARGS_VERBOSE = 1u << 4,
+    ARGS_CONNINFO = 1u << 5,
+    ARGS_EXPLAIN = 1u << 6,
 };
 
 struct args {
-    bool help, admin, verbose;
+    bool help, admin, verbose, explain;
+    const char *conninfo; /* NULL: not given */
     pqr_target target;
     uint32_t timeout_ms; /* 0: not given, UINT32_MAX: none */
     unsigned jobs;       /* 1 when not given */

@@ -23,6 +23,8 @@ static void finish(struct pqr_config *config)
     pqr__free(config->source);
     pqr__free(config->note);
     free_wiped(config->pool.init_sql);
+    pqr__free(config->reads.harmless_functions);
+    pqr__free(config->reads.harmful_functions);
 }
 
 void pqr__draft_init(struct pqr__draft *draft, const char *label, const char *subject)

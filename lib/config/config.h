@@ -9,6 +9,7 @@
 
 enum pqr__expected_role { PQR__EXPECT_ANY, PQR__EXPECT_PRIMARY, PQR__EXPECT_REPLICA };
 enum pqr__reads_mode { PQR__READS_AUTO, PQR__READS_EXPLICIT };
+enum pqr__reads_session { PQR__SESSION_REFUSE, PQR__SESSION_PRIMARY };
 enum pqr__balance { PQR__BALANCE_LEAST_OUTSTANDING, PQR__BALANCE_ROUND_ROBIN };
 
 struct pqr__server_config {
@@ -57,8 +58,11 @@ struct pqr_config {
         uint64_t interval_us, timeout_us; /* 1 s, 1 s */
     } probe;
     struct {
-        enum pqr__reads_mode mode; /* auto: by the text; explicit: by target and comments alone */
-        enum pqr__balance balance; /* least_outstanding */
+        enum pqr__reads_mode mode;       /* auto: by the text; explicit: by target and comments alone */
+        enum pqr__balance balance;       /* least_outstanding */
+        enum pqr__reads_session session; /* refuse: what needs a session; primary: run there, then reset */
+        /* Patterns of functions, schema.name, one a line; NULL: none. */
+        char *harmless_functions, *harmful_functions;
     } reads;
     struct {
         uint32_t max_requests; /* 10,000 */

@@ -16,6 +16,8 @@
 static const char *const balances[] = {
     [PQR__BALANCE_LEAST_OUTSTANDING] = "least_outstanding", [PQR__BALANCE_ROUND_ROBIN] = "round_robin", NULL};
 static const char *const modes[] = {[PQR__READS_AUTO] = "auto", [PQR__READS_EXPLICIT] = "explicit", NULL};
+static const char *const sessions[] = {
+    [PQR__SESSION_REFUSE] = "refuse", [PQR__SESSION_PRIMARY] = "primary", NULL};
 static const char *const roles[] = {
     [PQR__EXPECT_ANY] = "any", [PQR__EXPECT_PRIMARY] = "primary", [PQR__EXPECT_REPLICA] = "replica", NULL};
 
@@ -73,6 +75,12 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         .words = balances, AT(config.reads.balance)},
     [PQR__KEY_READS_MODE] = {"reads.mode", .type = PQR__KEY_WORD, .initial = "auto", .words = modes,
         AT(config.reads.mode)},
+    [PQR__KEY_READS_SESSION] = {"reads.session", .type = PQR__KEY_WORD, .initial = "refuse",
+        .words = sessions, AT(config.reads.session)},
+    [PQR__KEY_READS_HARMLESS_FUNCTIONS] = {"reads.harmless_functions", .type = PQR__KEY_PATTERNS,
+        AT(config.reads.harmless_functions)},
+    [PQR__KEY_READS_HARMFUL_FUNCTIONS] = {"reads.harmful_functions", .type = PQR__KEY_PATTERNS,
+        AT(config.reads.harmful_functions)},
     [PQR__KEY_QUEUE_MAX_REQUESTS] = {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000),
         AT(config.queue.max_requests)},
     [PQR__KEY_QUEUE_MAX_BYTES] = {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB),

@@ -27,7 +27,7 @@ static const char *wide_integer(const config_setting_t *setting)
     return text && strncmp(text, PQR__WIDE_INTEGER, length) == 0 ? text + length : NULL;
 }
 
-static const char *text_of(const config_setting_t *setting)
+const char *pqr__value_text(const config_setting_t *setting)
 {
     if (config_setting_type(setting) != CONFIG_TYPE_STRING || wide_integer(setting))
         return NULL;
@@ -162,7 +162,7 @@ static void store_quantity(
 static void read_quantity(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
 {
-    const char *text = text_of(setting);
+    const char *text = pqr__value_text(setting);
     const char *wide = wide_integer(setting);
     bool integer = config_setting_type(setting) == CONFIG_TYPE_INT;
     if (text || (integer && config_setting_get_int(setting) == 0)) {
@@ -197,7 +197,7 @@ static void read_word(
     char choice[120] = "";
     char written[32];
     size_t at = 0;
-    const char *text = text_of(setting);
+    const char *text = pqr__value_text(setting);
     if (text && store_word(reading, key, text))
         return;
     for (uint32_t i = 0; key->words[i] && at < sizeof(choice); i++)
@@ -206,7 +206,7 @@ static void read_word(
         text ? quotable(written, sizeof(written), text) : pqr__value_type_name(setting), choice);
 }
 
-static void store_text(struct pqr__reading *reading, const struct pqr__key *key, char *text)
+void pqr__value_store_text(struct pqr__reading *reading, const struct pqr__key *key, char *text)
 {
     if (!text)
         reading->no_memory = true;
@@ -217,9 +217,9 @@ static void store_text(struct pqr__reading *reading, const struct pqr__key *key,
 static void read_text(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
 {
-    const char *text = text_of(setting);
+    const char *text = pqr__value_text(setting);
     if (text)
-        store_text(reading, key, pqr__strdup(text));
+        pqr__value_store_text(reading, key, pqr__strdup(text));
     else
         pqr__value_wrong_type(reading, key, setting,
             key->type == PQR__KEY_SECRET ? "a connection string or URI in quotes" : "a text in quotes");
@@ -229,7 +229,7 @@ static void read_digits(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
 {
     uint64_t value = 0;
-    const char *text = text_of(setting);
+    const char *text = pqr__value_text(setting);
     bool fine = text && *text;
     for (const char *at = text; fine && *at; at++)
         fine = *at >= '0' && *at <= '9' && !__builtin_mul_overflow(value, 10u, &value) &&
@@ -247,7 +247,7 @@ static void read_sql(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
 {
     struct pqr__text joined = {.secret = true};
-    bool one = text_of(setting) != NULL;
+    bool one = pqr__value_text(setting) != NULL;
     int n = one ? 1 : config_setting_length(setting);
     int type = config_setting_type(setting);
     if (!one && type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
@@ -256,7 +256,7 @@ static void read_sql(
         return;
     }
     for (int i = 0; i < n; i++) {
-        const char *text = text_of(one ? setting : config_setting_get_elem(setting, (unsigned)i));
+        const char *text = pqr__value_text(one ? setting : config_setting_get_elem(setting, (unsigned)i));
         if (!text || strspn(text, " \t\r\n;") == strlen(text)) {
             tell(reading, pqr__value_line(setting), key, "has as statement %d %s; it must be SQL in quotes",
                 i + 1, text ? "an empty one" : "something that is no text");
@@ -266,7 +266,7 @@ static void read_sql(
         pqr__text_puts(&joined, text);
     }
     if (n > 0)
-        store_text(reading, key, pqr__text_take(&joined));
+        pqr__value_store_text(reading, key, pqr__text_take(&joined));
 }
 
 static void store_bool(struct pqr__reading *reading, const struct pqr__key *key, bool value)
@@ -310,6 +310,9 @@ void pqr__value_read(
         break;
     case PQR__KEY_SQL:
         read_sql(reading, key, setting);
+        break;
+    case PQR__KEY_PATTERNS:
+        pqr__patterns_read(reading, key, setting);
         break;
     case PQR__KEY_SERVERS:
         assert(false); /* the reader takes them */

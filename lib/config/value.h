@@ -21,6 +21,14 @@ struct pqr__reading {
 void pqr__value_read(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
 
+/* Of the reader's files: reads an array of patterns of functions. */
+void pqr__patterns_read(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+/* A setting's text; NULL: it has another type. */
+const char *pqr__value_text(const config_setting_t *setting);
+/* Takes text over; NULL: there was no memory for it. */
+void pqr__value_store_text(struct pqr__reading *reading, const struct pqr__key *key, char *text);
+
 /* A key's default, when it has one. */
 void pqr__value_default(struct pqr__reading *reading, const struct pqr__key *key);
 

@@ -70,6 +70,8 @@ void pqr__sql_raise(struct pqr__sql *scan, pqr_class route, enum pqr__effect eff
     struct pqr__finding *finding = &scan->finding;
     if (severity(effect) > severity(finding->effect))
         finding->effect = effect;
+    if (scan->explain != NULL)
+        pqr__sql_explain_rule(scan, route, reason, seen);
     if (strictness(route) <= strictness(finding->route))
         return;
     finding->route = route;
@@ -173,13 +175,11 @@ static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, cons
     }
 }
 
-void pqr__classify(
-    struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect)
+static void classify(struct pqr__verdict *out, const char *sql, size_t length,
+    const struct pqr__dialect *dialect, const struct pqr__explain *explain)
 {
     struct pqr__sql scan;
     *out = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY};
-    if (length == 0)
-        sql = "";
     if (length > UINT32_MAX) {
         refuse(out, PQR__REASON_LONG);
         return;
@@ -196,8 +196,23 @@ void pqr__classify(
         return;
     }
     scan.catalog = dialect->catalog;
+    scan.named = dialect->named;
+    scan.explain = explain;
     scan.position = 0;
     scan.depth = 0; /* a text may begin with a parenthesis that closes nothing */
     scan.frames[0].kind = PQR__FRAME_GROUP;
     all_statements(out, &scan, sql);
+}
+
+void pqr__classify(
+    struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect)
+{
+    classify(out, length == 0 ? "" : sql, length, dialect, NULL);
+}
+
+void pqr__classify_explained(struct pqr__verdict *out, const char *sql, size_t length,
+    const struct pqr__dialect *dialect, pqr_explain_cb cb, void *data)
+{
+    const char *text = length == 0 ? "" : sql;
+    classify(out, text, length, dialect, &(struct pqr__explain){.cb = cb, .data = data, .sql = text});
 }

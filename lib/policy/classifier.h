@@ -13,11 +13,13 @@
 #include "pqrouter.h"
 
 struct pqr__catalog;
+struct pqr__named;
 
 struct pqr__dialect {
     bool standard_conforming_strings;
     bool ascii_safe; /* false: the client encoding is not (SJIS, BIG5, GBK ...): all text is primary */
     const struct pqr__catalog *catalog; /* of the database's own names; NULL: built-in facts only */
+    const struct pqr__named *named;     /* functions that the configuration names; NULL: none */
 };
 
 /* What settling and transactions have to know. */
@@ -46,6 +48,13 @@ struct pqr__verdict {
 
 void pqr__classify(
     struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect);
+
+/* The same, told step by step: each name that is looked up, each rule that makes the answer stricter. */
+void pqr__classify_explained(struct pqr__verdict *out, const char *sql, size_t length,
+    const struct pqr__dialect *dialect, pqr_explain_cb cb, void *data);
+/* As the application sees it: the hint counts, the reason is text. explicit_only: reads.mode "explicit". */
+void pqr__verdict_publish(
+    const struct pqr__verdict *verdict, const char *sql, bool explicit_only, pqr_verdict *out);
 
 /* The reason for people, "volatile function nextval". Control characters escaped, cut to fit. */
 void pqr__verdict_text(const struct pqr__verdict *verdict, const char *sql, char *out, size_t size);

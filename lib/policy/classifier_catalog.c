@@ -1,5 +1,5 @@
-/* Names of the text, looked up in the database's catalog. Nothing here is reached without one. A name is folded
-   as the server does it; where that can't be known, and for names that the server would cut, the answer is the
+/* Names of the text, looked up in the database's catalog and among the functions that the configuration names.
+   Nothing here is reached without one of them. A name is folded as the server does it; where that can't be known, and for names that the server would cut, the answer is the
    strictest. */
 #include "policy/classifier_sql.h"
 
@@ -13,7 +13,8 @@ static int name_of(const struct pqr__sql *scan, const struct pqr__token *token, 
     int length = 0;
     for (const char *at = token->at + (quoted ? 1 : 0); at < end; at++) {
         char byte = *at;
-        if (length == NAME_MAX_LENGTH || (!quoted && (unsigned char)byte >= 0x80 && scan->catalog->folds))
+        if (length == NAME_MAX_LENGTH ||
+            (!quoted && (unsigned char)byte >= 0x80 && scan->catalog != NULL && scan->catalog->folds))
             return -1;
         if (quoted && byte == '"') /* two stand for one */
             at++;
@@ -63,4 +64,19 @@ bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const 
         return false;
     pqr__sql_doubt(scan, reasons[kind], seen);
     return true;
+}
+
+enum pqr__catalog_answer pqr__sql_configured(
+    const struct pqr__sql *scan, const struct pqr__seen *schema, const struct pqr__seen *name)
+{
+    char schema_name[NAME_MAX_LENGTH], function[NAME_MAX_LENGTH];
+    if (!is_name(&name->token) || (schema != NULL && !is_name(&schema->token)))
+        return PQR__CATALOG_ABSENT;
+    int length = name_of(scan, &name->token, function);
+    int schema_length = schema == NULL ? 0 : name_of(scan, &schema->token, schema_name);
+    if (length < 0 || schema_length < 0)
+        return PQR__CATALOG_HARMFUL;
+    if (schema == NULL)
+        return pqr__named_find_bare(scan->named, function, (size_t)length);
+    return pqr__named_find(scan->named, schema_name, (size_t)schema_length, function, (size_t)length);
 }

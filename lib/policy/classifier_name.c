@@ -27,10 +27,22 @@ void pqr__sql_schema(struct pqr__sql *scan)
         pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, name);
 }
 
+/* By the configuration: true when it decided. What a built-in function does stays what it is. */
+static bool by_configuration(struct pqr__sql *scan, const struct pqr__seen *name, unsigned function)
+{
+    enum pqr__catalog_answer answer = pqr__sql_configured(scan, NULL, name);
+    if (answer == PQR__CATALOG_HARMFUL)
+        pqr__sql_doubt(scan, PQR__REASON_CONFIGURED, name);
+    return answer == PQR__CATALOG_HARMLESS && function == PQR__FUNCTION_UNKNOWN;
+}
+
 /* known_only: an unknown name may be a column. */
 void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool known_only)
 {
     unsigned function = name->word == NULL ? PQR__FUNCTION_UNKNOWN : name->word->function;
+    pqr__sql_tell(scan, PQR__TOLD_FUNCTION, NULL, name);
+    if (scan->named != NULL && by_configuration(scan, name, function))
+        return;
     (void)pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name); /* a user's overload */
     (void)pqr__sql_suspect(scan, PQR__CATALOG_TYPE, name);     /* a cast written as a call */
     if (function == PQR__FUNCTION_UNKNOWN && name->word != NULL && (name->word->flags & PQR__WORD_TYPE) != 0)
@@ -197,6 +209,17 @@ static void by_catalog(struct pqr__sql *scan, const struct pqr__seen *seen, cons
         pqr__sql_function(scan, seen, true);
 }
 
+/* Where it can hardly be anything else. */
+static void tell_relation(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    bool begins = before->keyword == PQR__KW_FROM || before->keyword == PQR__KW_JOIN ||
+                  before->keyword == PQR__KW_TABLE || before->token.kind == PQR__TOKEN_COMMA ||
+                  before->token.kind == PQR__TOKEN_DOT;
+    bool in_from = pqr__sql_frame(scan)->clause == PQR__CLAUSE_FROM || before->keyword == PQR__KW_TABLE;
+    if (begins && in_from && seen->category != PQR__CATEGORY_RESERVED)
+        pqr__sql_tell(scan, PQR__TOLD_RELATION, NULL, seen);
+}
+
 void pqr__sql_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
@@ -204,7 +227,9 @@ void pqr__sql_name(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, seen);
         return;
     }
-    if (scan->catalog != NULL)
+    if (scan->explain != NULL)
+        tell_relation(scan, seen, before);
+    if (scan->catalog != NULL || scan->named != NULL)
         by_catalog(scan, seen, before);
     if (seen->word == NULL) {
         if (may_be_pg(&seen->token) &&

@@ -128,6 +128,13 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
         more->token.kind != PQR__TOKEN_DOT && more->keyword != PQR__KW_TABLESAMPLE)
         return call(scan, name);
     bool users = pqr__seen_is_users_schema(schema) && more->keyword != PQR__KW_TABLESAMPLE;
+    enum pqr__catalog_answer configured =
+        scan->named == NULL ? PQR__CATALOG_ABSENT : pqr__sql_configured(scan, schema, name);
+    pqr__sql_tell(scan, PQR__TOLD_FUNCTION, schema, name);
+    if (configured == PQR__CATALOG_HARMFUL)
+        pqr__sql_doubt(scan, PQR__REASON_CONFIGURED, name);
+    else if (configured == PQR__CATALOG_HARMLESS && users)
+        return PQR__FRAME_CALL;
     if (users && (pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name) ||
                      pqr__sql_known(scan, PQR__CATALOG_FUNCTION, name) == PQR__CATALOG_HARMLESS))
         return PQR__FRAME_CALL;

@@ -22,6 +22,7 @@ static void take_as_name(struct pqr__sql *scan)
 static void operator_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    pqr__sql_tell(scan, PQR__TOLD_OPERATOR, NULL, seen);
     if (pqr__sql_suspect(scan, PQR__CATALOG_OPERATOR, seen))
         return;
     if (!pqr__operator_is_builtin(seen->token.at, seen->token.length) &&

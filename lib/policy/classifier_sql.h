@@ -6,6 +6,7 @@
 #include "policy/catalog.h"
 #include "policy/classifier.h"
 #include "policy/lexer.h"
+#include "policy/named.h"
 
 enum pqr__reason {
     PQR__REASON_NOT_RECOGNISED = 0,
@@ -30,6 +31,14 @@ enum pqr__reason {
     PQR__REASON_RELATION, /* these by the catalog */
     PQR__REASON_TYPE_VOLATILE,
     PQR__REASON_OPERATOR_VOLATILE,
+    PQR__REASON_CONFIGURED, /* a function, by the configuration */
+};
+
+/* Somebody who wants to know what is looked up; NULL cb: nobody. */
+struct pqr__explain {
+    pqr_explain_cb cb;
+    void *data;
+    const char *sql;
 };
 
 /* Why a parenthesis was opened. */
@@ -88,6 +97,8 @@ struct pqr__finding {
 struct pqr__sql {
     struct pqr__lexer lexer;
     const struct pqr__catalog *catalog; /* NULL: none */
+    const struct pqr__named *named;     /* NULL: none */
+    const struct pqr__explain *explain; /* NULL: nobody asks */
     struct pqr__seen ring[8];
     unsigned position;           /* of the current token in ring */
     struct pqr__finding finding; /* of the current statement */
@@ -145,6 +156,19 @@ static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
 /* Reads the next token. */
 void pqr__sql_next(struct pqr__sql *scan);
 
+/* For whoever wants an explanation: a name is looked up; a rule has spoken. */
+enum pqr__told { PQR__TOLD_FUNCTION, PQR__TOLD_OPERATOR, PQR__TOLD_TYPE, PQR__TOLD_RELATION };
+void pqr__sql_explain_name(const struct pqr__sql *scan, enum pqr__told kind, const struct pqr__seen *schema,
+    const struct pqr__seen *name);
+void pqr__sql_explain_rule(
+    const struct pqr__sql *scan, pqr_class route, unsigned reason, const struct pqr__seen *seen);
+static inline void pqr__sql_tell(const struct pqr__sql *scan, enum pqr__told kind,
+    const struct pqr__seen *schema, const struct pqr__seen *name)
+{
+    if (scan->explain != NULL)
+        pqr__sql_explain_name(scan, kind, schema, name);
+}
+
 /* Something stricter than known so far was found at the token; of equals the first one counts. */
 void pqr__sql_raise(struct pqr__sql *scan, pqr_class route, enum pqr__effect effect, unsigned reason,
     const struct pqr__seen *seen);
@@ -182,6 +206,9 @@ enum pqr__catalog_answer pqr__sql_known(
     const struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);
 /* True when the catalog calls the name harmful: the doubt was raised. */
 bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);
+/* What the configuration says of a function; schema NULL: it stands without one. */
+enum pqr__catalog_answer pqr__sql_configured(
+    const struct pqr__sql *scan, const struct pqr__seen *schema, const struct pqr__seen *name);
 bool pqr__sql_is_varying(const struct pqr__seen *before);
 
 #endif

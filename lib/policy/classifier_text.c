@@ -43,6 +43,7 @@ static const struct {
         "relation that a replica can't be trusted with", false},
     [PQR__REASON_TYPE_VOLATILE] = {"type %s: volatile functions", "type with volatile functions", false},
     [PQR__REASON_OPERATOR_VOLATILE] = {"volatile operator %s", "volatile operator", false},
+    [PQR__REASON_CONFIGURED] = {"reads.harmful_functions: %s", "reads.harmful_functions", false},
 };
 
 static void copy_word(char *out, size_t size, const char *word, size_t length, bool capitals)

@@ -35,6 +35,7 @@ static void type_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
     scan->type = PQR__TYPE_NONE;
+    pqr__sql_tell(scan, PQR__TOLD_TYPE, NULL, seen);
     if (users_type(scan, seen))
         return;
     if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&

@@ -1,14 +1,26 @@
 /* pqr_classify: the classifier for people, under PostgreSQL's default settings. */
-#include "policy/classifier.h"
 #include "base/text.h"
+#include "policy/classifier.h"
 
-static void apply_hint(struct pqr__verdict *verdict, pqr_verdict *out)
+static void decide(pqr_verdict *out, pqr_class route, const char *reason)
 {
-    if (verdict->route == PQR_CLASS_SESSION || verdict->hint == PQR__HINT_NONE)
+    out->route = route;
+    pqr__text_copy(out->reason, sizeof(out->reason), reason);
+}
+
+void pqr__verdict_publish(
+    const struct pqr__verdict *verdict, const char *sql, bool explicit_only, pqr_verdict *out)
+{
+    out->route = verdict->route;
+    pqr__verdict_text(verdict, sql, out->reason, sizeof(out->reason));
+    if (verdict->route == PQR_CLASS_SESSION)
         return;
-    bool primary = verdict->hint == PQR__HINT_PRIMARY;
-    out->route = primary ? PQR_CLASS_PRIMARY : PQR_CLASS_REPLICA;
-    pqr__text_copy(out->reason, sizeof(out->reason), primary ? "comment pqr:primary" : "comment pqr:replica");
+    if (verdict->hint == PQR__HINT_PRIMARY)
+        decide(out, PQR_CLASS_PRIMARY, "comment pqr:primary");
+    else if (verdict->hint == PQR__HINT_REPLICA)
+        decide(out, PQR_CLASS_REPLICA, "comment pqr:replica");
+    else if (explicit_only && verdict->route == PQR_CLASS_REPLICA)
+        decide(out, PQR_CLASS_PRIMARY, "reads.mode is explicit");
 }
 
 int pqr_classify(pqr_verdict *out, const char *sql, size_t length)
@@ -18,8 +30,6 @@ int pqr_classify(pqr_verdict *out, const char *sql, size_t length)
     if (out == NULL || out->struct_size < sizeof(*out) || (sql == NULL && length > 0))
         return PQR_EINVAL;
     pqr__classify(&verdict, sql, length, &usual);
-    out->route = verdict.route;
-    pqr__verdict_text(&verdict, sql, out->reason, sizeof(out->reason));
-    apply_hint(&verdict, out);
+    pqr__verdict_publish(&verdict, sql, false, out);
     return 0;
 }

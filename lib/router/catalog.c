@@ -60,7 +60,18 @@ static void fail(pqr_router *router, const char *why)
 
 /* --- one row --- */
 
-enum column { OID_COLUMN, KIND, NAME, HARMFUL, PART_KIND, PART_NAME, PART_BUILTIN, PART_VOLATILITY, COLUMNS };
+enum column {
+    OID_COLUMN,
+    KIND,
+    NAME,
+    HARMFUL,
+    PART_KIND,
+    PART_NAME,
+    PART_BUILTIN,
+    PART_VOLATILITY,
+    SCHEMA, /* of functions alone */
+    COLUMNS
+};
 
 static bool is_true(const char *value)
 {
@@ -73,16 +84,28 @@ static enum pqr__catalog_answer find(
     return pqr__catalog_find(catalog, kind, name, strlen(name));
 }
 
-/* What something is made of. */
-static bool part_is_harmful(const struct pqr__catalog *catalog, const char *const row[COLUMNS])
+/* What the configuration says of a function. */
+static enum pqr__catalog_answer configured(
+    const struct pqr__catalog_loader *loader, const char *schema, const char *name)
 {
+    const pqr_router *router = pqr__container_of(loader, pqr_router, catalog);
+    if (router->named.count == 0 || !schema)
+        return PQR__CATALOG_ABSENT;
+    return pqr__named_find(&router->named, schema, strlen(schema), name, strlen(name));
+}
+
+/* What something is made of. */
+static bool part_is_harmful(const struct pqr__catalog_loader *loader, const char *const row[COLUMNS])
+{
+    const struct pqr__catalog *catalog = loader->building;
     const char *name = row[PART_NAME], *volatility = row[PART_VOLATILITY];
     bool builtin = is_true(row[PART_BUILTIN]);
     if (!name) /* it is gone, or locks rows */
         return true;
     switch (row[PART_KIND][0]) {
     case 'f':
-        return builtin ? !pqr__catalog_builtin_is_harmless(name, *(volatility ? volatility : "v"))
+        return builtin ? configured(loader, "pg_catalog", name) == PQR__CATALOG_HARMFUL ||
+                             !pqr__catalog_builtin_is_harmless(name, *(volatility ? volatility : "v"))
                        : find(catalog, PQR__CATALOG_FUNCTION, name) != PQR__CATALOG_HARMLESS;
     case 'o':
         return find(catalog, PQR__CATALOG_OPERATOR, name) != PQR__CATALOG_HARMLESS;
@@ -109,9 +132,12 @@ static bool take_row(struct pqr__catalog_loader *loader, const char *const row[C
 {
     struct pqr__catalog *catalog = loader->building;
     bool first = loader->step < PQR__CATALOG_FIRST_STEPS;
-    bool harmful = is_true(row[HARMFUL]);
-    if (!harmful && row[PART_KIND])
-        harmful = loader->pass >= PASSES_MAX || part_is_harmful(catalog, row);
+    enum pqr__catalog_answer known_better = configured(loader, row[SCHEMA], row[NAME]);
+    bool harmful = is_true(row[HARMFUL]) || known_better == PQR__CATALOG_HARMFUL;
+    if (known_better == PQR__CATALOG_HARMLESS)
+        harmful = false;
+    else if (!harmful && row[PART_KIND])
+        harmful = loader->pass >= PASSES_MAX || part_is_harmful(loader, row);
     if (row[KIND][0] == 's') {
         catalog->spoiled |= harmful;
         return true;

@@ -65,8 +65,9 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      HOLDS("from pg_catalog.pg_aggregate a where " OID("a.aggfnoid") EQ "p.oid and " ANY_VOLATILE(
          OID("a.aggtransfn") ", " OID("a.aggfinalfn") ", " OID("a.aggcombinefn") ", " OID("a.aggserialfn") ", "
          OID("a.aggdeserialfn") ", " OID("a.aggmtransfn") ", " OID("a.aggminvtransfn") ", " OID("a.aggmfinalfn")))
-     "), " NOTHING
-     " from (select * from pg_catalog.pg_proc where oid" AFTER "order by oid limit 2000) p order by 1",
+     "), " NOTHING ", n.nspname"
+     " from (select * from pg_catalog.pg_proc where oid" AFTER "order by oid limit 2000) p"
+     " left join pg_catalog.pg_namespace n on n.oid" EQ "p.pronamespace order by 1",
      false},
 
     /* Operators are their functions. */
@@ -129,7 +130,8 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      true},
 
     /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. */
-    {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility"
+    {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility, (select n.nspname"
+     " from pg_catalog.pg_namespace n where n.oid" EQ "p.pronamespace)"
      " from (select *, pg_catalog.array_append(proargtypes::pg_catalog.oid[], prorettype) as types from pg_catalog.pg_proc"
      " where oid" AFTER "and (proargdefaults is not null or (" TYPED " and (prorettype" USERS
      "or 16384 operator(pg_catalog.<=) any (proargtypes::pg_catalog.oid[])))) order by oid limit 200) p"

@@ -36,7 +36,8 @@ static const char *refusal_of(const struct pqr_reply *request)
                "pqr_tx_run";
     if (request->verdict.effect == PQR__EFFECT_TRANSACTION)
         return "transaction control needs a connection of its own; run the transaction with pqr_tx_run";
-    if (request->verdict.route == PQR_CLASS_SESSION)
+    if (request->verdict.route == PQR_CLASS_SESSION &&
+        request->router->config->reads.session == PQR__SESSION_REFUSE)
         return "it leaves or needs state on one connection; run it in a transaction with pqr_tx_run";
     return NULL;
 }

@@ -298,7 +298,9 @@ static bool callbacks_read(pqr_callbacks *out, const pqr_callbacks *given)
 static void init(pqr_router *router, uint64_t seed)
 {
     const struct pqr_config *config = router->config;
-    router->dialect = (struct pqr__dialect){.standard_conforming_strings = true, .ascii_safe = true};
+    router->dialect = (struct pqr__dialect){.standard_conforming_strings = true,
+        .ascii_safe = true,
+        .named = router->named.count > 0 ? &router->named : NULL};
     router->armed_us = PQR__NEVER;
     router->upkeep.due = upkeep_due;
     router->resize.due = pqr__elastic_due;
@@ -332,7 +334,8 @@ int pqr__router_create(pqr_router **out, const struct pqr_config *config, const 
             error, PQR_EINVAL, "callbacks: struct_size is not set; begin with PQR_CALLBACKS_INIT");
     pqr_router *router = pqr__calloc(1, sizeof(*router));
     struct pqr__backend *backends = pqr__calloc(config->n_servers, sizeof(*backends));
-    if (!router || !backends) {
+    if (!router || !backends ||
+        !pqr__named_init(&router->named, config->reads.harmless_functions, config->reads.harmful_functions)) {
         pqr__free(router);
         pqr__free(backends);
         return pqr__error_set(error, PQR_ENOMEM, "out of memory");
@@ -361,6 +364,7 @@ void pqr__router_free(pqr_router *router)
     pqr__request_store_finish(&router->store);
     pqr__memo_finish(&router->memo);
     pqr__catalog_free(router);
+    pqr__named_finish(&router->named);
     pqr__free(router->backends);
     pqr_config_free(router->config);
     pqr__free(router);

@@ -13,6 +13,7 @@
 #include "policy/budget.h"
 #include "policy/freshness.h"
 #include "policy/memo.h"
+#include "policy/named.h"
 #include "router/backend.h"
 #include "router/catalog.h"
 #include "router/elastic.h"
@@ -48,6 +49,7 @@ struct pqr_router {
     struct pqr__random random;
     struct pqr__dialect dialect; /* as the connections opened so far tell */
     bool dialect_known;
+    struct pqr__named named; /* the functions that the configuration names */
     struct pqr__memo memo;
     struct pqr__catalog_loader catalog;
 

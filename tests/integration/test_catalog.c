@@ -193,6 +193,23 @@ static void reasons_name_what_the_catalog_knew(void **state)
     app_close(&app);
 }
 
+/* They count more than the catalog: two that it calls volatile, one that it calls stable. */
+static void configured_functions_count_more_than_the_catalog(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS "reads = { harmless_functions = [\"public.add\", \"*.touch\"]; "
+                                "harmful_functions = [\"public.calm\", \"pg_catalog.lower\"]; };");
+    assert_ran_on(&app, "select inet_server_port(), add(1, 2), public.add(3, 4)", 1);
+    assert_ran_on(&app, "select inet_server_port(), p.touch from plain p", 1);
+    assert_ran_on(&app, "select inet_server_port(), 1::loud", 1); /* its check calls add() */
+    assert_ran_on(&app, "select inet_server_port(), calm()", 0);
+    assert_ran_on(&app, "select inet_server_port(), * from quiet", 0); /* it calls calm() */
+    assert_ran_on(&app, "select inet_server_port(), lower('X')", 0);
+    assert_ran_on(&app, "select inet_server_port(), cold()", 1);
+    app_close(&app);
+}
+
 static void without_catalog_what_is_unknown_goes_to_the_primary(void **state)
 {
     (void)state;
@@ -345,6 +362,7 @@ int main(void)
         cmocka_unit_test(harmless_statements_run_on_a_replica),
         cmocka_unit_test(harmful_statements_run_on_the_primary),
         cmocka_unit_test(reasons_name_what_the_catalog_knew),
+        cmocka_unit_test(configured_functions_count_more_than_the_catalog),
         cmocka_unit_test(without_catalog_what_is_unknown_goes_to_the_primary),
         cmocka_unit_test(definition_that_this_router_ran_counts_at_once),
         cmocka_unit_test(definition_in_a_transaction_counts_after_its_commit),

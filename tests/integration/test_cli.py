@@ -133,6 +133,29 @@ class Classify(unittest.TestCase):
         pieces = [bytes(chance.randrange(1, 256) for _ in range(chance.randrange(80))) for _ in range(2000)]
         self.assertEqual(len(self.lines(b"".join(piece + b"\0" for piece in pieces))), len(pieces))
 
+    def test_explains(self):
+        status, out, err = run("classify", "--explain", "select price(a) from t for update")
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.splitlines(), [
+            "primary unknown function price",
+            "    function  price: built-in none, catalog not read",
+            "    rule      price: primary, unknown function price",
+            "    relation  t: built-in none, catalog not read",
+            "    rule      update: primary, FOR UPDATE"])
+
+    def test_reads_the_catalog_of_a_database(self):
+        status, out, err = run("classify", "--explain", "--conninfo", cluster.conninfo(), "select lower('X'), nobody()")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("    function  lower: built-in harmless, catalog unknown\n", out)
+        self.assertIn("    function  nobody: built-in none, catalog unknown\n", out)
+        self.assertEqual(run("classify", "--conninfo", cluster.conninfo(), data=b"select 1\0begin")[1],
+                         "replica read\nsession session: BEGIN\n")
+
+    def test_says_when_the_catalog_does_not_come(self):
+        status, out, err = run("classify", "--conninfo", "host=127.0.0.1 port=1", "--timeout", "300ms", "select 1")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("the catalog was not read in time", err)
+
     def test_answers_before_it_waits(self):
         with start("classify") as child:
             for word in (b"replica", b"replica"):

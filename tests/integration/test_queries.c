@@ -259,6 +259,31 @@ static void answer_over_max_result_is_cut_off_by_an_error(void **state)
     app_close(&app);
 }
 
+/* And leaves nothing behind for the next one on the only connection there is. */
+static void what_needs_a_session_runs_on_the_primary_where_that_is_configured(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    app_start(&app, &cluster, "pool = { min = 1; max = 3; }; reads = { session = \"primary\"; };");
+    for (int i = 0; i < 3; i++) {
+        struct answer *answer = app_run(&app, "set work_mem = '7777kB'");
+        assert_ok(answer);
+        assert_string_equal(answer->server, "primary");
+        assert_ok(app_run(&app, "create temp table left_behind (n int)"));
+        assert_ok(app_run(&app, "select pg_advisory_lock(77)"));
+        answer = app_run(&app, "/*pqr:primary*/ select current_setting('work_mem'), "
+                               "to_regclass('left_behind') is null, (select count(*) "
+                               "from pg_locks where locktype = 'advisory')");
+        assert_ok(answer);
+        assert_string_not_equal(answer_value(answer, 0, 0), "7777kB");
+        assert_string_equal(answer_value(answer, 0, 1), "t");
+        assert_string_equal(answer_value(answer, 0, 2), "0");
+    }
+    assert_int_equal(app_run(&app, "begin")->status, PQR_STATUS_SQL_ERROR);
+    assert_int_equal(app_run(&app, "copy parent to stdout")->status, PQR_STATUS_SQL_ERROR);
+    app_close(&app);
+}
+
 static void what_needs_a_session_is_refused_unsent(void **state)
 {
     (void)state;
@@ -375,6 +400,7 @@ int main(void)
         cmocka_unit_test(ten_megabyte_parameter_goes_out_and_back),
         cmocka_unit_test(answer_over_max_result_is_cut_off_by_an_error),
         cmocka_unit_test(what_needs_a_session_is_refused_unsent),
+        cmocka_unit_test(what_needs_a_session_runs_on_the_primary_where_that_is_configured),
         cmocka_unit_test(init_sql_runs_on_each_connection),
         cmocka_unit_test(failing_init_sql_keeps_connections_out_and_says_so),
         cmocka_unit_test(application_name_is_pqrouter_unless_given),

@@ -45,6 +45,9 @@ static void assert_defaults(const struct pqr_config *config)
     assert_u64(config->probe.timeout_us, S);
     assert_int_equal(config->reads.balance, PQR__BALANCE_LEAST_OUTSTANDING);
     assert_int_equal(config->reads.mode, PQR__READS_AUTO);
+    assert_int_equal(config->reads.session, PQR__SESSION_REFUSE);
+    assert_null(config->reads.harmless_functions);
+    assert_null(config->reads.harmful_functions);
     assert_int_equal(config->queue.max_requests, 10000);
     assert_u64(config->queue.max_bytes, 64 << 20);
     assert_u64(config->request.timeout_us, 30 * S);
@@ -94,7 +97,9 @@ static void every_key_that_is_written_arrives(void **state)
         "tcp = { keepalives_idle = \"40s\"; keepalives_interval = \"11s\"; keepalives_count = 6; "
         "user_timeout = \"1500ms\"; }\n"
         "probe = { interval = \"250ms\"; timeout = \"300ms\"; }\n"
-        "reads = { balance = \"round_robin\"; mode = \"explicit\"; }\n"
+        "reads = { balance = \"round_robin\"; mode = \"explicit\"; session = \"primary\"; "
+        "harmless_functions = [\"shop.get_*\", \"*.Price?\"]; harmful_functions = (\"pg_catalog.random\"); "
+        "}\n"
         "queue = { max_requests = 12; max_bytes = \"13kB\"; }\n"
         "request = { timeout = 0; cancel_grace = \"100ms\"; max_retries = 0; max_result = \"1GB\"; }\n"
         "transaction = { idle_timeout = \"6s\"; max_attempts = 4; }\n"
@@ -118,6 +123,9 @@ static void every_key_that_is_written_arrives(void **state)
     assert_u64(config->probe.timeout_us, 300 * MS);
     assert_int_equal(config->reads.balance, PQR__BALANCE_ROUND_ROBIN);
     assert_int_equal(config->reads.mode, PQR__READS_EXPLICIT);
+    assert_int_equal(config->reads.session, PQR__SESSION_PRIMARY);
+    assert_string_equal(config->reads.harmless_functions, "shop.get_*\n*.Price?");
+    assert_string_equal(config->reads.harmful_functions, "pg_catalog.random");
     assert_int_equal(config->queue.max_requests, 12);
     assert_u64(config->queue.max_bytes, 13312);
     assert_u64(config->request.timeout_us, 0);

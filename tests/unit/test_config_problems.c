@@ -81,6 +81,11 @@ static void durations_and_sizes_want_units(void **state)
     check(table);
 }
 
+#define NO_PATTERN                                                                                        \
+    "something that is no schema.name; write one as the catalog spells it, with * for any letters and ? " \
+    "for one: "                                                                                           \
+    "\"shop.get_*\", \"*.price\""
+
 static void wrong_types_are_named(void **state)
 {
     static const struct expectation table[] = {
@@ -97,6 +102,21 @@ static void wrong_types_are_named(void **state)
             "t.cfg:2: reads.balance is an integer; it must be \"least_outstanding\" or \"round_robin\""},
         {HOST "reads = { balance = \"random\"; };",
             "t.cfg:2: reads.balance is \"random\"; it must be \"least_outstanding\" or \"round_robin\""},
+        {HOST "reads = { harmless_functions = \"a.b\"; };",
+            "t.cfg:2: reads.harmless_functions is a text; it must be an array of patterns: [\"shop.price\", "
+            "\"shop.get_*\"]"},
+        {HOST "reads = { harmful_functions = [\"a.b\", \"price\"]; };",
+            "t.cfg:2: reads.harmful_functions has as number 2 " NO_PATTERN},
+        {HOST "reads = { harmful_functions = [\"a.b.c\"]; };",
+            "t.cfg:2: reads.harmful_functions has as number 1 " NO_PATTERN},
+        {HOST "reads = { harmful_functions = [\"a.\"]; };",
+            "t.cfg:2: reads.harmful_functions has as number 1 " NO_PATTERN},
+        {HOST "reads = { harmful_functions = [\".b\"]; };",
+            "t.cfg:2: reads.harmful_functions has as number 1 " NO_PATTERN},
+        {HOST "reads = { harmful_functions = [\"a.b\\n\"]; };",
+            "t.cfg:2: reads.harmful_functions has as number 1 " NO_PATTERN},
+        {HOST "reads = { harmful_functions = [5]; };",
+            "t.cfg:2: reads.harmful_functions has as number 1 " NO_PATTERN},
         {HOST "pool = 5;", "t.cfg:2: pool is an integer; it must be a group: pool = { ... }"},
         {HOST "pool = ( { } );", "t.cfg:2: pool is a list ( ); it must be a group: pool = { ... }"},
         {"connection = 5;",
