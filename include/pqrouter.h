@@ -133,6 +133,33 @@ typedef enum pqr_log_level {
 PQR_EXPORT const char *pqr_role_name(pqr_role role);
 PQR_EXPORT const char *pqr_log_level_name(pqr_log_level level);
 
+/* How hard a router is pressed. */
+typedef enum pqr_pressure_level {
+    PQR_PRESSURE_CALM = 0,
+    PQR_PRESSURE_BUSY,     /* the wait is longer than half of queue.target: a server might stop accepting */
+    PQR_PRESSURE_SHEDDING, /* requests are refused, or turned away after they waited, or were within the last
+                              queue.interval */
+} pqr_pressure_level;
+
+typedef struct pqr_pressure {
+    size_t struct_size;
+    pqr_pressure_level level;
+    uint64_t
+        expected_wait_us; /* of a request that comes now, by how fast the queue drains; or, when that is longer or
+                                  not known yet, how long the oldest has waited */
+    uint64_t oldest_us;   /* how long the oldest of all lanes has waited */
+    uint32_t waiting;     /* requests */
+    uint32_t in_use, max; /* connections, and how many there may be for requests without PQR_ADMIN */
+} pqr_pressure;
+
+#define PQR_PRESSURE_INIT                   \
+    {                                       \
+        .struct_size = sizeof(pqr_pressure) \
+    }
+
+/* "calm", "busy", "shedding". Static string, any thread. */
+PQR_EXPORT const char *pqr_pressure_name(pqr_pressure_level level);
+
 /* All optional. Everything but password runs on the loop's thread. */
 typedef struct pqr_callbacks {
     size_t struct_size;
@@ -149,6 +176,8 @@ typedef struct pqr_callbacks {
        each connect, several at once; it may block. It may still be running when the router's close callback
        has run. */
     int (*password)(void *data, const char *server, char *buffer, size_t size);
+    /* The level is another one than before. */
+    void (*pressure)(void *data, const pqr_pressure *pressure);
 } pqr_callbacks;
 
 #define PQR_CALLBACKS_INIT                                              \
@@ -170,6 +199,9 @@ typedef void (*pqr_ready_cb)(pqr_router *router, int status, const char *why, vo
    PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, void *data);
 
+/* How it is now, whether or not there is a callback for it. *out begins as PQR_PRESSURE_INIT. PQR_EINVAL. */
+PQR_EXPORT int pqr_router_pressure(pqr_router *router, pqr_pressure *out);
+
 typedef void (*pqr_close_cb)(void *data);
 
 /* Refuses new requests from now on, lets those accepted finish for up to drain_ms (0: none), then answers the
@@ -184,16 +216,19 @@ PQR_EXPORT void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_clos
 typedef enum pqr_target {
     PQR_TARGET_AUTO = 0,     /* by the text: see pqr_classify; the primary with reads.mode = "explicit" */
     PQR_TARGET_PRIMARY,      /* the primary */
-    PQR_TARGET_REPLICA,      /* a replica; the primary when there is none */
+    PQR_TARGET_REPLICA,      /* a replica; the primary when there is none (reads.primary) */
     PQR_TARGET_REPLICA_ONLY, /* a replica; waits for one when there is none */
     PQR_TARGET_ANY,          /* whichever server is least busy */
 } pqr_target;
 
 enum {
-    /* Overtakes every request without it, and may use the connections kept for administrators. */
+    /* Overtakes every request without it, and may use the connections kept for administrators. When such requests
+       flood, the others keep the share queue.normal_share. */
     PQR_ADMIN = 1u << 0,
     /* The caller vouches that running it twice does no harm: it is run again when its outcome is unknown. */
     PQR_IDEMPOTENT = 1u << 1,
+    /* Lets every request without it go first, until it has waited for queue.batch_age. Not with PQR_ADMIN. */
+    PQR_BATCH = 1u << 2,
 };
 
 /* A text that is run again and again: copied once, and classified once instead of at each run. */
@@ -218,7 +253,7 @@ typedef struct pqr_query {
     const int *param_formats;
     int result_format; /* 0 text, 1 binary */
     pqr_target target;
-    uint32_t flags;      /* PQR_ADMIN, PQR_IDEMPOTENT */
+    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT */
     uint32_t timeout_ms; /* until answered, waiting included; 0: as configured, UINT32_MAX: none */
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
 } pqr_query;
@@ -240,7 +275,7 @@ typedef void (*pqr_reply_cb)(pqr_reply *reply, void *data);
 /* Runs one statement (several, separated by semicolons, when it has no parameters: they then run as one
    transaction, where the strictest of them may). out may be NULL. Everything that goes wrong later, a full queue and
    a missing server included, is told by the reply. PQR_EINVAL (neither or both of sql and statement, a count or pointer that
-   cannot be, an unknown flag or target), PQR_ENOMEM, PQR_ECLOSED. */
+   cannot be, an unknown flag or target, PQR_ADMIN with PQR_BATCH), PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
 
@@ -256,9 +291,10 @@ PQR_EXPORT int pqr_request_cancel(pqr_router *router, pqr_request_id id);
     XX(CANCELLED, cancelled)     /* by pqr_request_cancel */                                              \
     XX(TIMEOUT, timeout)         /* its timeout passed */                                                 \
     XX(UNAVAILABLE, unavailable) /* no server that may run it could be reached */                         \
-    XX(OVERLOADED, overloaded)   /* the queue is full */                                                  \
-    XX(LOST, lost)               /* the connection was lost while it ran */                               \
-    XX(CLOSED, closed)           /* the router was closed first */
+    XX(OVERLOADED,                                                                                        \
+        overloaded)    /* it would have waited too long: the queue is full, or does not drain in time */  \
+    XX(LOST, lost)     /* the connection was lost while it ran */                                         \
+    XX(CLOSED, closed) /* the router was closed first */
 
 typedef enum pqr_status {
 #define XX(name, word) PQR_STATUS_##name,
@@ -346,7 +382,7 @@ typedef struct pqr_tx_options {
     bool read_only;
     bool deferrable;       /* with PQR_SERIALIZABLE and read_only */
     pqr_target target;     /* AUTO: the primary. REPLICA and REPLICA_ONLY want read_only */
-    uint32_t flags;        /* PQR_ADMIN */
+    uint32_t flags;        /* PQR_ADMIN, PQR_BATCH */
     uint32_t timeout_ms;   /* until done, waiting included; 0: as configured, UINT32_MAX: none */
     unsigned max_attempts; /* how often the body may run when the server ends it with 40001 or 40P01, or when
                               the connection was lost before COMMIT was sent; 0: as configured */
@@ -466,6 +502,8 @@ typedef struct pqr_pool_stats {
     uint32_t wanted;            /* connections that the load makes it want, before any limit */
     uint32_t ceiling;   /* how many may be in use at once, as far as the server's knee is known; <= max */
     const char *sizing; /* the reasons of both, for people */
+    uint64_t recent_us; /* latency of the reads it ran of late, from sent to answered; 0: not known */
+    const char *zone;   /* as configured; "": none */
 } pqr_pool_stats;
 
 typedef struct pqr_router_totals {
@@ -488,6 +526,9 @@ typedef struct pqr_router_totals {
     uint64_t catalog_entries; /* names known of the database's own functions, operators, types, relations */
     uint64_t catalog_bytes;   /* the memory they take */
     uint64_t catalog_loads;   /* times that it was read completely */
+    uint32_t batch_waiting;   /* requests in the queues with PQR_BATCH */
+    uint64_t refused;         /* overloaded, at once: the queue was full, or too long for their timeout */
+    uint64_t shed;            /* overloaded, after they waited: by queue.target */
 } pqr_router_totals;
 
 typedef struct pqr_stats pqr_stats;

@@ -101,6 +101,23 @@ static void check_backoff(struct pqr__draft *draft)
         "pool.backoff_max is %s; it must be at least pool.backoff_min (%s)", high, low);
 }
 
+static bool has_zone(const struct pqr_config *config, const char *zone)
+{
+    for (uint32_t i = 0; i < config->n_servers; i++)
+        if (strcmp(config->servers[i].zone, zone) == 0)
+            return true;
+    return false;
+}
+
+static void check_zone(struct pqr__draft *draft)
+{
+    const char *zone = draft->config.reads.zone;
+    if (zone && *zone && !has_zone(&draft->config, zone))
+        pqr__problem_add(&draft->problems, draft->lines[PQR__KEY_READS_ZONE],
+            "reads.zone is \"%.60s\", and no server is of that zone; set zone in the entries of servers",
+            zone);
+}
+
 static const char *address(const struct pqr__server_config *server)
 {
     const char *numeric = pqr__server_config_value(server, "hostaddr");
@@ -155,5 +172,6 @@ void pqr__draft_check(struct pqr__draft *draft)
         check_entry(draft, &draft->entries[i]);
     check_total(draft);
     check_backoff(draft);
+    check_zone(draft);
     check_duplicates(draft);
 }

@@ -22,6 +22,7 @@ static void finish(struct pqr_config *config)
     pqr__free(config->servers);
     pqr__free(config->source);
     pqr__free(config->note);
+    pqr__free(config->reads.zone);
     free_wiped(config->pool.init_sql);
     pqr__free(config->reads.harmless_functions);
     pqr__free(config->reads.harmful_functions);
@@ -40,6 +41,7 @@ void pqr__draft_finish(struct pqr__draft *draft)
     free_wiped(draft->connection);
     for (uint32_t i = 0; i < draft->n_entries; i++) {
         pqr__free(draft->entries[i].name);
+        pqr__free(draft->entries[i].zone);
         free_wiped(draft->entries[i].connection);
     }
     pqr__free(draft->entries);

@@ -10,7 +10,13 @@
 enum pqr__expected_role { PQR__EXPECT_ANY, PQR__EXPECT_PRIMARY, PQR__EXPECT_REPLICA };
 enum pqr__reads_mode { PQR__READS_AUTO, PQR__READS_EXPLICIT };
 enum pqr__reads_session { PQR__SESSION_REFUSE, PQR__SESSION_PRIMARY };
-enum pqr__balance { PQR__BALANCE_LEAST_OUTSTANDING, PQR__BALANCE_ROUND_ROBIN };
+enum pqr__balance {
+    PQR__BALANCE_LEAST_OUTSTANDING,
+    PQR__BALANCE_ROUND_ROBIN,
+    PQR__BALANCE_RANDOM,
+    PQR__BALANCE_EWMA
+};
+enum pqr__reads_primary { PQR__PRIMARY_NEVER, PQR__PRIMARY_FALLBACK, PQR__PRIMARY_ALWAYS };
 
 struct pqr__server_config {
     char *name; /* unique; by default host:port */
@@ -25,6 +31,7 @@ struct pqr__server_config {
     uint32_t weight; /* 1 .. 1000, default 100; of reads among replicas */
     uint32_t min, max;
     bool pooler; /* a pooler stands in front: other sessions may get what this one left */
+    char *zone;  /* "": of none */
 };
 
 struct pqr_config {
@@ -48,6 +55,7 @@ struct pqr_config {
         uint32_t target_utilisation;             /* percent: 70 */
         uint64_t window_us;                      /* 1 min */
         char *init_sql; /* run on each new connection, statements joined by ";\n"; NULL: none */
+        bool warm_up;   /* false; pqr_router_ready waits for min */
     } pool;
     struct { /* in the servers' keywords already; 0: the system's own */
         uint64_t keepalives_idle_us, keepalives_interval_us; /* 30 s, 10 s */
@@ -59,14 +67,23 @@ struct pqr_config {
     } probe;
     struct {
         enum pqr__reads_mode mode;       /* auto: by the text; explicit: by target and comments alone */
-        enum pqr__balance balance;       /* least_outstanding */
         enum pqr__reads_session session; /* refuse: what needs a session; primary: run there, then reset */
         /* Patterns of functions, schema.name, one a line; NULL: none. */
         char *harmless_functions, *harmful_functions;
+        enum pqr__balance balance;       /* ewma */
+        enum pqr__reads_primary primary; /* fallback: it serves reads when no replica can */
+        uint32_t fallback_max;           /* percent of its connections for such reads: 75 */
+        uint64_t slow_start_us;          /* 5 s; 0: none */
+        char *zone;                      /* preferred; NULL or "": none */
     } reads;
     struct {
         uint32_t max_requests; /* 10,000 */
         uint64_t max_bytes;    /* 64 MiB of text and parameters */
+        uint32_t normal_share; /* percent, of what administrators and normal requests both want: 25 */
+        uint32_t batch_share;  /* percent, for batch requests that have waited for batch_age: 10 */
+        uint64_t batch_age_us; /* 10 s */
+        uint64_t target_us;    /* 1 s: a longer wait, for all of the interval, is overload; 0: never */
+        uint64_t interval_us;  /* 2 s */
     } queue;
     struct {
         uint64_t timeout_us;       /* 30 s; 0: none */

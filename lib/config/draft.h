@@ -26,6 +26,7 @@ enum pqr__key_index {
     PQR__KEY_POOL_TARGET_UTILISATION,
     PQR__KEY_POOL_WINDOW,
     PQR__KEY_POOL_INIT_SQL,
+    PQR__KEY_POOL_WARM_UP,
     PQR__KEY_TCP_KEEPALIVES_IDLE,
     PQR__KEY_TCP_KEEPALIVES_INTERVAL,
     PQR__KEY_TCP_KEEPALIVES_COUNT,
@@ -37,8 +38,17 @@ enum pqr__key_index {
     PQR__KEY_READS_SESSION,
     PQR__KEY_READS_HARMLESS_FUNCTIONS,
     PQR__KEY_READS_HARMFUL_FUNCTIONS,
+    PQR__KEY_READS_PRIMARY,
+    PQR__KEY_READS_FALLBACK_MAX,
+    PQR__KEY_READS_SLOW_START,
+    PQR__KEY_READS_ZONE,
     PQR__KEY_QUEUE_MAX_REQUESTS,
     PQR__KEY_QUEUE_MAX_BYTES,
+    PQR__KEY_QUEUE_NORMAL_SHARE,
+    PQR__KEY_QUEUE_BATCH_SHARE,
+    PQR__KEY_QUEUE_BATCH_AGE,
+    PQR__KEY_QUEUE_TARGET,
+    PQR__KEY_QUEUE_INTERVAL,
     PQR__KEY_REQUEST_TIMEOUT,
     PQR__KEY_REQUEST_CANCEL_GRACE,
     PQR__KEY_REQUEST_MAX_RETRIES,
@@ -61,6 +71,7 @@ enum pqr__entry_key_index {
     PQR__ENTRY_KEY_MIN,
     PQR__ENTRY_KEY_MAX,
     PQR__ENTRY_KEY_POOLER,
+    PQR__ENTRY_KEY_ZONE,
     PQR__N_ENTRY_KEYS
 };
 
@@ -68,6 +79,7 @@ enum pqr__entry_key_index {
 struct pqr__draft_entry {
     char *name;
     char *connection;
+    char *zone;
     enum pqr__expected_role role;
     uint32_t weight, min, max;
     bool pooler;

@@ -13,8 +13,15 @@
 #define GB  (UINT64_C(1) << 30)
 #define TB  (UINT64_C(1) << 40)
 
-static const char *const balances[] = {
-    [PQR__BALANCE_LEAST_OUTSTANDING] = "least_outstanding", [PQR__BALANCE_ROUND_ROBIN] = "round_robin", NULL};
+static const char *const balances[] = {[PQR__BALANCE_LEAST_OUTSTANDING] = "least_outstanding",
+    [PQR__BALANCE_ROUND_ROBIN] = "round_robin",
+    [PQR__BALANCE_RANDOM] = "random",
+    [PQR__BALANCE_EWMA] = "ewma",
+    NULL};
+static const char *const primaries[] = {[PQR__PRIMARY_NEVER] = "never",
+    [PQR__PRIMARY_FALLBACK] = "fallback",
+    [PQR__PRIMARY_ALWAYS] = "always",
+    NULL};
 static const char *const modes[] = {[PQR__READS_AUTO] = "auto", [PQR__READS_EXPLICIT] = "explicit", NULL};
 static const char *const sessions[] = {
     [PQR__SESSION_REFUSE] = "refuse", [PQR__SESSION_PRIMARY] = "primary", NULL};
@@ -59,6 +66,8 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
     [PQR__KEY_POOL_WINDOW] = {"pool.window", DURATION, .initial = "1min", RANGE(100 * MS, D),
         AT(config.pool.window_us)},
     [PQR__KEY_POOL_INIT_SQL] = {"pool.init_sql", .type = PQR__KEY_SQL, AT(config.pool.init_sql)},
+    [PQR__KEY_POOL_WARM_UP] = {"pool.warm_up", .type = PQR__KEY_BOOL, .initial = "false",
+        AT(config.pool.warm_up)},
     [PQR__KEY_TCP_KEEPALIVES_IDLE] = {"tcp.keepalives_idle", DURATION, .none = true, .initial = "30s",
         RANGE(S, D), .multiple = S, AT(config.tcp.keepalives_idle_us)},
     [PQR__KEY_TCP_KEEPALIVES_INTERVAL] = {"tcp.keepalives_interval", DURATION, .none = true, .initial = "10s",
@@ -71,8 +80,8 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         AT(config.probe.interval_us)},
     [PQR__KEY_PROBE_TIMEOUT] = {"probe.timeout", DURATION, .initial = "1s", RANGE(10 * MS, H),
         AT(config.probe.timeout_us)},
-    [PQR__KEY_READS_BALANCE] = {"reads.balance", .type = PQR__KEY_WORD, .initial = "least_outstanding",
-        .words = balances, AT(config.reads.balance)},
+    [PQR__KEY_READS_BALANCE] = {"reads.balance", .type = PQR__KEY_WORD, .initial = "ewma", .words = balances,
+        AT(config.reads.balance)},
     [PQR__KEY_READS_MODE] = {"reads.mode", .type = PQR__KEY_WORD, .initial = "auto", .words = modes,
         AT(config.reads.mode)},
     [PQR__KEY_READS_SESSION] = {"reads.session", .type = PQR__KEY_WORD, .initial = "refuse",
@@ -81,10 +90,27 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         AT(config.reads.harmless_functions)},
     [PQR__KEY_READS_HARMFUL_FUNCTIONS] = {"reads.harmful_functions", .type = PQR__KEY_PATTERNS,
         AT(config.reads.harmful_functions)},
+    [PQR__KEY_READS_PRIMARY] = {"reads.primary", .type = PQR__KEY_WORD, .initial = "fallback",
+        .words = primaries, AT(config.reads.primary)},
+    [PQR__KEY_READS_FALLBACK_MAX] = {"reads.fallback_max", NUMBER, .initial = "75", RANGE(1, 100),
+        AT(config.reads.fallback_max)},
+    [PQR__KEY_READS_SLOW_START] = {"reads.slow_start", DURATION, .none = true, .initial = "5s", RANGE(MS, H),
+        AT(config.reads.slow_start_us)},
+    [PQR__KEY_READS_ZONE] = {"reads.zone", .type = PQR__KEY_TEXT, AT(config.reads.zone)},
     [PQR__KEY_QUEUE_MAX_REQUESTS] = {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000),
         AT(config.queue.max_requests)},
     [PQR__KEY_QUEUE_MAX_BYTES] = {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB),
         AT(config.queue.max_bytes)},
+    [PQR__KEY_QUEUE_NORMAL_SHARE] = {"queue.normal_share", NUMBER, .initial = "25", RANGE(0, 90),
+        AT(config.queue.normal_share)},
+    [PQR__KEY_QUEUE_BATCH_SHARE] = {"queue.batch_share", NUMBER, .initial = "10", RANGE(0, 50),
+        AT(config.queue.batch_share)},
+    [PQR__KEY_QUEUE_BATCH_AGE] = {"queue.batch_age", DURATION, .initial = "10s", RANGE(MS, D),
+        AT(config.queue.batch_age_us)},
+    [PQR__KEY_QUEUE_TARGET] = {"queue.target", DURATION, .none = true, .initial = "1s", RANGE(MS, H),
+        AT(config.queue.target_us)},
+    [PQR__KEY_QUEUE_INTERVAL] = {"queue.interval", DURATION, .initial = "2s", RANGE(MS, H),
+        AT(config.queue.interval_us)},
     [PQR__KEY_REQUEST_TIMEOUT] = {"request.timeout", DURATION, .none = true, .initial = "30s",
         RANGE(MS, 30 * D), AT(config.request.timeout_us)},
     [PQR__KEY_REQUEST_CANCEL_GRACE] = {"request.cancel_grace", DURATION, .initial = "500ms", RANGE(MS, H),
@@ -121,4 +147,5 @@ const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS] = {
     [PQR__ENTRY_KEY_MIN] = {"min", NUMBER, RANGE(0, 10000), AT(min)},
     [PQR__ENTRY_KEY_MAX] = {"max", NUMBER, RANGE(0, 10000), AT(max)},
     [PQR__ENTRY_KEY_POOLER] = {"pooler", .type = PQR__KEY_BOOL, .initial = "false", AT(pooler)},
+    [PQR__ENTRY_KEY_ZONE] = {"zone", .type = PQR__KEY_TEXT, AT(zone)},
 };

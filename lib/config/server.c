@@ -150,7 +150,8 @@ static int make(struct pqr__server_config *server, const struct pqr__server_sour
     server->host = pqr__strdup(host ? host : hostaddr);
     server->port = pqr__strdup(port);
     server->dbname = pqr__strdup(dbname ? dbname : "");
-    if (!server->host || !server->port || !server->dbname)
+    server->zone = pqr__strdup(source->entry && source->entry->zone ? source->entry->zone : "");
+    if (!server->host || !server->port || !server->dbname || !server->zone)
         return PQR_ENOMEM;
     server->name = make_name(source, server, number);
     if (!server->name)
@@ -183,6 +184,7 @@ void pqr__server_config_finish(struct pqr__server_config *server)
     pqr__free(server->host);
     pqr__free(server->port);
     pqr__free(server->dbname);
+    pqr__free(server->zone);
     *server = (struct pqr__server_config){0};
 }
 

@@ -81,6 +81,9 @@ static void totals_json(struct pqr__text *text, const pqr_router_totals *totals)
     NUMBER(catalog_entries);
     NUMBER(catalog_bytes);
     NUMBER(catalog_loads);
+    NUMBER(batch_waiting);
+    NUMBER(refused);
+    NUMBER(shed);
 #undef NUMBER
 }
 
@@ -116,6 +119,8 @@ static void pool_json(struct pqr__text *text, const pqr_pool_stats *pool)
     NUMBER(wanted);
     NUMBER(ceiling);
     STRING(sizing);
+    NUMBER(recent_us);
+    STRING(zone);
     close_with(text, '}');
 #undef NUMBER
 #undef STRING

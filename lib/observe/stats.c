@@ -24,7 +24,7 @@ int pqr__stats_new(struct pqr_stats **out, size_t n_pools, size_t text_bytes)
     stats->totals.n_pools = n_pools;
     for (size_t i = 0; i < n_pools; i++)
         stats->pools[i].server = stats->pools[i].host = stats->pools[i].port = stats->pools[i].problem =
-            stats->pools[i].sizing = "";
+            stats->pools[i].sizing = stats->pools[i].zone = "";
     *out = stats;
     return 0;
 }

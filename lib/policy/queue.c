@@ -1,12 +1,11 @@
 #include "policy/queue.h"
 
-/* How far a server looks past entries that avoid it. */
-enum { LOOK_AHEAD = 16 };
-
-static struct pqr__queue_entry *entry_of(struct pqr__link *link)
-{
-    return pqr__container_of(link, struct pqr__queue_entry, link);
-}
+enum {
+    LOOK_AHEAD = 16, /* how far a server looks past entries that avoid it */
+    TURN = 100,      /* the credit that a turn costs */
+    CREDIT_MAX =
+        8 * TURN, /* what was owed for long, to whom no connection could be given, is no reason for a burst */
+};
 
 static struct pqr__list *list_of(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
 {
@@ -15,10 +14,16 @@ static struct pqr__list *list_of(struct pqr__queue *queue, const struct pqr__que
 
 void pqr__queue_init(struct pqr__queue *queue, uint32_t max_entries, uint64_t max_bytes)
 {
-    *queue = (struct pqr__queue){.max_entries = max_entries, .max_bytes = max_bytes};
+    *queue = (struct pqr__queue){.max_entries = max_entries, .max_bytes = max_bytes, .now_us = 1};
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
             pqr__list_init(&queue->lanes[role][lane]);
+}
+
+void pqr__queue_time(struct pqr__queue *queue, uint64_t now_us)
+{
+    if (now_us > queue->now_us)
+        queue->now_us = now_us;
 }
 
 uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane)
@@ -31,7 +36,10 @@ uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane)
 
 uint32_t pqr__queue_count(const struct pqr__queue *queue)
 {
-    return pqr__queue_lane_count(queue, PQR__LANE_ADMIN) + pqr__queue_lane_count(queue, PQR__LANE_NORMAL);
+    uint32_t count = 0;
+    for (unsigned lane = 0; lane < PQR__LANES; lane++)
+        count += pqr__queue_lane_count(queue, lane);
+    return count;
 }
 
 static bool fits(const struct pqr__queue *queue, const struct pqr__queue_entry *entry)
@@ -40,8 +48,23 @@ static bool fits(const struct pqr__queue *queue, const struct pqr__queue_entry *
            entry->bytes <= queue->max_bytes && queue->bytes[entry->lane] <= queue->max_bytes - entry->bytes;
 }
 
-static void count_in(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+static bool is_empty(const struct pqr__queue *queue, unsigned role)
 {
+    for (unsigned lane = 0; lane < PQR__LANES; lane++)
+        if (!pqr__list_empty(&queue->lanes[role][lane]))
+            return false;
+    return true;
+}
+
+/* Before it is put into its list. */
+static void count_in(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+{
+    if (entry->sequence == 0) {
+        entry->sequence = ++queue->last_sequence;
+        entry->entered_us = queue->now_us;
+    }
+    if (is_empty(queue, entry->role))
+        pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
     queue->bytes[entry->lane] += entry->bytes;
     queue->exempt[entry->lane] += entry->exempt;
 }
@@ -51,9 +74,9 @@ bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     assert(!entry->exempt || entry->bytes == 0);
     if (!entry->exempt && !fits(queue, entry))
         return false;
-    entry->sequence = ++queue->last_sequence;
-    pqr__list_push_back(list_of(queue, entry), &entry->link);
+    entry->sequence = 0;
     count_in(queue, entry);
+    pqr__list_push_back(list_of(queue, entry), &entry->link);
     return true;
 }
 
@@ -61,12 +84,10 @@ void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
     struct pqr__list *list = list_of(queue, entry);
     struct pqr__link *where = list->head.next;
-    if (entry->sequence == 0)
-        entry->sequence = ++queue->last_sequence;
-    while (where != &list->head && entry_of(where)->sequence < entry->sequence)
+    count_in(queue, entry);
+    while (where != &list->head && pqr__queue_entry_of(where)->sequence < entry->sequence)
         where = where->next;
     pqr__list_insert_before(list, where, &entry->link);
-    count_in(queue, entry);
 }
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
@@ -74,38 +95,144 @@ void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     pqr__list_remove(list_of(queue, entry), &entry->link);
     queue->bytes[entry->lane] -= entry->bytes;
     queue->exempt[entry->lane] -= entry->exempt;
+    if (pqr__list_empty(list_of(queue, entry)))
+        pqr__codel_emptied(&queue->codel[entry->role][entry->lane]);
+    if (is_empty(queue, entry->role))
+        pqr__drain_end(&queue->drain[entry->role]);
 }
 
-static struct pqr__queue_entry *first_for(const struct pqr__list *list, uint32_t server)
+/* --- whose turn it is --- */
+
+/* In order, or in overload from the end. */
+static struct pqr__queue_entry *first_for(const struct pqr__list *list, bool newest, uint32_t server)
 {
     unsigned looked = 0;
-    pqr__list_each (link, list) {
-        if (!(entry_of(link)->avoid >> server & 1))
-            return entry_of(link);
+    for (struct pqr__link *link = newest ? list->head.prev : list->head.next; link != &list->head;
+         link = newest ? link->prev : link->next) {
+        if (!(pqr__queue_entry_of(link)->avoid >> server & 1))
+            return pqr__queue_entry_of(link);
         if (++looked == LOOK_AHEAD)
             break;
     }
     return NULL;
 }
 
+static bool in_overload(const struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+{
+    return queue->codel[entry->role][entry->lane].overloaded;
+}
+
+/* The older one; of two in overload the newer. */
+static bool goes_first(const struct pqr__queue *queue, const struct pqr__queue_entry *entry,
+    const struct pqr__queue_entry *other)
+{
+    bool older = entry->sequence < other->sequence;
+    return in_overload(queue, entry) && in_overload(queue, other) ? !older : older;
+}
+
+static struct pqr__queue_entry *first_of_lane(
+    const struct pqr__queue *queue, unsigned roles, unsigned lane, uint32_t server)
+{
+    struct pqr__queue_entry *first = NULL;
+    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++) {
+        const struct pqr__list *list = &queue->lanes[role][lane];
+        if (!(roles >> role & 1) || pqr__list_empty(list))
+            continue;
+        struct pqr__queue_entry *entry = first_for(list, queue->codel[role][lane].overloaded, server);
+        if (entry && (!first || goes_first(queue, entry, first)))
+            first = entry;
+    }
+    return first;
+}
+
+/* The next, and which lanes it goes before although they want the same: those are owed a part of a turn. */
+struct turn {
+    struct pqr__queue_entry *entry;
+    bool contended[PQR__LANES];
+};
+
+static void yield_to(struct turn *turn, const struct pqr__queue *queue, struct pqr__queue_entry *entry,
+    uint32_t share, bool allowed)
+{
+    turn->contended[entry->lane] = true;
+    if (allowed && queue->credit[entry->lane] + share >= TURN)
+        turn->entry = entry;
+}
+
+static bool has_aged(const struct pqr__queue *queue, unsigned roles)
+{
+    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++) {
+        const struct pqr__list *list = &queue->lanes[role][PQR__LANE_BATCH];
+        if (!(roles >> role & 1) || pqr__list_empty(list))
+            continue;
+        const struct pqr__queue_entry *oldest = pqr__queue_entry_of(pqr__list_first(list));
+        if (pqr__queue_waited_us(queue, oldest) >= queue->tuning.batch_age_us)
+            return true;
+    }
+    return false;
+}
+
+static struct turn next_turn(
+    const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
+{
+    const struct pqr__queue_tuning *tuning = &queue->tuning;
+    struct turn turn = {0};
+    struct pqr__queue_entry *first[PQR__LANES];
+    for (unsigned lane = 0; lane < PQR__LANES; lane++) {
+        first[lane] = first_of_lane(queue, roles, lane, server);
+        if (!turn.entry && lane <= (unsigned)lowest)
+            turn.entry = first[lane];
+    }
+    struct pqr__queue_entry *normal = first[PQR__LANE_NORMAL], *batch = first[PQR__LANE_BATCH];
+    if (!turn.entry)
+        return turn;
+    if (normal && turn.entry->lane < PQR__LANE_NORMAL)
+        yield_to(&turn, queue, normal, tuning->normal_share, lowest >= PQR__LANE_NORMAL);
+    if (batch && turn.entry->lane < PQR__LANE_BATCH && has_aged(queue, roles))
+        yield_to(&turn, queue, batch, tuning->batch_share, lowest >= PQR__LANE_BATCH);
+    return turn;
+}
+
+static void settle_credit(struct pqr__queue *queue, const struct turn *turn)
+{
+    const uint32_t share[PQR__LANES] = {0, queue->tuning.normal_share, queue->tuning.batch_share};
+    for (unsigned lane = PQR__LANE_NORMAL; lane < PQR__LANES; lane++) {
+        if (!turn->contended[lane])
+            continue;
+        uint32_t credit = queue->credit[lane] + share[lane];
+        if (turn->entry->lane == lane)
+            credit -= TURN;
+        queue->credit[lane] = credit < CREDIT_MAX ? credit : CREDIT_MAX;
+    }
+}
+
+/* While others wait behind it, or as the last. */
+static void note_taken(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+{
+    const struct pqr__list *list = &queue->lanes[entry->role][entry->lane];
+    if (!entry->exempt)
+        pqr__codel_took(&queue->codel[entry->role][entry->lane], pqr__queue_waited_us(queue, entry),
+            list->count - 1, queue->now_us, pqr__queue_target_us(queue, entry->lane),
+            queue->tuning.interval_us);
+    pqr__drain_took(&queue->drain[entry->role], queue->now_us);
+}
+
+struct pqr__queue_entry *pqr__queue_peek(
+    const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
+{
+    return next_turn(queue, roles, lowest, server).entry;
+}
+
 struct pqr__queue_entry *pqr__queue_take(
     struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
 {
-    for (unsigned lane = 0; lane <= (unsigned)lowest; lane++) {
-        struct pqr__queue_entry *oldest = NULL;
-        for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++) {
-            if (!(roles >> role & 1))
-                continue;
-            struct pqr__queue_entry *entry = first_for(&queue->lanes[role][lane], server);
-            if (entry && (!oldest || entry->sequence < oldest->sequence))
-                oldest = entry;
-        }
-        if (oldest) {
-            pqr__queue_remove(queue, oldest);
-            return oldest;
-        }
-    }
-    return NULL;
+    struct turn turn = next_turn(queue, roles, lowest, server);
+    if (!turn.entry)
+        return NULL;
+    settle_credit(queue, &turn);
+    note_taken(queue, turn.entry);
+    pqr__queue_remove(queue, turn.entry);
+    return turn.entry;
 }
 
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane)
@@ -122,14 +249,24 @@ struct pqr__queue_entry *pqr__queue_any(const struct pqr__queue *queue)
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
             if (!pqr__list_empty(&queue->lanes[role][lane]))
-                return entry_of(pqr__list_first(&queue->lanes[role][lane]));
+                return pqr__queue_entry_of(pqr__list_first(&queue->lanes[role][lane]));
     return NULL;
 }
 
-void pqr__queue_forgive(struct pqr__queue *queue)
+static void forgive(struct pqr__queue *queue, uint64_t servers)
 {
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
             pqr__list_each (link, &queue->lanes[role][lane])
-                entry_of(link)->avoid = 0;
+                pqr__queue_entry_of(link)->avoid &= ~servers;
+}
+
+void pqr__queue_forgive(struct pqr__queue *queue)
+{
+    forgive(queue, UINT64_MAX);
+}
+
+void pqr__queue_forgive_server(struct pqr__queue *queue, uint32_t server)
+{
+    forgive(queue, UINT64_C(1) << server);
 }

@@ -1,10 +1,17 @@
 /* Where accepted requests wait: one queue a role, each a row of lanes, bounded by entries and bytes. A request
    waits for its role, never behind one server. Each lane has the bounds for itself, so that a flood of normal
-   requests leaves room for an administrator's. Pure: entries are the caller's memory. */
+   requests leaves room for an administrator's. Pure: entries are the caller's memory, the time is told to it.
+
+   Whose turn it is: the most urgent lane, the oldest in it. But
+   - normal requests get normal_share of what they and administrators both want;
+   - batch requests that have waited for batch_age get batch_share of what they and others both want;
+   - a list of normal or batch requests in overload (codel.h) serves its newest first. */
 #ifndef PQR_POLICY_QUEUE_H
 #define PQR_POLICY_QUEUE_H
 
 #include "base/list.h"
+#include "policy/codel.h"
+#include "policy/drain.h"
 
 enum pqr__queue_role {
     PQR__QUEUE_PRIMARY,
@@ -14,35 +21,52 @@ enum pqr__queue_role {
     PQR__QUEUE_ROLES
 };
 
-enum pqr__lane { PQR__LANE_ADMIN, PQR__LANE_NORMAL, PQR__LANES };
+enum pqr__lane { PQR__LANE_ADMIN, PQR__LANE_NORMAL, PQR__LANE_BATCH, PQR__LANES };
 
 enum {
     PQR__MASK_PRIMARY = 1u << PQR__QUEUE_PRIMARY,
     PQR__MASK_REPLICA = 1u << PQR__QUEUE_REPLICA,
     PQR__MASK_REPLICA_ONLY = 1u << PQR__QUEUE_REPLICA_ONLY,
     PQR__MASK_ANY = 1u << PQR__QUEUE_ANY,
+    PQR__MASK_ALL = (1u << PQR__QUEUE_ROLES) - 1,
 };
 
 struct pqr__queue_entry {
     struct pqr__link link;
-    uint64_t sequence; /* 0: never queued; kept when it comes back */
-    uint64_t avoid;    /* bit n: not on server n */
+    uint64_t sequence;   /* 0: never queued; kept when it comes back */
+    uint64_t entered_us; /* when it was queued first */
+    uint64_t avoid;      /* bit n: not on server n */
     uint64_t bytes;
     uint8_t role; /* enum pqr__queue_role */
     uint8_t lane; /* enum pqr__lane */
-    bool exempt;  /* the router's own: takes no place from anybody; bytes is 0 */
+    bool exempt;  /* the router's own: takes no place from anybody, is never turned away; bytes is 0 */
+};
+
+/* Zeroed: strict priority, and nothing is overload. */
+struct pqr__queue_tuning {
+    uint32_t normal_share, batch_share; /* percent */
+    uint64_t batch_age_us;
+    uint64_t target_us, interval_us; /* batch requests may wait for batch_age longer */
 };
 
 struct pqr__queue {
     struct pqr__list lanes[PQR__QUEUE_ROLES][PQR__LANES];
+    struct pqr__codel codel[PQR__QUEUE_ROLES][PQR__LANES];
+    struct pqr__drain drain[PQR__QUEUE_ROLES];
+    uint64_t fresh_us[PQR__QUEUE_ROLES]; /* waits count from here: before, no server took from it */
+    uint64_t now_us;                     /* see pqr__queue_time */
     uint64_t last_sequence;
     uint64_t bytes[PQR__LANES];
     uint32_t exempt[PQR__LANES]; /* of the entries */
+    uint32_t credit[PQR__LANES]; /* hundredths of a turn that the more urgent ones owe */
     uint32_t max_entries;        /* of a lane, as max_bytes */
     uint64_t max_bytes;
+    struct pqr__queue_tuning tuning;
 };
 
 void pqr__queue_init(struct pqr__queue *queue, uint32_t max_entries, uint64_t max_bytes);
+/* The time for all that follows. */
+void pqr__queue_time(struct pqr__queue *queue, uint64_t now_us);
 
 /* At the end of its lane; false: its lane is full, which it never is for an exempt entry. */
 bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry);
@@ -52,10 +76,13 @@ void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 
-/* Takes out the oldest entry of the most urgent lane, at most `lowest`, among the roles of the mask, that does
-   not avoid the server. Looks at no more than a few entries of each list. NULL: none. */
+/* Takes out the entry whose turn it is in the lanes down to `lowest`, among the roles of the mask, that does not avoid
+   the server. Looks at no more than a few entries of each list. NULL: none. */
 struct pqr__queue_entry *pqr__queue_take(
     struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server);
+/* The one that pqr__queue_take would give; it stays. */
+struct pqr__queue_entry *pqr__queue_peek(
+    const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server);
 
 /* Entries waiting in one lane, over the roles of the mask. */
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane);
@@ -69,5 +96,30 @@ struct pqr__queue_entry *pqr__queue_any(const struct pqr__queue *queue);
 
 /* No entry avoids any server any longer: roles have changed. */
 void pqr__queue_forgive(struct pqr__queue *queue);
+/* The same of one server, whose number will be another's. */
+void pqr__queue_forgive_server(struct pqr__queue *queue, uint32_t server);
+
+/* --- overload (queue_overload.c) --- */
+
+/* One that is to be turned away; it stays. NULL: none. */
+struct pqr__queue_entry *pqr__queue_overdue(const struct pqr__queue *queue);
+/* Servers take from these roles again, after a time without any: that time does not count as overload. */
+void pqr__queue_refresh(struct pqr__queue *queue, unsigned roles);
+bool pqr__queue_overloaded(const struct pqr__queue *queue);
+/* How long who joins now may expect to wait; 0: not at all, or not known. */
+uint64_t pqr__queue_expected_us(
+    const struct pqr__queue *queue, enum pqr__queue_role role, enum pqr__lane lane);
+/* The longest wait of all in the roles and lanes down to `lowest`, up to now. */
+uint64_t pqr__queue_oldest_us(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest);
+
+/* Between queue.c and queue_overload.c: an entry's wait, the time without servers left out. */
+uint64_t pqr__queue_waited_us(const struct pqr__queue *queue, const struct pqr__queue_entry *entry);
+/* What is more than this in a lane is overload; 0: nothing is. */
+uint64_t pqr__queue_target_us(const struct pqr__queue *queue, unsigned lane);
+
+static inline struct pqr__queue_entry *pqr__queue_entry_of(struct pqr__link *link)
+{
+    return pqr__container_of(link, struct pqr__queue_entry, link);
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/spread.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
 
@@ -62,11 +63,24 @@ static bool replicas_serve(const pqr_router *router)
     return false;
 }
 
+static bool primary_reads(const pqr_router *router)
+{
+    switch (router->config->reads.primary) {
+    case PQR__PRIMARY_NEVER:
+        return false;
+    case PQR__PRIMARY_FALLBACK:
+        return !replicas_serve(router);
+    case PQR__PRIMARY_ALWAYS:
+        break;
+    }
+    return true;
+}
+
 unsigned pqr__backend_roles(const struct pqr__backend *backend)
 {
     if (backend->role == PQR_ROLE_PRIMARY)
         return PQR__MASK_PRIMARY | PQR__MASK_ANY |
-               (replicas_serve(backend->router) ? 0 : (unsigned)PQR__MASK_REPLICA);
+               (primary_reads(backend->router) ? (unsigned)PQR__MASK_REPLICA : 0);
     if (backend->role == PQR_ROLE_REPLICA && !backend->identity.serializable)
         return PQR__MASK_REPLICA | PQR__MASK_REPLICA_ONLY | PQR__MASK_ANY;
     return 0;
@@ -122,6 +136,16 @@ static void explain(struct pqr__backend *backend)
     }
 }
 
+/* Those that were found when the router began start together, and need no slow start. */
+static void begin_role(struct pqr__backend *backend, pqr_role from)
+{
+    const pqr_router *router = backend->router;
+    uint64_t now_us = pqr__router_now(router);
+    bool first = from == PQR_ROLE_UNKNOWN && now_us - router->opened_us < router->config->reads.slow_start_us;
+    backend->since_us = first ? 0 : now_us;
+    backend->answers = (struct pqr__ewma){0};
+}
+
 static void set_role(struct pqr__backend *backend, pqr_role role)
 {
     pqr_router *router = backend->router;
@@ -130,6 +154,7 @@ static void set_role(struct pqr__backend *backend, pqr_role role)
     explain(backend);
     if (from == role)
         return;
+    begin_role(backend, from);
     pqr__log(&router->log, role == PQR_ROLE_DOWN ? PQR_LOG_WARNING : PQR_LOG_INFO, "%s (%s:%s): %s -> %s",
         backend->config->name, backend->config->host, backend->config->port, pqr_role_name(from),
         pqr_role_name(role));
@@ -165,6 +190,41 @@ bool pqr__backends_hopeless(const pqr_router *router)
     return true;
 }
 
+static unsigned served_roles(const pqr_router *router)
+{
+    unsigned roles = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        roles |= pqr__backend_roles(&router->backends[i]);
+    return roles;
+}
+
+/* Everybody who lost the servers at the same moment finds them again at the same moment. */
+static void spread_connects(pqr_router *router)
+{
+    uint64_t now_us = pqr__router_now(router);
+    uint64_t outage_us = now_us - router->unserved_us;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        struct pqr__backend *backend = &router->backends[i];
+        uint64_t at_us = now_us + pqr__spread_us(outage_us, &router->random);
+        if (backend->retry_us >= at_us)
+            continue;
+        backend->retry_us = at_us;
+        pqr__timer_set(router, &backend->retry, at_us);
+    }
+}
+
+static void note_served(pqr_router *router)
+{
+    unsigned before = router->served;
+    router->served = served_roles(router);
+    pqr__queue_refresh(&router->queue, router->served & ~before);
+    if (before && !router->served)
+        router->unserved_us = pqr__router_now(router);
+    if (!before && router->served && router->was_served)
+        spread_connects(router);
+    router->was_served |= router->served != 0;
+}
+
 void pqr__backends_judge(pqr_router *router)
 {
     struct pqr__observation seen[PQR__SERVERS_MAX];
@@ -179,6 +239,7 @@ void pqr__backends_judge(pqr_router *router)
         if (was_replaced(&router->backends[i]))
             close_all(&router->backends[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
     }
+    note_served(router);
     if (changed)
         pqr__queue_forgive(&router->queue);
     pqr__dispatch_all(router);

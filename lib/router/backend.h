@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "observe/histogram.h"
 #include "policy/ceiling.h"
+#include "policy/ewma.h"
 #include "policy/queue.h"
 #include "policy/resizer.h"
 #include "policy/roles.h"
@@ -30,6 +31,7 @@ struct pqr__backend {
 
     pqr_role role;
     pqr_role told;                 /* as the application knows it */
+    uint64_t since_us;             /* when it came into its role; 0: with the router itself */
     struct pqr__identity identity; /* as last probed */
     struct pqr__observation seen;
     int64_t lag_us;
@@ -51,6 +53,7 @@ struct pqr__backend {
     uint32_t peak_usage;
     uint64_t connects, connect_failures, reads, writes, errors;
     struct pqr__histogram latency;
+    struct pqr__ewma answers; /* latency of its reads of late */
 };
 
 void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index);

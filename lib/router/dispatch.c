@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "router/balance.h"
+#include "router/pressure.h"
 #include "router/transaction.h"
 
 static enum pqr__queue_role role_of(const struct pqr_reply *request)
@@ -44,8 +46,10 @@ static const char *refusal_of(const struct pqr_reply *request)
 
 static bool may_take(const struct pqr__backend *backend, const struct pqr_reply *request)
 {
-    return (pqr__backend_roles(backend) >> request->entry.role & 1) != 0 &&
-           !(request->entry.avoid >> backend->index & 1) && pqr__pool_has_room(backend, request->entry.lane);
+    unsigned roles = request->entry.lane == PQR__LANE_ADMIN ? pqr__backend_roles(backend)
+                                                            : pqr__balance_roles_now(backend);
+    return (roles >> request->entry.role & 1) != 0 && !(request->entry.avoid >> backend->index & 1) &&
+           pqr__pool_has_room(backend, request->entry.lane);
 }
 
 static struct pqr__slot *idle_slot(const struct pqr__backend *backend)
@@ -58,18 +62,12 @@ static struct pqr__slot *idle_slot(const struct pqr__backend *backend)
 static struct pqr__slot *choose(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    struct pqr__candidate candidates[PQR__SERVERS_MAX];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        if (may_take(backend, request))
-            candidates[n++] = (struct pqr__candidate){
-                .server = i, .outstanding = pqr__pool_in_use(backend), .weight = backend->config->weight};
-    }
-    if (n == 0)
-        return NULL;
-    return idle_slot(
-        &router->backends[candidates[pqr__balancer_pick(&router->balancer, candidates, n)].server]);
+    struct pqr__choice choice = {.n = 0};
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (may_take(&router->backends[i], request))
+            pqr__balance_add(&choice, &router->backends[i], pqr__pool_in_use(&router->backends[i]));
+    const struct pqr__backend *backend = pqr__balance_pick(router, &choice);
+    return backend ? idle_slot(backend) : NULL;
 }
 
 static bool others_first(const struct pqr_reply *request)
@@ -81,17 +79,36 @@ static bool others_first(const struct pqr_reply *request)
     return false;
 }
 
+static void refuse(struct pqr_reply *request, const char *why)
+{
+    pqr_router *router = request->router;
+    router->refused++;
+    router->refused_us = pqr__router_now(router);
+    pqr__request_finish(request, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED, why);
+}
+
+static void explain_full(const struct pqr_reply *request, char *out, size_t size)
+{
+    const struct pqr__queue *queue = &request->router->queue;
+    char numbers[160];
+    pqr__pressure_numbers(request, numbers, sizeof(numbers));
+    snprintf(out, size,
+        "the queue is full: %u waiting of queue.max_requests %u, %llu of queue.max_bytes %llu bytes; %s",
+        pqr__queue_lane_count(queue, request->entry.lane), queue->max_entries,
+        (unsigned long long)queue->bytes[request->entry.lane], (unsigned long long)queue->max_bytes, numbers);
+}
+
 static void enqueue(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
+    char why[sizeof(request->error)];
+    if (pqr__pressure_refuses(request, why, sizeof(why))) {
+        refuse(request, why);
+        return;
+    }
     if (!pqr__queue_push(&router->queue, &request->entry)) {
-        char text[160];
-        snprintf(text, sizeof(text),
-            "the queue is full: %u waiting of queue.max_requests %u, %llu of queue.max_bytes %llu bytes",
-            pqr__queue_lane_count(&router->queue, request->entry.lane), router->queue.max_entries,
-            (unsigned long long)router->queue.bytes[request->entry.lane],
-            (unsigned long long)router->queue.max_bytes);
-        pqr__request_finish(request, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED, text);
+        explain_full(request, why, sizeof(why));
+        refuse(request, why);
         return;
     }
     request->state = PQR__REQUEST_QUEUED;
@@ -179,10 +196,9 @@ bool pqr__dispatch_slot(struct pqr__slot *slot)
     struct pqr__backend *backend = slot->backend;
     if (slot->state != PQR__SLOT_IDLE || !pqr__pool_has_room(backend, PQR__LANE_ADMIN))
         return false;
-    enum pqr__lane lowest =
-        pqr__pool_has_room(backend, PQR__LANE_NORMAL) ? PQR__LANE_NORMAL : PQR__LANE_ADMIN;
+    enum pqr__lane lowest = pqr__pool_has_room(backend, PQR__LANE_BATCH) ? PQR__LANE_BATCH : PQR__LANE_ADMIN;
     struct pqr__queue_entry *entry =
-        pqr__queue_take(&backend->router->queue, pqr__backend_roles(backend), lowest, backend->index);
+        pqr__queue_take(&backend->router->queue, pqr__balance_roles_now(backend), lowest, backend->index);
     if (!entry)
         return false;
     struct pqr_reply *request = pqr__container_of(entry, struct pqr_reply, entry);
@@ -224,7 +240,7 @@ void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid)
     if (request->entry.role == PQR__QUEUE_REPLICA_ONLY)
         to_primary = false;
     if (!to_primary && request->entry.role == PQR__QUEUE_REPLICA && !has_server(request))
-        to_primary = true; /* every replica has had its try */
+        to_primary = router->config->reads.primary != PQR__PRIMARY_NEVER; /* every replica has had its try */
     if (to_primary)
         request->entry.role = PQR__QUEUE_PRIMARY;
     if (request->entry.role == PQR__QUEUE_PRIMARY || !has_server(request))

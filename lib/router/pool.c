@@ -2,6 +2,7 @@
  * those that administrators use, are out of reach for everybody else; so an administrator's request waits at
  * most for a connect, never for a normal request to finish.
  */
+#include "router/balance.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
 
@@ -171,21 +172,13 @@ static void fill(struct pqr__backend *backend)
 /* Who of the servers of a role opens a connection for the next waiter: the balancer's choice. */
 static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
 {
-    struct pqr__candidate candidates[PQR__SERVERS_MAX];
-    uint32_t n = 0;
+    struct pqr__choice choice = {.n = 0};
     for (uint32_t i = 0; i < router->n_backends; i++) {
-        struct pqr__backend *backend = &router->backends[i];
-        if (!has_role(backend, role) || at_ceiling(backend) || !may_open(router, i))
-            continue;
-        candidates[n++] = (struct pqr__candidate){
-            .server = i,
-            .outstanding = pqr__pool_in_use(backend) + coming(backend),
-            .weight = backend->config->weight,
-        };
+        const struct pqr__backend *backend = &router->backends[i];
+        if (has_role(backend, role) && !at_ceiling(backend) && may_open(router, i))
+            pqr__balance_add(&choice, backend, pqr__pool_in_use(backend) + coming(backend));
     }
-    if (n == 0)
-        return NULL;
-    return &router->backends[candidates[pqr__balancer_pick(&router->balancer, candidates, n)].server];
+    return pqr__balance_pick(router, &choice);
 }
 
 static void grow_role(pqr_router *router, pqr_role role)
@@ -202,7 +195,8 @@ static void grow_role(pqr_router *router, pqr_role role)
             spare_missing += reserve(backend) - count(backend, PQR__SLOT_IDLE);
     }
     uint32_t admins = pqr__queue_waiting(&router->queue, roles, PQR__LANE_ADMIN);
-    uint32_t normal = pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL);
+    uint32_t normal = pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL) +
+                      pqr__queue_waiting(&router->queue, roles, PQR__LANE_BATCH);
     if (admins + normal > 0)
         pqr__elastic_wake(router, true);
     uint32_t worth = admins + router->sizing->connects(router, role, normal) + spare_missing;

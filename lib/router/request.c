@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "router/dispatch.h"
+#include "router/pressure.h"
 #include "router/statement.h"
 #include "router/transaction.h"
 
@@ -129,7 +130,7 @@ static void reset(struct pqr_reply *request)
     request->route = PQR_ROLE_UNKNOWN;
     request->attempts = request->unsent = 0;
     request->uncertain = false;
-    request->sent_us = request->settled_us = 0;
+    request->sent_us = request->settled_us = request->timeout_us = 0;
     request->n_notices = 0;
     request->result = NULL;
     request->error[0] = request->sqlstate[0] = '\0';
@@ -165,10 +166,13 @@ struct pqr_reply *pqr__request_new(
     request->state = PQR__REQUEST_ACCEPTED;
     request->target = query->target;
     request->flags = query->flags;
-    request->entry.lane = query->flags & PQR_ADMIN ? PQR__LANE_ADMIN : PQR__LANE_NORMAL;
+    request->entry.lane = query->flags & PQR_ADMIN   ? PQR__LANE_ADMIN
+                          : query->flags & PQR_BATCH ? PQR__LANE_BATCH
+                                                     : PQR__LANE_NORMAL;
     request->cb = cb;
     request->data = data;
     request->accepted_us = pqr__router_now(router);
+    pqr__queue_time(&router->queue, request->accepted_us);
     request->item.own = own;
     request->entry.exempt = pqr__request_is_own(request);
     if (request->entry.exempt)
@@ -183,7 +187,8 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
 {
     uint64_t timeout_us =
         timeout_ms ? (uint64_t)timeout_ms * 1000 : request->router->config->request.timeout_us;
-    if (timeout_ms != UINT32_MAX && timeout_us != 0)
+    request->timeout_us = timeout_ms == UINT32_MAX ? 0 : timeout_us;
+    if (request->timeout_us)
         pqr__timer_set(request->router, &request->deadline, request->accepted_us + timeout_us);
 }
 
@@ -238,6 +243,8 @@ static void count_answer(const struct pqr_reply *request)
         return;
     struct pqr__backend *backend = &router->backends[request->server];
     pqr__histogram_record(&backend->latency, request->settled_us - request->sent_us);
+    if (request->status == PQR_STATUS_OK && request->verdict.effect == PQR__EFFECT_READ && !request->tx)
+        pqr__ewma_note(&backend->answers, request->settled_us - request->sent_us, request->settled_us);
     if (request->status != PQR_STATUS_OK)
         backend->errors++;
 }
@@ -279,7 +286,12 @@ static void explain_waiting(const struct pqr_reply *request, char *out, size_t s
     const pqr_router *router = request->router;
     struct pqr__text text = {0};
     static const char *const roles[] = {"the primary", "a replica", "a replica", "any server"};
-    pqr__text_printf(&text, "it waited for %s;", roles[request->entry.role]);
+    char numbers[160];
+    pqr__pressure_numbers(request, numbers, sizeof(numbers));
+    pqr__text_printf(&text, "it waited for %s; ", roles[request->entry.role]);
+    if (request->entry.role == PQR__QUEUE_REPLICA && router->config->reads.primary == PQR__PRIMARY_NEVER)
+        pqr__text_puts(&text, "reads.primary is never; ");
+    pqr__text_printf(&text, "%s;", numbers);
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         pqr__text_printf(&text, " %s is %s, %u of %u in use", backend->config->name,

@@ -67,6 +67,7 @@ struct pqr_reply {
     uint32_t unsent;   /* given to a connection that was gone: the server knows nothing of them */
     bool uncertain;    /* an earlier attempt was lost, and may have taken effect */
     uint64_t accepted_us, sent_us, settled_us;
+    uint64_t timeout_us; /* from accepted on; 0: none */
     pqr_notice *notices; /* PQR__NOTICES_KEPT of them, once there is one; NULL: none, or no memory for them */
     int n_notices;
     char error[256];

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "router/dispatch.h"
+#include "router/pressure.h"
 #include "router/transaction.h"
 
 enum { UPKEEP_US = 1000000 };
@@ -160,7 +161,9 @@ static void end_event(pqr_router *router)
         pqr__dispatch_all(router);
         pqr__pools_grow(router);
     }
+    pqr__pressure_shed(router);
     pqr__backends_tell(router);
+    pqr__pressure_tell(router);
     pqr__requests_call(router);
     if (router->waiters.count > 0)
         pqr__ready_call(router);
@@ -175,6 +178,7 @@ static void enter(pqr_router *router)
 {
     assert(!router->in_event);
     router->event_us = router->ops->now_us(router->transport);
+    pqr__queue_time(&router->queue, router->event_us);
     router->in_event = true;
 }
 
@@ -295,6 +299,18 @@ static bool callbacks_read(pqr_callbacks *out, const pqr_callbacks *given)
     return true;
 }
 
+static void tune(pqr_router *router)
+{
+    const struct pqr_config *config = router->config;
+    router->queue.tuning = (struct pqr__queue_tuning){
+        .normal_share = config->queue.normal_share,
+        .batch_share = config->queue.batch_share,
+        .batch_age_us = config->queue.batch_age_us,
+        .target_us = config->queue.target_us,
+        .interval_us = config->queue.interval_us,
+    };
+}
+
 static void init(pqr_router *router, uint64_t seed)
 {
     const struct pqr_config *config = router->config;
@@ -316,6 +332,7 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__random_seed(&router->random, seed);
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
+    tune(router);
     pqr__memo_init(&router->memo, pqr__random_next(&router->random), PQR__MEMO_BYTES);
     pqr__catalog_start(router);
     pqr__request_store_init(&router->store);

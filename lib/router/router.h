@@ -84,9 +84,14 @@ struct pqr_router {
     char reason[160]; /* what pqr_reply_reason shows */
 
     uint64_t opened_us;
+    unsigned served;             /* queues that some server takes from */
+    bool was_served;             /* at any time */
+    uint64_t unserved_us;        /* since when none is */
+    uint64_t refused_us;         /* when one was refused or turned away last; 0: never */
+    pqr_pressure_level pressure; /* as the application knows it */
     uint32_t peak_usage;
     uint64_t accepted, answered, by_status[8], by_outcome[3];
-    uint64_t routed_replica, routed_primary, fallback_primary, retries, misroutes;
+    uint64_t routed_replica, routed_primary, fallback_primary, retries, misroutes, refused, shed;
     struct pqr__histogram latency, queued;
 };
 

@@ -32,6 +32,7 @@ static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct
         .wanted = backend->resizer.wanted,
         .ceiling = backend->router->sizing->ceiling(backend),
         .sizing = pqr__stats_text(stats, sizing),
+        .zone = pqr__stats_text(stats, backend->config->zone),
         .role = backend->role,
         .expected = expected_role(backend->config->role),
         .available = slots[PQR__SLOT_IDLE].count,
@@ -52,6 +53,7 @@ static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct
         .timeline = backend->identity.timeline,
         .system_identifier = backend->identity.system_identifier,
     };
+    out->recent_us = pqr__ewma_read(&backend->answers, pqr__router_now(backend->router));
     pqr__histogram_summary(&backend->latency, &out->latency);
 }
 
@@ -65,7 +67,7 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .max_total = router->config->pool.max_total,
         .waiting = pqr__queue_count(&router->queue),
         .admin_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_ADMIN),
-        .waiting_bytes = router->queue.bytes[PQR__LANE_ADMIN] + router->queue.bytes[PQR__LANE_NORMAL],
+        .batch_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_BATCH),
         .accepted = router->accepted,
         .answered = router->answered,
         .routed_replica = router->routed_replica,
@@ -73,9 +75,13 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .fallback_primary = router->fallback_primary,
         .retries = router->retries,
         .misroutes = router->misroutes,
+        .refused = router->refused,
+        .shed = router->shed,
         .n_pools = router->n_backends,
         .catalog_loads = router->catalog.loads,
     };
+    for (unsigned lane = 0; lane < PQR__LANES; lane++)
+        out->waiting_bytes += router->queue.bytes[lane];
     if (router->catalog.current) {
         out->catalog_entries = router->catalog.current->count;
         out->catalog_bytes = pqr__catalog_bytes(router->catalog.current);
@@ -92,7 +98,8 @@ static size_t text_size(const pqr_router *router)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         size += strlen(backend->config->name) + strlen(backend->config->host) +
-                strlen(backend->config->port) + strlen(backend->problem) + SIZING_TEXT + 4;
+                strlen(backend->config->port) + strlen(backend->problem) + strlen(backend->config->zone) +
+                SIZING_TEXT + 5;
     }
     return size;
 }

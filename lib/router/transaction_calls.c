@@ -32,7 +32,8 @@ static bool options_read(pqr_tx_options *out, const pqr_tx_options *given)
     bool replica = options.target == PQR_TARGET_REPLICA || options.target == PQR_TARGET_REPLICA_ONLY ||
                    options.target == PQR_TARGET_ANY;
     if ((unsigned)options.isolation > PQR_SERIALIZABLE || (unsigned)options.target > PQR_TARGET_ANY ||
-        (options.flags & ~(uint32_t)PQR_ADMIN) || (replica && !options.read_only) ||
+        (options.flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH)) ||
+        (options.flags & PQR_ADMIN && options.flags & PQR_BATCH) || (replica && !options.read_only) ||
         (options.deferrable && !(options.read_only && options.isolation == PQR_SERIALIZABLE)))
         return false;
     if (options.target == PQR_TARGET_AUTO)

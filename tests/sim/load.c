@@ -174,6 +174,7 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     struct sim_request *request = sim_request_new(load);
     request->entry = entry;
     request->admin = (query->flags & PQR_ADMIN) != 0;
+    request->batch = (query->flags & PQR_BATCH) != 0;
     request->must_succeed = must_succeed;
     request->needs_replica = query->target == PQR_TARGET_REPLICA_ONLY;
     request->queued = entry->kind != SIM_SESSION && entry->kind != SIM_COPY && entry->kind != SIM_CONTROL;
@@ -208,6 +209,8 @@ static void random_query(struct sim_load *load)
     struct sim_world *world = load->world;
     pqr_query query = PQR_QUERY_INIT;
     query.flags = (sim_chance(world, 150) ? PQR_ADMIN : 0) | (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0);
+    if (!(query.flags & PQR_ADMIN) && sim_chance(world, 150))
+        query.flags |= PQR_BATCH;
     query.timeout_ms = sim_timeout_random(load);
     query.label = sim_chance(world, 300) ? "a label" : NULL;
     struct sim_entry *entry = sim_entry_random(load, (query.flags & PQR_ADMIN) != 0, NULL);
@@ -281,11 +284,12 @@ static void look_at_stats(struct sim_load *load)
     uint32_t again = 0; /* those that flew return to the queue past its bound */
     for (uint32_t i = 0; i < load->config->n_servers; i++)
         again += load->config->servers[i].max;
-    uint32_t normal = totals->waiting - totals->admin_waiting; /* each lane has the bound for itself */
-    if (normal > load->config->queue.max_requests + again ||
-        totals->admin_waiting > load->config->queue.max_requests + again)
-        sim_fail(load->world, "promise 8: %u requests and %u of administrators wait, %u may of each", normal,
-            totals->admin_waiting, load->config->queue.max_requests);
+    uint32_t normal = totals->waiting - totals->admin_waiting - totals->batch_waiting;
+    uint32_t limit = load->config->queue.max_requests + again; /* each lane has the bound for itself */
+    if (normal > limit || totals->admin_waiting > limit || totals->batch_waiting > limit)
+        sim_fail(load->world,
+            "promise 8: %u requests, %u of administrators and %u of batch wait, %u may of each", normal,
+            totals->admin_waiting, totals->batch_waiting, load->config->queue.max_requests);
     for (size_t i = 0; i < totals->n_pools; i++)
         if (pqr_stats_pool(stats, i)->total_connections > pqr_stats_pool(stats, i)->max)
             sim_fail(load->world, "statistics: more connections to s%zu than max", i);

@@ -15,7 +15,7 @@ struct sim_request {
     struct sim_attempt *attempt; /* of a query in a transaction */
     struct sim_tx *tx;           /* of a transaction as a whole */
     pqr_request_id id;
-    bool admin, queued; /* queued: it may wait in the router's queue */
+    bool admin, batch, queued; /* queued: it may wait in the router's queue */
     bool needs_replica;
     bool must_succeed;
     uint64_t accepted_us, deadline_us, cancelled_us, answered_us, waiting_us;

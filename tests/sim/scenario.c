@@ -22,6 +22,7 @@ struct scenario {
     struct sim_server servers[SIM_MAX_SERVERS];
     struct pqr_config *config;
     struct sim_alarm heal, prove, end;
+    pqr_pressure_level pressure; /* as told last */
 };
 
 /* --- The configuration ----------------------------------------------------------------------------------- */
@@ -53,12 +54,32 @@ static void vary_pool(struct sim_world *world, struct pqr_config *config)
         config->pool.init_sql = pqr__strdup("set a = 1; set b = 2");
 }
 
+static void vary_reads(struct sim_world *world, struct pqr_config *config)
+{
+    config->reads.balance = (enum pqr__balance)sim_between(world, 0, PQR__BALANCE_EWMA);
+    config->reads.slow_start_us = sim_chance(world, 500) ? sim_skewed(world, 1000, 5000000) : 0;
+    config->reads.fallback_max = (uint32_t)sim_between(world, 1, 100);
+    if (sim_chance(world, 200))
+        config->reads.primary = PQR__PRIMARY_ALWAYS;
+    else if (config->n_servers > 2 && sim_chance(world, 200)) /* one may be of another cluster */
+        config->reads.primary = PQR__PRIMARY_NEVER;
+}
+
+static void vary_overload(struct sim_world *world, struct pqr_config *config)
+{
+    config->queue.normal_share = (uint32_t)sim_between(world, 0, 90);
+    config->queue.batch_share = (uint32_t)sim_between(world, 0, 50);
+    config->queue.batch_age_us = sim_skewed(world, 1000, 10000000);
+    config->queue.target_us = sim_chance(world, 300) ? 0 : sim_skewed(world, 1000, 1000000);
+    config->queue.interval_us = sim_skewed(world, 1000, 2000000);
+}
+
 static void vary_rest(struct sim_world *world, struct pqr_config *config)
 {
     config->probe.interval_us = sim_skewed(world, 50000, 1000000);
     config->probe.timeout_us = sim_skewed(world, 50000, 1000000);
-    config->reads.balance =
-        sim_chance(world, 500) ? PQR__BALANCE_ROUND_ROBIN : PQR__BALANCE_LEAST_OUTSTANDING;
+    vary_reads(world, config);
+    vary_overload(world, config);
     if (sim_chance(world, 300))
         config->queue.max_requests = pick(world, 1, 30);
     if (sim_chance(world, 200))
@@ -258,6 +279,21 @@ static void role_changed(void *data, const char *server, pqr_role from, pqr_role
     sim_load_act(&scenario->load);
 }
 
+static void pressed(void *data, const pqr_pressure *pressure)
+{
+    struct scenario *scenario = data;
+    pqr_pressure now = PQR_PRESSURE_INIT;
+    sim_trace(&scenario->world, "pressure: %s", pqr_pressure_name(pressure->level));
+    sim_check_callback(&scenario->checks);
+    if (scenario->pressure == pressure->level || scenario->load.closed)
+        sim_fail(&scenario->world, "a change of pressure that is none");
+    scenario->pressure = pressure->level;
+    if (pqr_router_pressure(scenario->load.router, &now) != 0 || now.level != pressure->level)
+        sim_fail(&scenario->world, "the pressure is told as %s and read as %s",
+            pqr_pressure_name(pressure->level), pqr_pressure_name(now.level));
+    sim_load_act(&scenario->load);
+}
+
 static bool start(struct scenario *scenario, const struct sim_options *options)
 {
     pqr_router *router = NULL;
@@ -265,6 +301,7 @@ static bool start(struct scenario *scenario, const struct sim_options *options)
     pqr_callbacks callbacks = PQR_CALLBACKS_INIT;
     callbacks.data = scenario;
     callbacks.role_change = role_changed;
+    callbacks.pressure = pressed;
     if (sim_chance(&scenario->world, 100)) {
         callbacks.log = logged;
         callbacks.log_level = PQR_LOG_DEBUG;

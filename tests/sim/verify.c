@@ -50,7 +50,8 @@ void sim_verify_query(struct sim_request *request, const pqr_reply *reply)
         sim_fail(world, "all is well again, and %s %llu ends with %s: %s", sim_kind_name(entry->kind),
             nonce_of(request), pqr_status_name(request->status), pqr_reply_error(reply));
     if (request->must_succeed && entry->kind == SIM_READ && !entry->sent_to_standby &&
-        request->load->standbys > 0 && request->load->keeps_open)
+        request->load->standbys > 0 && request->load->keeps_open &&
+        request->load->config->reads.primary != PQR__PRIMARY_ALWAYS)
         sim_fail(world, "all is well again, and a read runs on the primary");
     bool hit = request->status == PQR_STATUS_SQL_ERROR && pqr_reply_sqlstate(reply)[0] == '5' &&
                pqr_reply_sqlstate(reply)[1] == '7' && pqr_reply_sqlstate(reply)[4] == '4';
@@ -183,8 +184,8 @@ static void verify_queue(const struct sim_load *load)
             const struct sim_request *other = load->requests[j];
             uint64_t until_us = other->waiting_us;
             waiting += other->queued && other->entry && other->admin == at->admin &&
-                       other->status != PQR_STATUS_OVERLOADED && other->accepted_us <= at->accepted_us &&
-                       until_us > at->accepted_us;
+                       other->batch == at->batch && other->status != PQR_STATUS_OVERLOADED &&
+                       other->accepted_us <= at->accepted_us && until_us > at->accepted_us;
         }
         if (waiting > load->config->queue.max_requests)
             sim_fail(load->world, "promise 8: %u requests waited at once, %u may, when %llu was accepted",

@@ -37,19 +37,29 @@ static void assert_defaults(const struct pqr_config *config)
     assert_u64(config->pool.backoff_min_us, 100 * MS);
     assert_u64(config->pool.backoff_max_us, 15 * S);
     assert_null(config->pool.init_sql);
+    assert_false(config->pool.warm_up);
     assert_u64(config->tcp.keepalives_idle_us, 30 * S);
     assert_u64(config->tcp.keepalives_interval_us, 10 * S);
     assert_int_equal(config->tcp.keepalives_count, 5);
     assert_u64(config->tcp.user_timeout_us, 30 * S);
     assert_u64(config->probe.interval_us, S);
     assert_u64(config->probe.timeout_us, S);
-    assert_int_equal(config->reads.balance, PQR__BALANCE_LEAST_OUTSTANDING);
+    assert_int_equal(config->reads.balance, PQR__BALANCE_EWMA);
+    assert_int_equal(config->reads.primary, PQR__PRIMARY_FALLBACK);
+    assert_int_equal(config->reads.fallback_max, 75);
+    assert_u64(config->reads.slow_start_us, 5 * S);
+    assert_null(config->reads.zone);
     assert_int_equal(config->reads.mode, PQR__READS_AUTO);
     assert_int_equal(config->reads.session, PQR__SESSION_REFUSE);
     assert_null(config->reads.harmless_functions);
     assert_null(config->reads.harmful_functions);
     assert_int_equal(config->queue.max_requests, 10000);
     assert_u64(config->queue.max_bytes, 64 << 20);
+    assert_int_equal(config->queue.normal_share, 25);
+    assert_int_equal(config->queue.batch_share, 10);
+    assert_u64(config->queue.batch_age_us, 10 * S);
+    assert_u64(config->queue.target_us, S);
+    assert_u64(config->queue.interval_us, 2 * S);
     assert_u64(config->request.timeout_us, 30 * S);
     assert_u64(config->request.cancel_grace_us, 500 * MS);
     assert_int_equal(config->request.max_retries, 3);
@@ -89,18 +99,21 @@ static void every_key_that_is_written_arrives(void **state)
         "servers = ( { name = \"a\"; connection = \"host=h1 port=6001\"; role = \"primary\"; weight = 7; "
         "pooler = true; min "
         "= 4; "
-        "max = 9; }, { name = \"b\", connection = \"host=h2\", role = \"replica\" } )\n"
+        "max = 9; zone = \"east\"; }, { name = \"b\", connection = \"host=h2\", role = \"replica\" } )\n"
         "system_identifier = \"18446744073709551615\"\n"
         "pool = { min = 3; max = 30; max_total = 40; admin_reserved = 2; connects_at_once = 5; "
         "idle_timeout = \"11min\"; lifetime = \"none\"; lifetime_jitter = 20; connect_timeout = \"3s\"; "
-        "backoff_min = \"20ms\"; backoff_max = \"2s\"; init_sql = [\"set a = 1\", \"set b = 2\"]; };\n"
+        "backoff_min = \"20ms\"; backoff_max = \"2s\"; init_sql = [\"set a = 1\", \"set b = 2\"]; warm_up = "
+        "true; };\n"
         "tcp = { keepalives_idle = \"40s\"; keepalives_interval = \"11s\"; keepalives_count = 6; "
         "user_timeout = \"1500ms\"; }\n"
         "probe = { interval = \"250ms\"; timeout = \"300ms\"; }\n"
-        "reads = { balance = \"round_robin\"; mode = \"explicit\"; session = \"primary\"; "
+        "reads = { balance = \"round_robin\"; mode = \"explicit\"; primary = \"always\"; fallback_max = 40; "
+        "slow_start = \"none\"; zone = \"east\"; session = \"primary\"; "
         "harmless_functions = [\"shop.get_*\", \"*.Price?\"]; harmful_functions = (\"pg_catalog.random\"); "
         "}\n"
-        "queue = { max_requests = 12; max_bytes = \"13kB\"; }\n"
+        "queue = { max_requests = 12; max_bytes = \"13kB\"; normal_share = 30; batch_share = 5; "
+        "batch_age = \"7s\"; target = \"80ms\"; interval = \"900ms\"; }\n"
         "request = { timeout = 0; cancel_grace = \"100ms\"; max_retries = 0; max_result = \"1GB\"; }\n"
         "transaction = { idle_timeout = \"6s\"; max_attempts = 4; }\n"
         "catalog = { load = false; refresh = \"none\"; max_size = \"64kB\"; }\n"
@@ -128,6 +141,18 @@ static void every_key_that_is_written_arrives(void **state)
     assert_string_equal(config->reads.harmful_functions, "pg_catalog.random");
     assert_int_equal(config->queue.max_requests, 12);
     assert_u64(config->queue.max_bytes, 13312);
+    assert_int_equal(config->reads.primary, PQR__PRIMARY_ALWAYS);
+    assert_int_equal(config->reads.fallback_max, 40);
+    assert_u64(config->reads.slow_start_us, 0);
+    assert_string_equal(config->reads.zone, "east");
+    assert_string_equal(config->servers[0].zone, "east");
+    assert_string_equal(config->servers[1].zone, "");
+    assert_true(config->pool.warm_up);
+    assert_int_equal(config->queue.normal_share, 30);
+    assert_int_equal(config->queue.batch_share, 5);
+    assert_u64(config->queue.batch_age_us, 7 * S);
+    assert_u64(config->queue.target_us, 80 * MS);
+    assert_u64(config->queue.interval_us, 900 * MS);
     assert_u64(config->request.timeout_us, 0);
     assert_u64(config->request.cancel_grace_us, 100 * MS);
     assert_int_equal(config->request.max_retries, 0);

@@ -84,9 +84,10 @@ static void siblings_are_those_of_the_same_group(void **state)
     char text[400];
     (void)state;
     pqr__key_siblings(text, sizeof(text), pqr__keys, PQR__N_KEYS, "queue.x");
-    assert_string_equal(text, "max_requests, max_bytes");
+    assert_string_equal(
+        text, "max_requests, max_bytes, normal_share, batch_share, batch_age, target, interval");
     pqr__key_siblings(text, sizeof(text), pqr__entry_keys, PQR__N_ENTRY_KEYS, "x");
-    assert_string_equal(text, "name, connection, role, weight, min, max, pooler");
+    assert_string_equal(text, "name, connection, role, weight, min, max, pooler, zone");
     pqr__key_siblings(text, 10, pqr__entry_keys, PQR__N_ENTRY_KEYS, "x");
     assert_string_equal(text, "name, con");
 }

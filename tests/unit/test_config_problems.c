@@ -99,9 +99,13 @@ static void wrong_types_are_named(void **state)
         {HOST "queue = { max_bytes = [1]; };",
             "t.cfg:2: queue.max_bytes is an array [ ]; it must be a size in quotes, such as \"64MB\""},
         {HOST "reads = { balance = 1; };",
-            "t.cfg:2: reads.balance is an integer; it must be \"least_outstanding\" or \"round_robin\""},
-        {HOST "reads = { balance = \"random\"; };",
-            "t.cfg:2: reads.balance is \"random\"; it must be \"least_outstanding\" or \"round_robin\""},
+            "t.cfg:2: reads.balance is an integer; it must be "
+            "\"least_outstanding\" or \"round_robin\" or \"random\" or \"ewma\""},
+        {HOST "reads = { balance = \"fastest\"; };",
+            "t.cfg:2: reads.balance is \"fastest\"; it must be \"least_outstanding\" or "
+            "\"round_robin\" or \"random\" or \"ewma\""},
+        {HOST "reads = { zone = \"north\"; };", "t.cfg:2: reads.zone is \"north\", and no server is of that "
+                                                "zone; set zone in the entries of servers"},
         {HOST "reads = { harmless_functions = \"a.b\"; };",
             "t.cfg:2: reads.harmless_functions is a text; it must be an array of patterns: [\"shop.price\", "
             "\"shop.get_*\"]"},
@@ -235,7 +239,8 @@ static void all_semantic_problems_come_in_one_go_by_line(void **state)
         "\"10min\"\n"
         "t.cfg:2: pool.max is 1; it must be at least pool.admin_reserved + 2 (3)\n"
         "t.cfg:4: quue is unknown; did you mean queue?\n"
-        "t.cfg:5: reads.balance is \"x\"; it must be \"least_outstanding\" or \"round_robin\"");
+        "t.cfg:5: reads.balance is \"x\"; it must be \"least_outstanding\" or \"round_robin\" or \"random\" "
+        "or \"ewma\"");
 }
 
 static void of_syntax_errors_the_first_is_told(void **state)

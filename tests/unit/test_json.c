@@ -160,7 +160,8 @@ static void the_totals_are_all_there(void **state)
     static const char *const words[] = {"uptime_us", "available", "allocated", "peak_usage",
         "total_connections", "max_total", "waiting", "admin_waiting", "waiting_bytes", "accepted", "answered",
         "routed_replica", "routed_primary", "fallback_primary", "retries", "misroutes", "latency.count",
-        "queued.max_us", "catalog_entries", "catalog_bytes", "catalog_loads"};
+        "queued.max_us", "catalog_entries", "catalog_bytes", "catalog_loads", "batch_waiting", "refused",
+        "shed"};
     pqr_stats *stats = snapshot(1);
     stats->totals.waiting_bytes = UINT64_C(1) << 40;
     stats->totals.misroutes = 3;

@@ -119,6 +119,244 @@ static void exempt_entry_takes_its_turn_and_nobodys_place(void **state)
     assert_int_equal(pqr__queue_count(&queue), 0);
 }
 
+static void peek_shows_what_take_gives(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry normal = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+    struct pqr__queue_entry batch = entry(PQR__QUEUE_PRIMARY, PQR__LANE_BATCH);
+    struct pqr__queue_entry admin = entry(PQR__QUEUE_REPLICA, PQR__LANE_ADMIN);
+    assert_null(pqr__queue_peek(&queue, ALL, PQR__LANE_BATCH, 0));
+    pqr__queue_push(&queue, &batch);
+    assert_null(pqr__queue_peek(&queue, ALL, PQR__LANE_NORMAL, 0));
+    pqr__queue_push(&queue, &normal);
+    pqr__queue_push(&queue, &admin);
+    struct pqr__queue_entry *expected[] = {&admin, &normal, &batch};
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(pqr__queue_peek(&queue, ALL, PQR__LANE_BATCH, 0), expected[i]);
+        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), expected[i]);
+    }
+}
+
+/* --- shares --- */
+
+enum { MANY = 4000 };
+static struct pqr__queue_entry pool[PQR__LANES][MANY];
+
+/* Every lane always has somebody waiting. */
+static void fill_lane(enum pqr__lane lane)
+{
+    for (int i = 0; i < MANY; i++) {
+        pool[lane][i] = entry(PQR__QUEUE_PRIMARY, lane);
+        assert_true(pqr__queue_push(&queue, &pool[lane][i]));
+    }
+}
+
+static void count_turns(int turns, enum pqr__lane lowest, int *counts)
+{
+    for (int i = 0; i < turns; i++) {
+        struct pqr__queue_entry *taken = pqr__queue_take(&queue, ALL, lowest, 0);
+        assert_non_null(taken);
+        counts[taken->lane]++;
+    }
+}
+
+static void flood_of_administrators_leaves_normal_requests_their_share(void **state)
+{
+    (void)state;
+    static const uint32_t shares[] = {0, 1, 25, 33, 90};
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+        int counts[PQR__LANES] = {0};
+        pqr__queue_init(&queue, MANY, UINT64_MAX);
+        queue.tuning.normal_share = shares[i];
+        fill_lane(PQR__LANE_ADMIN);
+        fill_lane(PQR__LANE_NORMAL);
+        count_turns(1000, PQR__LANE_BATCH, counts);
+        assert_int_equal(counts[PQR__LANE_NORMAL], shares[i] * 10);
+        assert_int_equal(counts[PQR__LANE_ADMIN], 1000 - shares[i] * 10);
+    }
+}
+
+static void turns_on_reserved_connections_are_made_up_for_on_the_others(void **state)
+{
+    (void)state;
+    int counts[PQR__LANES] = {0};
+    pqr__queue_init(&queue, MANY, UINT64_MAX);
+    queue.tuning.normal_share = 25;
+    fill_lane(PQR__LANE_ADMIN);
+    fill_lane(PQR__LANE_NORMAL);
+    for (int i = 0; i < 500; i++) { /* every second connection is for administrators alone */
+        count_turns(1, PQR__LANE_ADMIN, counts);
+        count_turns(1, PQR__LANE_NORMAL, counts);
+    }
+    assert_in_range(counts[PQR__LANE_NORMAL], 248, 250);
+}
+
+static void what_could_not_be_given_for_long_is_no_reason_for_a_burst(void **state)
+{
+    (void)state;
+    int before[PQR__LANES] = {0}, after[PQR__LANES] = {0};
+    pqr__queue_init(&queue, MANY, UINT64_MAX);
+    queue.tuning.normal_share = 25;
+    fill_lane(PQR__LANE_ADMIN);
+    fill_lane(PQR__LANE_NORMAL);
+    count_turns(2000, PQR__LANE_ADMIN, before);
+    assert_int_equal(before[PQR__LANE_NORMAL], 0);
+    count_turns(100, PQR__LANE_NORMAL, after);
+    assert_in_range(after[PQR__LANE_NORMAL], 25, 36);
+}
+
+static void batch_waits_for_everybody_until_it_has_aged_and_then_gets_its_share(void **state)
+{
+    (void)state;
+    int young[PQR__LANES] = {0}, aged[PQR__LANES] = {0};
+    pqr__queue_init(&queue, MANY, UINT64_MAX);
+    queue.tuning = (struct pqr__queue_tuning){.batch_share = 10, .batch_age_us = 10000000};
+    pqr__queue_time(&queue, 1000000);
+    fill_lane(PQR__LANE_NORMAL);
+    fill_lane(PQR__LANE_BATCH);
+    pqr__queue_time(&queue, 10999999);
+    count_turns(500, PQR__LANE_BATCH, young);
+    assert_int_equal(young[PQR__LANE_BATCH], 0);
+    pqr__queue_time(&queue, 11000000);
+    count_turns(1000, PQR__LANE_BATCH, aged);
+    assert_int_equal(aged[PQR__LANE_BATCH], 100);
+    assert_int_equal(aged[PQR__LANE_NORMAL], 900);
+}
+
+static void who_waits_alone_gets_every_turn_and_owes_nothing(void **state)
+{
+    (void)state;
+    int counts[PQR__LANES] = {0};
+    pqr__queue_init(&queue, MANY, UINT64_MAX);
+    queue.tuning = (struct pqr__queue_tuning){.normal_share = 50, .batch_share = 50, .batch_age_us = 1};
+    fill_lane(PQR__LANE_ADMIN);
+    count_turns(1000, PQR__LANE_BATCH, counts);
+    assert_int_equal(counts[PQR__LANE_ADMIN], 1000);
+    assert_int_equal(queue.credit[PQR__LANE_NORMAL], 0);
+}
+
+/* --- overload --- */
+
+static void standing_queue_serves_the_newest_and_turns_the_oldest_away(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry entries[40];
+    pqr__queue_init(&queue, 100, 1000);
+    queue.tuning = (struct pqr__queue_tuning){.target_us = 50000, .interval_us = 500000};
+    for (int i = 0; i < 40; i++) { /* one comes each 100 ms, one is served each 200 ms */
+        pqr__queue_time(&queue, 1000000 + (uint64_t)i * 100000);
+        entries[i] = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+        assert_true(pqr__queue_push(&queue, &entries[i]));
+        if (queue.codel[PQR__QUEUE_PRIMARY][PQR__LANE_NORMAL].overloaded)
+            break;
+        assert_null(pqr__queue_overdue(&queue));
+        if (i % 2)
+            assert_non_null(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0));
+        assert_true(i < 30); /* it is noticed */
+    }
+    assert_true(pqr__queue_overloaded(&queue));
+    struct pqr__queue_entry *newest = pqr__queue_entry_of(pqr__list_last(&queue.lanes[0][PQR__LANE_NORMAL]));
+    struct pqr__queue_entry *oldest = pqr__queue_entry_of(pqr__list_first(&queue.lanes[0][PQR__LANE_NORMAL]));
+    assert_ptr_equal(pqr__queue_overdue(&queue), oldest);
+    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), newest);
+    for (struct pqr__queue_entry *late; (late = pqr__queue_overdue(&queue));) {
+        assert_true(pqr__queue_waited_us(&queue, late) > 50000);
+        pqr__queue_remove(&queue, late);
+    }
+    assert_int_equal(pqr__queue_count(&queue), 0); /* nobody else was within the target */
+    assert_false(pqr__queue_overloaded(&queue));   /* an empty queue ends it */
+}
+
+static void administrators_and_the_routers_own_are_never_turned_away(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry admins[20], own = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+    pqr__queue_init(&queue, 100, 1000);
+    queue.tuning = (struct pqr__queue_tuning){.target_us = 1, .interval_us = 1};
+    for (int i = 0; i < 20; i++) {
+        admins[i] = entry(PQR__QUEUE_PRIMARY, PQR__LANE_ADMIN);
+        pqr__queue_push(&queue, &admins[i]);
+    }
+    own.exempt = true;
+    own.bytes = 0;
+    pqr__queue_push(&queue, &own);
+    for (int i = 0; i < 10; i++) {
+        pqr__queue_time(&queue, (uint64_t)(i + 1) * 1000000);
+        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), &admins[i]);
+        assert_null(pqr__queue_overdue(&queue));
+    }
+    queue.codel[PQR__QUEUE_PRIMARY][PQR__LANE_NORMAL].overloaded = true;
+    assert_null(pqr__queue_overdue(&queue));
+}
+
+static void batch_may_wait_for_its_age_before_that_is_overload(void **state)
+{
+    (void)state;
+    queue.tuning = (struct pqr__queue_tuning){.target_us = 1000, .batch_age_us = 50000};
+    assert_int_equal(pqr__queue_target_us(&queue, PQR__LANE_ADMIN), 0);
+    assert_int_equal(pqr__queue_target_us(&queue, PQR__LANE_NORMAL), 1000);
+    assert_int_equal(pqr__queue_target_us(&queue, PQR__LANE_BATCH), 51000);
+    queue.tuning.target_us = 0;
+    assert_int_equal(pqr__queue_target_us(&queue, PQR__LANE_BATCH), 0);
+}
+
+static void a_time_without_servers_is_not_overload(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry entries[30];
+    pqr__queue_init(&queue, 100, 1000);
+    queue.tuning = (struct pqr__queue_tuning){.target_us = 50000, .interval_us = 500000};
+    for (int i = 0; i < 30; i++) {
+        entries[i] = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+        pqr__queue_push(&queue, &entries[i]);
+    }
+    pqr__queue_time(&queue, 20000000);
+    pqr__queue_refresh(&queue, PQR__MASK_PRIMARY);
+    for (int i = 0; i < 30; i++) { /* all within the interval */
+        pqr__queue_time(&queue, 20000000 + (uint64_t)i * 10000);
+        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), &entries[i]);
+        assert_null(pqr__queue_overdue(&queue));
+    }
+    assert_int_equal(pqr__queue_oldest_us(&queue, ALL, PQR__LANE_BATCH), 0);
+}
+
+static void expected_wait_is_what_the_queue_then_takes(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry entries[60], last = entry(PQR__QUEUE_REPLICA, PQR__LANE_NORMAL);
+    uint64_t now_us = 1000000;
+    pqr__queue_init(&queue, 100, 1000);
+    pqr__queue_time(&queue, now_us);
+    for (int i = 0; i < 60; i++) {
+        entries[i] = entry(PQR__QUEUE_REPLICA, i < 10 ? PQR__LANE_ADMIN : PQR__LANE_NORMAL);
+        pqr__queue_push(&queue, &entries[i]);
+    }
+    assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 0); /* not known */
+    for (int i = 0; i < 20; i++) {
+        pqr__queue_time(&queue, now_us += 20000);
+        pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0);
+    }
+    assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 40 * 20000);
+    assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_ADMIN), 0);
+    assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL), 0);
+    assert_int_equal(pqr__queue_oldest_us(&queue, PQR__MASK_REPLICA, PQR__LANE_NORMAL), 400000);
+    pqr__queue_push(&queue, &last);
+    while (pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0) != &last)
+        now_us += 20000;
+    assert_int_equal(now_us - 1400000, 40 * 20000);
+    assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 0);
+}
+
+static void one_server_is_forgiven_alone(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry first = entry(PQR__QUEUE_REPLICA, PQR__LANE_BATCH);
+    first.avoid = 1u << 3 | 1u << 5;
+    pqr__queue_push(&queue, &first);
+    pqr__queue_forgive_server(&queue, 3);
+    assert_true(first.avoid == 1u << 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +366,18 @@ int main(void)
         cmocka_unit_test_setup(one_that_comes_back_keeps_its_place, setup),
         cmocka_unit_test_setup(exempt_entry_takes_its_turn_and_nobodys_place, setup),
         cmocka_unit_test_setup(bounds_refuse_entries_and_bytes_but_never_who_was_accepted, setup),
+        cmocka_unit_test_setup(peek_shows_what_take_gives, setup),
+        cmocka_unit_test_setup(flood_of_administrators_leaves_normal_requests_their_share, setup),
+        cmocka_unit_test_setup(turns_on_reserved_connections_are_made_up_for_on_the_others, setup),
+        cmocka_unit_test_setup(what_could_not_be_given_for_long_is_no_reason_for_a_burst, setup),
+        cmocka_unit_test_setup(batch_waits_for_everybody_until_it_has_aged_and_then_gets_its_share, setup),
+        cmocka_unit_test_setup(who_waits_alone_gets_every_turn_and_owes_nothing, setup),
+        cmocka_unit_test_setup(standing_queue_serves_the_newest_and_turns_the_oldest_away, setup),
+        cmocka_unit_test_setup(administrators_and_the_routers_own_are_never_turned_away, setup),
+        cmocka_unit_test_setup(batch_may_wait_for_its_age_before_that_is_overload, setup),
+        cmocka_unit_test_setup(a_time_without_servers_is_not_overload, setup),
+        cmocka_unit_test_setup(expected_wait_is_what_the_queue_then_takes, setup),
+        cmocka_unit_test_setup(one_server_is_forgiven_alone, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

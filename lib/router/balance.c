@@ -1,0 +1,80 @@
+/* Servers as the balancer's candidates, and how much of itself the primary gives to reads. */
+#include "router/balance.h"
+
+#include <string.h>
+
+#include "router/router.h"
+#include "router/transaction.h"
+
+static bool is_near(const struct pqr__backend *backend)
+{
+    const char *zone = backend->router->config->reads.zone;
+    return !zone || !*zone || strcmp(backend->config->zone, zone) == 0;
+}
+
+void pqr__balance_add(struct pqr__choice *choice, const struct pqr__backend *backend, uint32_t outstanding)
+{
+    const pqr_router *router = backend->router;
+    uint64_t now_us = pqr__router_now(router);
+    choice->candidates[choice->n++] = (struct pqr__candidate){
+        .server = backend->index,
+        .outstanding = outstanding,
+        .weight = pqr__balancer_ramp(
+            backend->config->weight, backend->since_us, now_us, router->config->reads.slow_start_us),
+        .near = is_near(backend),
+        .latency_us = pqr__ewma_read(&backend->answers, now_us),
+    };
+}
+
+struct pqr__backend *pqr__balance_pick(pqr_router *router, struct pqr__choice *choice)
+{
+    if (choice->n == 0)
+        return NULL;
+    choice->n = pqr__balancer_near(choice->candidates, choice->n);
+    uint32_t picked = pqr__balancer_pick(&router->balancer, choice->candidates, choice->n);
+    return &router->backends[choice->candidates[picked].server];
+}
+
+/* --- reads on the primary --- */
+
+static bool stands_in(const struct pqr__slot *slot)
+{
+    const struct pqr_reply *owner = slot->tx ? slot->tx->request : slot->request;
+    return owner && owner->entry.role == PQR__QUEUE_REPLICA;
+}
+
+static uint32_t count_standing_in(const struct pqr__list *slots)
+{
+    uint32_t count = 0;
+    pqr__list_each (link, slots)
+        count += stands_in(pqr__container_of(link, struct pqr__slot, link));
+    return count;
+}
+
+/* Where no other server is there is nothing to protect writes from: reads belong to its load. */
+bool pqr__balance_is_capped(const struct pqr__backend *backend)
+{
+    const struct pqr_config *config = backend->router->config;
+    if (backend->role != PQR_ROLE_PRIMARY || config->reads.primary != PQR__PRIMARY_FALLBACK ||
+        config->n_servers < 2 || config->reads.fallback_max >= 100)
+        return false;
+    uint64_t usable = backend->config->max - 1 - config->pool.admin_reserved;
+    uint32_t ceiling = backend->router->sizing->ceiling(backend);
+    if (usable > ceiling)
+        usable = ceiling;
+    uint64_t limit = (usable * config->reads.fallback_max + 99) / 100; /* at least one */
+    if (backend->slots[PQR__SLOT_BUSY].count + backend->slots[PQR__SLOT_CANCELLING].count < limit)
+        return false;
+    return count_standing_in(&backend->slots[PQR__SLOT_BUSY]) +
+               count_standing_in(&backend->slots[PQR__SLOT_CANCELLING]) >=
+           limit;
+}
+
+unsigned pqr__balance_roles_now(const struct pqr__backend *backend)
+{
+    unsigned roles = pqr__backend_roles(backend);
+    const struct pqr__queue *queue = &backend->router->queue;
+    if (!(roles & PQR__MASK_REPLICA) || queue->lanes[PQR__QUEUE_REPLICA][PQR__LANE_ADMIN].count > 0)
+        return roles; /* an administrator's read is not held up for the sake of writes */
+    return pqr__balance_is_capped(backend) ? roles & ~(unsigned)PQR__MASK_REPLICA : roles;
+}
