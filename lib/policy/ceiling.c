@@ -5,12 +5,13 @@
 enum {
     MS = 1000,
     S = 1000 * MS,
-    CLIMB_ENOUGH = 64,  /* requests served, for a doubling to be judged */
-    TRIAL_ENOUGH = 800, /* for a quarter: 1/sqrt of it is the error of the rate */
-    TRIAL_LEAST = 150,  /* fewer than that say nothing */
+    CLIMB_ENOUGH = 64,   /* requests served, for a doubling to be judged */
+    TRIAL_ENOUGH = 1500, /* for a quarter: 1/sqrt of it is the error of the rate */
+    TRIAL_LEAST = 150,   /* fewer than that say nothing */
     CLIMB_LEAST = 8,
     CLIMB_US = 200 * MS, /* it is judged after that time at the latest */
     TRIAL_US = 3 * S,
+    STALE_US = 5 * S, /* nothing is compared with what is older */
     TRIAL_WAIT_US = 1 * S,
     TRIAL_WAIT_MAX_US = 60 * S,
     SURE = 3, /* standard errors */
@@ -19,9 +20,11 @@ enum {
 };
 
 /* Throughput gained over connections gained, each relative: 1 below the knee, 0 past it. */
-static const double climb_gain = 0.3, more_gain = 0.4, less_gain = 0.25;
+static const double climb_gain = 0.3, more_gain = 0.4, less_gain = 0.15;
+/* A doubling that gains too little to go on from there may still be worth keeping, until less is tried. */
+static const double keep_gain = 0.05;
 /* Part of the connections that must be in use for a measurement to count. */
-static const double used_up = 0.85;
+static const double used_up = 0.95;
 /* Throughput at the same limit changed so much: another load or another server, what was learned is old. */
 static const double changed = 0.35;
 
@@ -95,6 +98,7 @@ static void hold(struct pqr__ceiling *ceiling, uint32_t limit, uint64_t now_us)
 static void climb(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
 {
     ceiling->base = (struct pqr__ceiling_level){.limit = ceiling->limit, .served = served};
+    ceiling->base_us = now_us;
     if (ceiling->limit == ceiling->max)
         hold(ceiling, ceiling->limit, now_us);
     else
@@ -143,12 +147,14 @@ static void longer(uint64_t *wait_us)
 
 static void judge_climb(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
 {
+    bool first = ceiling->base.limit == 0 || ceiling->base.limit >= ceiling->limit;
     ceiling->other = (struct pqr__ceiling_level){.limit = ceiling->limit, .served = served};
-    if (ceiling->base.limit == 0 || ceiling->base.limit >= ceiling->limit ||
-        gain(&ceiling->base, &ceiling->other) >= climb_gain)
+    double gained = first ? 1 : gain(&ceiling->base, &ceiling->other);
+    bool stale = !first && now_us - ceiling->base_us > STALE_US;
+    if (gained >= climb_gain && !stale)
         climb(ceiling, served, now_us);
     else
-        hold(ceiling, ceiling->base.limit, now_us);
+        hold(ceiling, gained >= keep_gain || stale ? ceiling->limit : ceiling->base.limit, now_us);
 }
 
 static void judge_more(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
@@ -260,7 +266,9 @@ static void not_full(struct pqr__ceiling *ceiling, uint64_t elapsed_us)
 void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_sample *sample)
 {
     uint32_t limit = pqr__ceiling_limit(ceiling);
-    bool full = sample->waiting && (double)sample->busy_us >= used_up * limit * (double)sample->elapsed_us;
+    bool full = sample->waiting && ceiling->waited &&
+                (double)sample->busy_us >= used_up * limit * (double)sample->elapsed_us;
+    ceiling->waited = sample->waiting;
     if (full)
         creep(ceiling, sample->now_us);
     if (!full || limit != ceiling->limit) {

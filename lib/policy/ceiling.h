@@ -54,6 +54,8 @@ struct pqr__ceiling {
     struct pqr__ceiling_level other; /* the last that was compared with it */
     /* The measurement under way. */
     uint64_t elapsed_us, served, busy_us;
+    uint64_t base_us;  /* when base was measured */
+    bool waited;       /* somebody did at the sample before */
     uint64_t slack_us; /* how long not all of the limit has been in use */
     bool settling;     /* the limit has just changed: what ends now began under the old one */
     uint64_t next_more_us, next_less_us; /* no trial before */

@@ -17,9 +17,10 @@
 struct pqr__load {
     uint64_t at_us; /* busy_us is complete up to here */
     uint64_t started,
-        served;       /* connections taken, and given back; a request of several in a flight counts too */
-    uint64_t busy_us; /* summed over connections */
-    uint32_t peak;    /* most in use at once */
+        served;         /* connections taken, and given back; a request of several in a flight counts too */
+    uint64_t cancelled; /* of served */
+    uint64_t busy_us;   /* summed over connections */
+    uint32_t peak;      /* most in use at once */
     uint64_t sampled_us;
     uint64_t connect_us; /* what a connect takes, smoothed; 0: none has succeeded yet */
 };

@@ -38,6 +38,7 @@ void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from,
     book(backend);
     if (in_use(from)) {
         load->served++;
+        load->cancelled += from == PQR__SLOT_CANCELLING;
         return;
     }
     uint32_t used = pqr__pool_in_use(backend) + 1;
@@ -102,7 +103,7 @@ static bool sample(struct pqr__backend *backend)
         .waiting = waiting};
     struct pqr__ceiling_sample of_ceiling = {.now_us = load->at_us,
         .elapsed_us = load->at_us - load->sampled_us,
-        .served = load->served,
+        .served = load->served - load->cancelled, /* the work of the others is of no use to anybody */
         .busy_us = load->busy_us,
         .waiting = waiting > 0};
     bool alive = load->started > 0 || used > 0 || waiting > 0;

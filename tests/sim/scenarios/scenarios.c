@@ -1,0 +1,364 @@
+/* What happens to pools. Statements wait 4 ms and work 1 ms, unless a scenario says otherwise: two processors serve
+   2,000 a second with ten connections. */
+#include <math.h>
+
+#include "run.h"
+
+#define ORDINARY                             \
+    {                                        \
+        {                                    \
+            .wait_us = 4000, .work_us = 1000 \
+        }                                    \
+    }
+
+static void demand(const struct run *run, bool holds, const char *what)
+{
+    if (!holds)
+        sim_fail(&run->world, "%s: %s", run->scenario->name, what);
+}
+
+/* --- a step to ten times the load and back --- */
+
+static double step_rate(double at_s)
+{
+    return at_s >= 10 && at_s < 25 ? 1500 : 150;
+}
+
+static void step_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.97, "less than 97% in time");
+    demand(ours, run_mean_connections(ours, 7, 9.5) < 8, "too many connections before the step");
+    demand(ours, run_mean_connections(ours, 20, 24) < 40, "far too many connections in the step");
+    demand(ours, run_mean_connections(ours, 48, 50) < 12, "they are not given back after the step");
+}
+
+static const struct scenario step_10x = {.name = "step to 10x and back",
+    .seconds = 50,
+    .from_s = 5,
+    .to_s = 50,
+    .step_s = 25,
+    .servers = 1,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = step_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .check = step_check};
+
+/* --- a day in a minute --- */
+
+static double sine_rate(double at_s)
+{
+    return 800 - 700 * cos(2 * acos(-1) * at_s / 60);
+}
+
+static void sine_check(const struct run *ours)
+{
+    unsigned turns = 0;
+    int direction = 0;
+    for (uint32_t i = 1; i < ours->n_samples; i++) {
+        int change = (int)ours->samples[i].connections - (int)ours->samples[i - 1].connections;
+        int now = change > 0 ? 1 : change < 0 ? -1 : direction;
+        turns += ours->samples[i].at_s > 5 && now != direction && direction != 0;
+        direction = now;
+    }
+    demand(ours, run_goodput(ours) > 0.99, "less than 99% in time");
+    demand(ours, turns <= 12, "the size flaps");
+    demand(ours, run_mean_connections(ours, 30, 40) > 1.5 * run_mean_connections(ours, 64, 70),
+        "it does not follow");
+}
+
+static const struct scenario sine = {.name = "sine, a day in a minute",
+    .seconds = 120,
+    .from_s = 5,
+    .to_s = 120,
+    .step_s = 5,
+    .servers = 1,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = sine_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .check = sine_check};
+
+/* --- flash crowd --- */
+
+static double crowd_rate(double at_s)
+{
+    return at_s >= 10 && at_s < 12 ? 4000 : 300;
+}
+
+static void crowd_check(const struct run *ours)
+{
+    demand(ours, ours->most_connections < 60, "the crowd opened connections that add nothing");
+    demand(ours, run_mean_connections(ours, 38, 40) < 16, "they are not given back");
+}
+
+static const struct scenario crowd = {.name = "flash crowd, twice the capacity",
+    .seconds = 40,
+    .from_s = 5,
+    .to_s = 40,
+    .step_s = 12,
+    .servers = 1,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = crowd_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .check = crowd_check};
+
+/* --- a server four times as slow for a while --- */
+
+static double steady_700(double at_s)
+{
+    (void)at_s;
+    return 700;
+}
+
+static void slow_step(struct run *run, double at_s)
+{
+    machine_slow(&run->servers[0].machine, at_s >= 10 && at_s < 20 ? 4 : 1);
+}
+
+static void slow_check(const struct run *ours)
+{
+    demand(ours, ours->most_connections < 70, "a slow server was given ever more to do");
+}
+
+static const struct scenario slow = {.name = "slow server",
+    .seconds = 35,
+    .from_s = 5,
+    .to_s = 35,
+    .step_s = 20,
+    .servers = 1,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_700, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .every_s = 1,
+    .step = slow_step,
+    .check = slow_check};
+
+/* --- replicas --- */
+
+static double steady_6000(double at_s)
+{
+    return at_s < 3 ? 2000 * at_s : 6000;
+}
+
+static void one_slow_step(struct run *run, double at_s)
+{
+    machine_slow(&run->servers[3].machine, at_s >= 8 ? 10 : 1);
+}
+
+static void most_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.95, "less than 95% in time");
+}
+
+static const struct scenario slow_replica = {.name = "one slow replica of eight",
+    .seconds = 20,
+    .from_s = 5,
+    .to_s = 20,
+    .step_s = 8,
+    .servers = 9,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_6000, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .every_s = 1,
+    .step = one_slow_step,
+    .check = most_check};
+
+static double steady_1200(double at_s)
+{
+    (void)at_s;
+    return 1200;
+}
+
+static void flapping_step(struct run *run, double at_s)
+{
+    bool down = at_s >= 5 && fmod(at_s, 4) < 2;
+    if (down && !run->servers[2].down)
+        link_server_stop(&run->servers[2]);
+    else if (!down && run->servers[2].down)
+        link_server_start(&run->servers[2]);
+}
+
+static const struct scenario flapping = {.name = "flapping replica",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 5,
+    .servers = 4,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_1200, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .every_s = 0.5,
+    .step = flapping_step,
+    .check = most_check};
+
+static void lost_step(struct run *run, double at_s)
+{
+    for (uint32_t i = 1; i < run->scenario->servers; i++) {
+        if (at_s >= 10 && at_s < 18 && !run->servers[i].down)
+            link_server_stop(&run->servers[i]);
+        else if (at_s >= 18 && run->servers[i].down)
+            link_server_start(&run->servers[i]);
+    }
+}
+
+static void lost_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.9, "less than 90% in time though the primary can serve it");
+}
+
+static const struct scenario lost = {.name = "all replicas lost",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 10,
+    .servers = 4,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_1200, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .every_s = 1,
+    .step = lost_step,
+    .check = lost_check};
+
+static double many_rate(double at_s)
+{
+    return at_s < 4 ? 2000 * at_s : 8000;
+}
+
+static void many_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.98, "less than 98% in time");
+}
+
+static const struct scenario many = {.name = "64 servers",
+    .seconds = 14,
+    .from_s = 4,
+    .to_s = 14,
+    .step_s = 4,
+    .servers = 64,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = many_rate, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .check = many_check};
+
+/* --- twenty connections in all, two routers --- */
+
+static double steady_800(double at_s)
+{
+    (void)at_s;
+    return 800;
+}
+
+static void shared_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.9, "less than 90% in time");
+    demand(ours, ours->refused < 120, "a storm of refused connects");
+}
+
+static const struct scenario shared = {.name = "20 connections, two routers",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 5,
+    .servers = 1,
+    .routers = 2,
+    .max_connections = 20,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_800, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .check = shared_check};
+
+/* --- floods --- */
+
+static double normal_rate(double at_s)
+{
+    (void)at_s;
+    return 500;
+}
+
+static double flood_rate(double at_s)
+{
+    return at_s >= 8 && at_s < 20 ? 4000 : 5;
+}
+
+static void flood_check(const struct run *ours)
+{
+    demand(ours, ours->good[0] > 0 && ours->good[1] > 0, "one of them starved");
+}
+
+static const struct scenario admin_flood = {.name = "admin flood, twice the capacity",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 20,
+    .servers = 1,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = normal_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000},
+        {.rate = flood_rate,
+            .class = "0",
+            .target = PQR_TARGET_PRIMARY,
+            .flags = PQR_ADMIN,
+            .timeout_ms = 1000}},
+    .check = flood_check};
+
+/* --- a restart under load --- */
+
+static double steady_300(double at_s)
+{
+    (void)at_s;
+    return 300;
+}
+
+static void restart_step(struct run *run, double at_s)
+{
+    if (at_s >= 10 && at_s < 12 && !run->servers[0].down)
+        link_server_stop(&run->servers[0]);
+    else if (at_s >= 12 && run->servers[0].down)
+        link_server_start(&run->servers[0]);
+}
+
+static void restart_check(const struct run *ours)
+{
+    /* Two seconds without a server, the requests of which are answered late or never. */
+    demand(ours, run_goodput(ours) > 0.8, "it does not come back");
+}
+
+static const struct scenario restart = {.name = "connect storm after a restart",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 12,
+    .servers = 1,
+    .routers = 4,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_300, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .every_s = 0.5,
+    .step = restart_step,
+    .check = restart_check};
+
+/* --- sixteen, and each one more is a burden --- */
+
+static double past_rate(double at_s)
+{
+    return at_s >= 15 && at_s < 20 ? 2200 : 1350;
+}
+
+static void past_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.8, "the server was driven past its knee");
+}
+
+static const struct scenario past_16 = {.name = "slower with each past 16",
+    .seconds = 40,
+    .from_s = 5,
+    .to_s = 40,
+    .step_s = 20,
+    .servers = 1,
+    .routers = 1,
+    .cores = 16,
+    .knee = 16,
+    .decay = 0.04,
+    .classes = {{.work_us = 10000}},
+    .streams = {{.rate = past_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
+    .check = past_check};
+
+const struct scenario *const scenarios[] = {&step_10x, &sine, &crowd, &slow, &slow_replica, &flapping, &lost,
+    &shared, &admin_flood, &restart, &past_16, &many, NULL};
