@@ -15,8 +15,8 @@ enum {
     TRIAL_WAIT_US = 1 * S,
     TRIAL_WAIT_MAX_US = 60 * S,
     SURE = 3, /* standard errors */
-    REFUSED_WAIT_US = 1 * S,
-    REFUSED_WAIT_MAX_US = 30 * S,
+    REFUSED_WAIT_US = 250 * MS,
+    REFUSED_WAIT_MAX_US = 15 * S,
 };
 
 /* Throughput gained over connections gained, each relative: 1 below the knee, 0 past it. */
@@ -297,8 +297,18 @@ void pqr__ceiling_refused(struct pqr__ceiling *ceiling, uint32_t open, uint64_t 
 {
     if (open == 0) /* it takes nobody: that tells nothing of how many it would */
         return;
-    if (ceiling->refused_at && ceiling->refused_wait_us < REFUSED_WAIT_MAX_US)
-        ceiling->refused_wait_us *= 2;
+    if (ceiling->refused_at > open) /* it had crept too far */
+        ceiling->refused_wait_us = ceiling->refused_wait_us * 2 > REFUSED_WAIT_MAX_US
+                                       ? REFUSED_WAIT_MAX_US
+                                       : ceiling->refused_wait_us * 2;
     ceiling->refused_at = open < ceiling->max ? open : ceiling->max;
     ceiling->refused_us = now_us;
+}
+
+void pqr__ceiling_connected(struct pqr__ceiling *ceiling, uint32_t open)
+{
+    if (!ceiling->refused_at || open <= ceiling->refused_at)
+        return;
+    ceiling->refused_at = 0;
+    ceiling->refused_wait_us = REFUSED_WAIT_US;
 }

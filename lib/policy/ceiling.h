@@ -70,6 +70,9 @@ void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_s
 /* A connect was refused while so many were open: by the server for want of room, or the server is in trouble. */
 void pqr__ceiling_refused(struct pqr__ceiling *ceiling, uint32_t open, uint64_t now_us);
 
+/* A connect succeeded, and so many are open: when that is more than was refused, there is room again. */
+void pqr__ceiling_connected(struct pqr__ceiling *ceiling, uint32_t open);
+
 /* Connections that may be in use at once. */
 uint32_t pqr__ceiling_limit(const struct pqr__ceiling *ceiling);
 enum pqr__ceiling_reason pqr__ceiling_reason(const struct pqr__ceiling *ceiling);

@@ -1,5 +1,5 @@
 /* Feeds policy/resizer and policy/ceiling: a sample of each pool every tick while there is load, more often while
- * somebody waits, none on an idle router. What connections were used for is booked where they change their state.
+ * somebody waits, none on a router that has been idle for a window. What connections were used for is booked where they change their state.
  */
 #include "router/elastic.h"
 
@@ -11,6 +11,7 @@
 enum {
     TICK_US = 100000,
     TICK_WAITING_US = 20000,
+    TICK_IDLE_US = 1000000,
     CEILING_START = 8, /* before anything is known of the server; it doubles in a few milliseconds of need */
 };
 
@@ -50,6 +51,7 @@ void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from,
 void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us)
 {
     uint64_t *connect_us = &backend->load.connect_us;
+    pqr__ceiling_connected(&backend->ceiling, pqr__pool_open(backend) + 1);
     *connect_us = *connect_us ? (3 * *connect_us + took_us) / 4 : took_us;
 }
 
@@ -64,7 +66,10 @@ void pqr__elastic_init(struct pqr__backend *backend)
 {
     const struct pqr_config *config = backend->router->config;
     uint32_t start = backend->config->min > CEILING_START ? backend->config->min : CEILING_START;
-    pqr__resizer_init(&backend->resizer, config->pool.window_us, config->pool.target_utilisation, 0);
+    /* What idle_timeout closes need not be kept any longer for the window's sake. */
+    uint64_t window_us = config->pool.window_us < config->pool.idle_timeout_us ? config->pool.window_us
+                                                                               : config->pool.idle_timeout_us;
+    pqr__resizer_init(&backend->resizer, window_us, config->pool.target_utilisation, 0);
     pqr__ceiling_init(&backend->ceiling, start, backend->config->max, 0);
 }
 
@@ -114,30 +119,38 @@ static bool sample(struct pqr__backend *backend)
     return alive;
 }
 
-void pqr__elastic_wake(pqr_router *router, bool waiting)
+static void wake_in(pqr_router *router, uint64_t in_us)
 {
-    uint64_t at_us = pqr__router_now(router) + (waiting ? TICK_WAITING_US : TICK_US);
+    uint64_t at_us = pqr__router_now(router) + in_us;
     if (router->resize_us <= at_us || router->state >= PQR__ROUTER_CLOSING)
         return;
     router->resize_us = at_us;
     pqr__timer_set(router, &router->resize, at_us);
 }
 
+void pqr__elastic_wake(pqr_router *router, bool waiting)
+{
+    wake_in(router, waiting ? TICK_WAITING_US : TICK_US);
+}
+
 void pqr__elastic_due(struct pqr__timer *timer)
 {
     pqr_router *router = pqr__container_of(timer, pqr_router, resize);
-    bool alive = false;
+    bool alive = false, wanted = false;
     router->resize_us = PQR__NEVER;
     if (router->state >= PQR__ROUTER_CLOSING)
         return;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         alive |= sample(&router->backends[i]);
+        wanted |= router->backends[i].resizer.wanted > 0;
         pqr__pool_shrink(&router->backends[i]);
     }
     pqr__dispatch_all(router); /* a ceiling may have risen */
     pqr__pools_grow(router);
     if (alive)
         pqr__elastic_wake(router, false);
+    else if (wanted) /* until the window is empty */
+        wake_in(router, TICK_IDLE_US);
 }
 
 /* --- elastic --- */

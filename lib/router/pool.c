@@ -252,8 +252,9 @@ void pqr__pool_trim(struct pqr__backend *backend)
     close_stuck(backend, PQR__SLOT_BUSY);
     close_stuck(backend, PQR__SLOT_BUSY_ADMIN);
     close_stuck(backend, PQR__SLOT_CANCELLING);
-    if (floor < backend->router->config->pool.admin_reserved)
-        floor = backend->router->config->pool.admin_reserved;
+    uint32_t wanted = backend->router->sizing->wanted(backend) + backend->router->config->pool.admin_reserved;
+    if (floor < wanted)
+        floor = wanted;
     /* Longest idle first: they are at the list's end. */
     struct pqr__link *link = backend->slots[PQR__SLOT_IDLE].head.prev;
     while (link != &backend->slots[PQR__SLOT_IDLE].head) {

@@ -166,13 +166,25 @@ static void a_refusal_limits_to_what_is_open_and_creeps_up(void **state)
     pqr__ceiling_refused(&trial.ceiling, 12, 0);
     assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 12);
     assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_REFUSED);
-    run(&trial, &server, 3);
-    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 14, 15);
-    pqr__ceiling_refused(&trial.ceiling, 14, trial.now_us);
-    run(&trial, &server, 3); /* slower after each */
-    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 15, 15);
+    run(&trial, &server, 1);
+    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 14, 16);
+    pqr__ceiling_refused(&trial.ceiling, 12, trial.now_us);
+    run(&trial, &server, 1); /* slower after each that went too far */
+    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 13, 14);
     run(&trial, &server, 300);
     assert_int_equal(pqr__ceiling_limit(&trial.ceiling), MAX);
+}
+
+static void a_connect_past_what_was_refused_lifts_the_limit(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 64, 1);
+    pqr__ceiling_refused(&trial.ceiling, 12, 0);
+    pqr__ceiling_connected(&trial.ceiling, 12); /* in place of another one */
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 12);
+    pqr__ceiling_connected(&trial.ceiling, 13);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 64);
 }
 
 static void a_server_that_takes_nobody_teaches_nothing(void **state)
@@ -244,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_pool_that_is_half_idle_never_grows),
         cmocka_unit_test(when_nothing_ends_it_grows_step_by_step),
         cmocka_unit_test(a_refusal_limits_to_what_is_open_and_creeps_up),
+        cmocka_unit_test(a_connect_past_what_was_refused_lifts_the_limit),
         cmocka_unit_test(a_server_that_takes_nobody_teaches_nothing),
         cmocka_unit_test(a_trial_that_nobody_needs_ends_where_it_began),
         cmocka_unit_test(it_stays_between_one_and_max_whatever_it_is_told),
