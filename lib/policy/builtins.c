@@ -7,7 +7,7 @@
 
 /* Names are compared eight bytes at a time with the bit set that tells a from A. Among the bytes of identifiers
    that maps only capitals to other letters of the table. */
-#define FOLD UINT64_C(0x2020202020202020)
+#define FOLD (PQR__WORD_FOLD * UINT64_C(0x0101010101010101))
 
 static uint64_t eight(const char *bytes)
 {
@@ -70,24 +70,36 @@ static bool equal(const char *name, const char *bytes, size_t length, bool fold)
         if (eight(name + i) != eight(bytes + i))
             return false;
     }
-    return true;
+    return length <= 8 || eight(name + length - 8) == eight(bytes + length - 8);
+}
+
+static inline const struct pqr__word *find(struct ends ends, const char *bytes, size_t length, bool fold)
+{
+    const size_t mask = sizeof(slots) / sizeof(slots[0]) - 1;
+    for (size_t at = hash(ends, length) & mask; slots[at] != 0; at = (at + 1) & mask) {
+        const struct pqr__word *word = &words[slots[at] - 1];
+        if (word->first == ends.first && word->length == length && equal(word->name, bytes, length, fold))
+            return word;
+    }
+    return NULL;
+}
+
+static bool fits(size_t length) /* none is shorter or longer */
+{
+    return length >= 2 && length <= 63;
 }
 
 const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fold)
 {
-    const size_t mask = sizeof(slots) / sizeof(slots[0]) - 1;
-    if (length < 2 || length > 63) /* none is that short or long */
+    return fits(length) ? find(ends_of(bytes, length), bytes, length, fold) : NULL;
+}
+
+const struct pqr__word *pqr__word_find_read(uint64_t first, const char *bytes, size_t length)
+{
+    if (!fits(length))
         return NULL;
-    struct ends ends = ends_of(bytes, length);
-    for (size_t at = hash(ends, length) & mask; slots[at] != 0; at = (at + 1) & mask) {
-        const struct pqr__word *word = &words[slots[at] - 1];
-        if (word->length != length)
-            continue;
-        struct ends known = ends_of(word->name, length);
-        if (known.first == ends.first && known.last == ends.last && equal(word->name, bytes, length, fold))
-            return word;
-    }
-    return NULL;
+    struct ends ends = {.first = first, .last = length <= 8 ? first : eight(bytes + length - 8)};
+    return find(ends, bytes, length, true);
 }
 
 bool pqr__operator_is_builtin(const char *bytes, size_t length)

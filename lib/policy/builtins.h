@@ -206,6 +206,7 @@ enum {
 
 struct pqr__word {
     const char *name;
+    uint64_t first; /* its first eight bytes, the bit that tells a from A set in each */
     uint8_t length;
     uint8_t keyword;  /* enum pqr__keyword */
     uint8_t category; /* enum pqr__category */
@@ -215,6 +216,12 @@ struct pqr__word {
 
 /* NULL: nothing is known of it. fold: it stood without quotes. */
 const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fold);
+
+/* The same of a name without quotes that was read already: its first eight bytes as a little-endian number, in each
+   byte the bit set that tells a from A, zeros beyond its end. */
+const struct pqr__word *pqr__word_find_read(uint64_t first, const char *bytes, size_t length);
+
+enum { PQR__WORD_FOLD = 0x20 };
 
 /* Is this the spelling of a built-in operator? */
 bool pqr__operator_is_builtin(const char *bytes, size_t length);

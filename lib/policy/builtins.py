@@ -116,6 +116,11 @@ def query(conninfo, sql):
     return [line.split('\t') for line in out.splitlines()]
 
 
+def first_of(name):
+    """Its first eight bytes, as builtins.c reads them."""
+    return int.from_bytes(bytes(b | 0x20 for b in name.encode())[:8], 'little')
+
+
 def hash_name(name):
     """As in builtins.c."""
     data = bytes(b | 0x20 for b in name.encode())
@@ -189,8 +194,8 @@ def main():
     for name in names:
         w = words[name]
         flags = ' | '.join('PQR__WORD_' + f for f in sorted(w['flags'])) or '0'
-        print('    {"%s", %d, PQR__KW_%s, PQR__CATEGORY_%s, PQR__FUNCTION_%s, %s},' %
-              (name, len(name), w['keyword'], w['category'], w['function'], flags))
+        print('    {"%s", 0x%xu, %d, PQR__KW_%s, PQR__CATEGORY_%s, PQR__FUNCTION_%s, %s},' %
+              (name, first_of(name), len(name), w['keyword'], w['category'], w['function'], flags))
     print('};')
     print_slots('slots', spread(len(names), SLOT_BITS, [hash_name(n) for n in names]))
     print('static const char *const operators[] = {')

@@ -5,46 +5,6 @@
 
 #include "policy/classifier_sql.h"
 
-static void look_up_word(struct pqr__seen *seen)
-{
-    const struct pqr__word *word = pqr__word_find(seen->token.at, seen->token.length, true);
-    seen->word = word;
-    seen->keyword = word == NULL ? (uint8_t)PQR__KW_NONE : word->keyword;
-    seen->category = word == NULL ? (uint8_t)PQR__CATEGORY_NONE : word->category;
-    seen->ends = seen->category == PQR__CATEGORY_NONE || seen->keyword == PQR__KW_NULL ||
-                 seen->keyword == PQR__KW_TRUE || seen->keyword == PQR__KW_FALSE ||
-                 seen->keyword == PQR__KW_END;
-}
-
-void pqr__sql_next(struct pqr__sql *scan)
-{
-    static const bool ends[] = {
-        [PQR__TOKEN_QUOTED] = true,
-        [PQR__TOKEN_UNICODE] = true,
-        [PQR__TOKEN_STRING] = true,
-        [PQR__TOKEN_NUMBER] = true,
-        [PQR__TOKEN_PARAMETER] = true,
-        [PQR__TOKEN_CLOSE] = true,
-        [PQR__TOKEN_UNBRACKET] = true,
-    };
-    struct pqr__seen *seen = &scan->ring[++scan->position & 7];
-    const struct pqr__token *token = &seen->token;
-    pqr__lexer_next(&scan->lexer, &seen->token);
-    if (token->kind == PQR__TOKEN_WORD) {
-        look_up_word(seen);
-        return;
-    }
-    seen->word = NULL;
-    seen->keyword = PQR__KW_NONE;
-    seen->category = PQR__CATEGORY_NONE;
-    seen->ends = ends[token->kind];
-    if (token->kind == PQR__TOKEN_QUOTED)
-        seen->word = pqr__word_find(token->at + 1, token->length - 2, false);
-    else if (token->kind == PQR__TOKEN_CLOSE) /* the frame that it closes is still the current one */
-        seen->ends = pqr__sql_frame(scan)->kind != PQR__FRAME_DISTINCT_ON &&
-                     pqr__sql_frame(scan)->kind != PQR__FRAME_OPERATOR;
-}
-
 static unsigned strictness(pqr_class route)
 {
     return route == PQR_CLASS_SESSION ? 2 : route == PQR_CLASS_PRIMARY ? 1 : 0;
@@ -198,6 +158,7 @@ static void classify(struct pqr__verdict *out, const char *sql, size_t length,
     scan.catalog = dialect->catalog;
     scan.named = dialect->named;
     scan.explain = explain;
+    scan.looks_up = scan.catalog != NULL || scan.named != NULL || scan.explain != NULL;
     scan.position = 0;
     scan.depth = 0; /* a text may begin with a parenthesis that closes nothing */
     scan.frames[0].kind = PQR__FRAME_GROUP;

@@ -5,12 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* Nearly never. */
-static bool may_be_pg(const struct pqr__token *token)
-{
-    return token->length >= 7 && ((token->at[0] | 0x20) == 'p' || token->at[0] == '"');
-}
-
 static bool starts_with(const struct pqr__token *token, const char *prefix)
 {
     size_t quote = token->kind == PQR__TOKEN_QUOTED ? 1 : 0, length = strlen(prefix);
@@ -21,7 +15,7 @@ static bool starts_with(const struct pqr__token *token, const char *prefix)
 void pqr__sql_schema(struct pqr__sql *scan)
 {
     const struct pqr__seen *name = pqr__sql_seen(scan, 1);
-    if (!may_be_pg(&name->token))
+    if (!pqr__token_may_be_pg(&name->token))
         return;
     if (starts_with(&name->token, "pg_temp") || starts_with(&name->token, "pg_toast_temp"))
         pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, name);
@@ -227,12 +221,14 @@ void pqr__sql_name(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, seen);
         return;
     }
-    if (scan->explain != NULL)
-        tell_relation(scan, seen, before);
-    if (scan->catalog != NULL || scan->named != NULL)
-        by_catalog(scan, seen, before);
+    if (scan->looks_up) {
+        if (scan->explain != NULL)
+            tell_relation(scan, seen, before);
+        if (scan->catalog != NULL || scan->named != NULL)
+            by_catalog(scan, seen, before);
+    }
     if (seen->word == NULL) {
-        if (may_be_pg(&seen->token) &&
+        if (pqr__token_may_be_pg(&seen->token) &&
             (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_")))
             pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
         return;

@@ -60,12 +60,14 @@ void pqr__sql_query(struct pqr__sql *scan)
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
     if (seen->token.kind == PQR__TOKEN_WORD)
         take_as_name(scan);
-    if (scan->sequence)
-        check_sequence(scan);
-    if ((scan->type != PQR__TYPE_NONE || scan->watched) && pqr__sql_type(scan))
-        return;
-    if (pqr__sql_frame(scan)->kind == PQR__FRAME_OPERATOR)
-        operator_frame(scan);
+    if (pqr__sql_is_attentive(scan)) {
+        if (scan->sequence)
+            check_sequence(scan);
+        if ((scan->type != PQR__TYPE_NONE || scan->watched) && pqr__sql_type(scan))
+            return;
+        if (pqr__sql_frame(scan)->kind == PQR__FRAME_OPERATOR)
+            operator_frame(scan);
+    }
     switch ((int)seen->token.kind) {
     case PQR__TOKEN_WORD:
     case PQR__TOKEN_QUOTED:

@@ -105,13 +105,27 @@ struct pqr__sql {
     enum pqr__keyword leading;   /* its first word; EXPLAIN is looked through */
     unsigned depth;
     enum pqr__frame_kind closed; /* of the parenthesis closed last */
-    enum pqr__type_state type;
-    bool watched;  /* the frame is one whose every token pqr__sql_type looks at */
-    bool sequence; /* the token before was a name last_value */
+    uint8_t type;                /* enum pqr__type_state */
+    bool watched;                /* the frame is one whose every token pqr__sql_type looks at */
+    bool sequence;               /* the token before was a name last_value */
+    bool
+        looks_up; /* names nobody knows matter too: there is a catalog, a configured list, or somebody who asks */
     bool modifies; /* INSERT, UPDATE, DELETE or MERGE was seen */
     bool begun;    /* query rules: a SELECT, VALUES, TABLE or WITH was seen */
     struct pqr__frame frames[PQR__DEPTH_MAX + 1];
 };
+
+/* Every token matters just now, whatever it is. */
+static inline bool pqr__sql_is_attentive(const struct pqr__sql *scan)
+{
+    return (scan->type | (unsigned)scan->watched | (unsigned)scan->sequence) != 0;
+}
+
+/* Nearly no name: pg_temp.t, pg_stat_activity. */
+static inline bool pqr__token_may_be_pg(const struct pqr__token *token)
+{
+    return token->length >= 7 && ((token->at[0] | 0x20) == 'p' || token->at[0] == '"');
+}
 
 /* back: 0 is the current token, 1 the one before it; at most 6. */
 static inline const struct pqr__seen *pqr__sql_seen(const struct pqr__sql *scan, unsigned back)
@@ -155,6 +169,8 @@ static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
 
 /* Reads the next token. */
 void pqr__sql_next(struct pqr__sql *scan);
+/* The same, and past those that pqr__sql_query has no rule for. */
+void pqr__sql_next_of_query(struct pqr__sql *scan);
 
 /* For whoever wants an explanation: a name is looked up; a rule has spoken. */
 enum pqr__told { PQR__TOLD_FUNCTION, PQR__TOLD_OPERATOR, PQR__TOLD_TYPE, PQR__TOLD_RELATION };

@@ -117,12 +117,8 @@ void pqr__sql_read_utility(struct pqr__sql *scan)
 
 static void read_query(struct pqr__sql *scan)
 {
-    for (; !pqr__sql_is_over(scan); pqr__sql_next(scan)) {
-        enum pqr__token_kind now = pqr__sql_kind(scan);
-        bool quiet = now == PQR__TOKEN_COMMA || now == PQR__TOKEN_NUMBER || now == PQR__TOKEN_PARAMETER;
-        if (!quiet || scan->sequence || scan->watched || scan->type != PQR__TYPE_NONE)
-            pqr__sql_query(scan);
-    }
+    for (; !pqr__sql_is_over(scan); pqr__sql_next_of_query(scan))
+        pqr__sql_query(scan);
     if (scan->sequence) /* it was the last word */
         pqr__sql_doubt(scan, PQR__REASON_SEQUENCE, pqr__sql_seen(scan, 1));
     if (scan->type == PQR__TYPE_EXPECTED || scan->type == PQR__TYPE_SCHEMA ||

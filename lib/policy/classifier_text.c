@@ -66,6 +66,10 @@ static const char *locking(const char *word)
 void pqr__verdict_text(const struct pqr__verdict *verdict, const char *sql, char *out, size_t size)
 {
     char word[64], line[160], clean[256];
+    if (verdict->reason == PQR__REASON_READ && !verdict->several) { /* most of all */
+        pqr__text_copy(out, size, "read");
+        return;
+    }
     size_t known = verdict->reason < sizeof(texts) / sizeof(texts[0]) ? verdict->reason : 0;
     copy_word(word, sizeof(word), sql == NULL ? "" : sql + verdict->word_offset,
         sql == NULL ? 0 : verdict->word_length, texts[known].capitals);

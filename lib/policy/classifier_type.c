@@ -135,7 +135,7 @@ static bool fits_filter(struct pqr__sql *scan)
 bool pqr__sql_type(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
-    switch (scan->type) {
+    switch ((enum pqr__type_state)scan->type) {
     case PQR__TYPE_EXPECTED:
         type_name(scan);
         return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED;

@@ -41,15 +41,6 @@ void pqr__lexer_init(struct pqr__lexer *lexer, const char *text, size_t length, 
     *lexer = (struct pqr__lexer){.at = text, .end = text + length, .standard_strings = standard_strings};
 }
 
-/* --- Words (4.1.1); a letter before a quote may be a string's prefix --- */
-
-static void word(struct pqr__lexer *lexer, struct pqr__token *token)
-{
-    const char *end = skip(lexer, lexer->at + 1, WORDLIKE);
-    if (end > lexer->at + 1 || !pqr__lexer_prefixed(lexer, token))
-        finish(lexer, token, PQR__TOKEN_WORD, end);
-}
-
 /* --- Operators (4.1.3) --- */
 
 /* A trailing + or - belongs to it only when a byte of ~!@#%^&|`? does too. */
@@ -67,6 +58,10 @@ static const char *trim(const char *p, const char *end)
 static void operator(struct pqr__lexer *lexer, struct pqr__token *token)
 {
     const char *p = lexer->at, *end = p + 1;
+    if (end < lexer->end && !is(*end, SYMBOL)) { /* mostly */
+        finish(lexer, token, PQR__TOKEN_OPERATOR, end);
+        return;
+    }
     while (end < lexer->end && is(*end, SYMBOL)) {
         if (opens(lexer, end, '-', '-') || opens(lexer, end, '/', '*'))
             break;
@@ -104,35 +99,46 @@ static void colon(struct pqr__lexer *lexer, struct pqr__token *token)
         finish(lexer, token, PQR__TOKEN_COLON, lexer->at + 1);
 }
 
-static void mark(struct pqr__lexer *lexer, struct pqr__token *token, enum pqr__token_kind kind)
-{
-    finish(lexer, token, kind, lexer->at + 1);
-}
+/* --- The first byte chooses --- */
+
+/* clang-format off */
+#define W PQR__START_WORD
+#define P PQR__START_PREFIX
+#define D PQR__START_NUMBER
+#define T PQR__START_DOT
+#define O PQR__START_OPERATOR
+#define C PQR__START_COMMENT
+#define M(kind) (PQR__START_MARK + PQR__TOKEN_##kind)
+const unsigned char pqr__lexer_starts[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, O, 0, O, 0, O, O, 0, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
+    D, D, D, D, D, D, D, D, D, D, 0, M(SEMICOLON), O, O, O, O,
+    O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
+    W, W, W, W, W, P, W, W, P, W, W, M(BRACKET), 0, M(UNBRACKET), O, W,
+    O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
+    W, W, W, W, W, P, W, W, P, W, W, 0, O, 0, O, 0,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+    W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
+};
+#undef W
+#undef P
+#undef D
+#undef T
+#undef O
+#undef C
+#undef M
+/* clang-format on */
 
 static void punctuation(struct pqr__lexer *lexer, struct pqr__token *token)
 {
     switch (*lexer->at) {
-    case ',':
-        mark(lexer, token, PQR__TOKEN_COMMA);
-        break;
-    case '(':
-        mark(lexer, token, PQR__TOKEN_OPEN);
-        break;
-    case ')':
-        mark(lexer, token, PQR__TOKEN_CLOSE);
-        break;
-    case ';':
-        mark(lexer, token, PQR__TOKEN_SEMICOLON);
-        break;
-    case '[':
-        mark(lexer, token, PQR__TOKEN_BRACKET);
-        break;
-    case ']':
-        mark(lexer, token, PQR__TOKEN_UNBRACKET);
-        break;
-    case '.':
-        dot(lexer, token);
-        break;
     case ':':
         colon(lexer, token);
         break;
@@ -151,25 +157,31 @@ static void punctuation(struct pqr__lexer *lexer, struct pqr__token *token)
     }
 }
 
+void pqr__lexer_other(struct pqr__lexer *lexer, struct pqr__token *token)
+{
+    const char *p = lexer->at;
+    switch (pqr__lexer_starts[(unsigned char)*p]) {
+    case PQR__START_PREFIX: /* one letter */
+        if (!pqr__lexer_prefixed(lexer, token))
+            finish(lexer, token, PQR__TOKEN_WORD, p + 1);
+        break;
+    case PQR__START_NUMBER:
+        pqr__lexer_number(lexer, token);
+        break;
+    case PQR__START_DOT:
+        dot(lexer, token);
+        break;
+    case PQR__START_OPERATOR:
+    case PQR__START_COMMENT: /* it was none */
+        operator(lexer, token);
+        break;
+    default:
+        punctuation(lexer, token);
+        break;
+    }
+}
+
 void pqr__lexer_next(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    const char *p = skip(lexer, lexer->at, SPACE);
-    lexer->at = p;
-    if (p < lexer->end && (*p == '-' || *p == '/')) { /* perhaps a comment */
-        if (!pqr__lexer_blank(lexer)) {
-            fail(lexer, token);
-            return;
-        }
-        p = lexer->at;
-    }
-    if (p == lexer->end)
-        finish(lexer, token, PQR__TOKEN_END, p);
-    else if (is(*p, LETTER))
-        word(lexer, token);
-    else if (is(*p, DIGIT))
-        pqr__lexer_number(lexer, token);
-    else if (is(*p, SYMBOL))
-        operator(lexer, token);
-    else
-        punctuation(lexer, token);
+    pqr__lexer_next_inline(lexer, token);
 }

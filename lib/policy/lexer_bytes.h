@@ -58,8 +58,98 @@ static inline void fail(struct pqr__lexer *lexer, struct pqr__token *token)
     finish(lexer, token, PQR__TOKEN_ERROR, lexer->end);
 }
 
+/* --- One token, where most of the time goes: so it is here, to be compiled into its users --- */
+
+/* What a token's first byte says. */
+enum pqr__start {
+    PQR__START_OTHER = 0,
+    PQR__START_WORD,
+    PQR__START_PREFIX, /* a word, or a letter before a string */
+    PQR__START_NUMBER,
+    PQR__START_DOT,
+    PQR__START_OPERATOR,
+    PQR__START_COMMENT, /* an operator, or two bytes that open a comment */
+    PQR__START_MARK,    /* + a kind: a token of this byte alone */
+};
+
+extern const unsigned char pqr__lexer_starts[256];
+
+/* What is seldom, and long. */
+void pqr__lexer_other(struct pqr__lexer *lexer, struct pqr__token *token);
+
+/* Where a run of bytes of these classes ends. */
+static inline const char *run(const char *p, const char *end, unsigned mask)
+{
+    for (; end - p >= 4; p += 4) {
+        if (!is(p[0], mask))
+            return p;
+        if (!is(p[1], mask))
+            return p + 1;
+        if (!is(p[2], mask))
+            return p + 2;
+        if (!is(p[3], mask))
+            return p + 3;
+    }
+    while (p < end && is(*p, mask))
+        p++;
+    return p;
+}
+
 /* White space and comments. False: an unterminated comment. */
 bool pqr__lexer_blank(struct pqr__lexer *lexer);
+
+/* Steps to the next token. False: to an unterminated comment. */
+static inline bool step(struct pqr__lexer *lexer)
+{
+    const char *p = lexer->at, *const end = lexer->end;
+    if (p < end && is(*p, SPACE)) /* mostly one */
+        p++;
+    if (p < end && is(*p, SPACE))
+        p = run(p + 1, end, SPACE);
+    lexer->at = p;
+    return p == end || pqr__lexer_starts[(unsigned char)*p] != PQR__START_COMMENT || pqr__lexer_blank(lexer);
+}
+
+/* The end of a word or number that is nothing else; NULL: it takes another look. */
+static inline const char *plain_end(const char *p, const char *end, unsigned start)
+{
+    if (start <= PQR__START_PREFIX) {
+        const char *q = run(p + 1, end, WORDLIKE);
+        return q == p + 1 && start == PQR__START_PREFIX ? NULL : q;
+    }
+    const char *q = run(p + 1, end, DIGIT); /* most are whole and small */
+    return q < end && (*q == '.' || is(*q, WORDLIKE)) ? NULL : q;
+}
+
+static inline void pqr__lexer_next_inline(struct pqr__lexer *lexer, struct pqr__token *token)
+{
+    if (!step(lexer)) {
+        fail(lexer, token);
+        return;
+    }
+    const char *const end = lexer->end, *const p = lexer->at, *q = NULL;
+    if (p == end) {
+        finish(lexer, token, PQR__TOKEN_END, p);
+        return;
+    }
+    unsigned start = pqr__lexer_starts[(unsigned char)*p];
+    enum pqr__token_kind kind = PQR__TOKEN_WORD;
+    if (start >= PQR__START_MARK) {
+        kind = (enum pqr__token_kind)(start - PQR__START_MARK);
+        q = p + 1;
+    } else if (start - PQR__START_WORD <= PQR__START_NUMBER - PQR__START_WORD) {
+        kind = start == PQR__START_NUMBER ? PQR__TOKEN_NUMBER : PQR__TOKEN_WORD;
+        q = plain_end(p, end, start);
+    } else if (start == PQR__START_DOT && end - p > 1 && is(p[1], LETTER)) {
+        kind = PQR__TOKEN_DOT;
+        q = p + 1;
+    }
+    if (q == NULL)
+        pqr__lexer_other(lexer, token);
+    else
+        finish(lexer, token, kind, q);
+}
+
 const char *pqr__lexer_line_comment(const char *p, const char *end);
 
 enum pqr__string_form { PLAIN, ESCAPED, BITS };

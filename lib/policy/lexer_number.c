@@ -40,12 +40,7 @@ static const char *decimal(const struct pqr__lexer *lexer, const char *p)
 
 void pqr__lexer_number(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    const char *p = skip(lexer, lexer->at, DIGIT);
-    if (p == lexer->end || (*p != '.' && !is(*p, WORDLIKE))) { /* most are whole and small */
-        finish(lexer, token, PQR__TOKEN_NUMBER, p);
-        return;
-    }
-    p = lexer->at;
+    const char *p = lexer->at;
     char radix = (char)(peek(lexer, p, 1) | 0x20);
     if (*p == '0' && (radix == 'x' || radix == 'o' || radix == 'b')) {
         const char *end = radix_digits(lexer, p + 2, radix);

@@ -85,26 +85,24 @@ static enum pqr__catalog_answer find(
 }
 
 /* What the configuration says of a function. */
-static enum pqr__catalog_answer configured(
-    const struct pqr__catalog_loader *loader, const char *schema, const char *name)
+static enum pqr__catalog_answer configured(const pqr_router *router, const char *schema, const char *name)
 {
-    const pqr_router *router = pqr__container_of(loader, pqr_router, catalog);
     if (router->named.count == 0 || !schema)
         return PQR__CATALOG_ABSENT;
     return pqr__named_find(&router->named, schema, strlen(schema), name, strlen(name));
 }
 
 /* What something is made of. */
-static bool part_is_harmful(const struct pqr__catalog_loader *loader, const char *const row[COLUMNS])
+static bool part_is_harmful(const pqr_router *router, const char *const row[COLUMNS])
 {
-    const struct pqr__catalog *catalog = loader->building;
+    const struct pqr__catalog *catalog = router->catalog.building;
     const char *name = row[PART_NAME], *volatility = row[PART_VOLATILITY];
     bool builtin = is_true(row[PART_BUILTIN]);
     if (!name) /* it is gone, or locks rows */
         return true;
     switch (row[PART_KIND][0]) {
     case 'f':
-        return builtin ? configured(loader, "pg_catalog", name) == PQR__CATALOG_HARMFUL ||
+        return builtin ? configured(router, "pg_catalog", name) == PQR__CATALOG_HARMFUL ||
                              !pqr__catalog_builtin_is_harmless(name, *(volatility ? volatility : "v"))
                        : find(catalog, PQR__CATALOG_FUNCTION, name) != PQR__CATALOG_HARMLESS;
     case 'o':
@@ -128,16 +126,17 @@ static enum pqr__catalog_kind kind_of(char letter)
 }
 
 /* False: it does not fit. */
-static bool take_row(struct pqr__catalog_loader *loader, const char *const row[COLUMNS])
+static bool take_row(pqr_router *router, const char *const row[COLUMNS])
 {
+    struct pqr__catalog_loader *loader = &router->catalog;
     struct pqr__catalog *catalog = loader->building;
     bool first = loader->step < PQR__CATALOG_FIRST_STEPS;
-    enum pqr__catalog_answer known_better = configured(loader, row[SCHEMA], row[NAME]);
+    enum pqr__catalog_answer known_better = configured(router, row[SCHEMA], row[NAME]);
     bool harmful = is_true(row[HARMFUL]) || known_better == PQR__CATALOG_HARMFUL;
     if (known_better == PQR__CATALOG_HARMLESS)
         harmful = false;
     else if (!harmful && row[PART_KIND])
-        harmful = loader->pass >= PASSES_MAX || part_is_harmful(loader, row);
+        harmful = loader->pass >= PASSES_MAX || part_is_harmful(router, row);
     if (row[KIND][0] == 's') {
         catalog->spoiled |= harmful;
         return true;
@@ -164,7 +163,7 @@ static int take_rows(pqr_router *router, const struct pg_result *result)
     for (; (row[0] = router->ops->result_value(result, n, 0)) != NULL; n++) {
         for (int column = 1; column < COLUMNS; column++)
             row[column] = router->ops->result_value(result, n, column);
-        if (!row[KIND] || !row[NAME] || !take_row(&router->catalog, row))
+        if (!row[KIND] || !row[NAME] || !take_row(router, row))
             return -1;
         pqr__text_copy(router->catalog.after, sizeof(router->catalog.after), row[0]);
     }

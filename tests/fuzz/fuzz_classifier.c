@@ -1,5 +1,5 @@
 /* libFuzzer: any bytes, both settings of standard_conforming_strings. Beside memory errors it looks for answers
-   that cannot be: a word outside of the text, a harmless text that stays harmless when a write follows it, a
+   that cannot be: another one when the steps to it are asked for (no token is stepped over then), a word outside of the text, a harmless text that stays harmless when a write follows it, a
    reason that does not end. The first byte chooses the dialect.
 
      CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
@@ -50,6 +50,23 @@ static void check_tail(const char *sql, size_t length, const struct pqr__dialect
     free(longer);
 }
 
+static void see(const pqr_finding *finding, void *data)
+{
+    const size_t *length = data;
+    check(finding->offset + finding->length <= *length);
+}
+
+static void check_steps(
+    const struct pqr__verdict *verdict, const char *sql, size_t length, const struct pqr__dialect *dialect)
+{
+    struct pqr__verdict other;
+    pqr__classify_explained(&other, sql, length, dialect, see, &length);
+    check(other.route == verdict->route && other.effect == verdict->effect && other.hint == verdict->hint);
+    check(other.reason == verdict->reason && other.word_offset == verdict->word_offset &&
+          other.word_length == verdict->word_length);
+    check(other.defines == verdict->defines && other.several == verdict->several);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -65,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
           verdict.effect == PQR__EFFECT_COPY);
     pqr__verdict_text(&verdict, sql, reason, sizeof(reason));
     check(memchr(reason, '\0', sizeof(reason)) != NULL && reason[0] != '\0');
+    check_steps(&verdict, sql, length, &dialect);
     check_tokens(sql, length, dialect.standard_conforming_strings);
     check_tail(sql, length, &dialect);
     return 0;
