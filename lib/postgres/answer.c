@@ -47,24 +47,36 @@ static enum pqr__tx_status tx_status(const PGconn *pg)
     }
 }
 
+/* libpq compares its way through a list of parameters: of several flights in the air not each asks, but the last
+   does. */
+static bool in_recovery(struct pqr__conn *conn)
+{
+    enum { LOOK_AFTER = 16 };
+    if (conn->n_air > 0 && ++conn->n_unlooked < LOOK_AFTER)
+        return conn->in_recovery;
+    const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
+    conn->in_recovery = standby && standby[0] == 'o' && standby[1] == 'n';
+    conn->n_unlooked = 0;
+    return conn->in_recovery;
+}
+
 /* The flight is complete and its last answer final. */
 static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
 {
-    const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
+    conn->n_air--;
     struct pqr__settled facts = {
         .sent = true,
         .tx = tx_status(conn->pg),
-        .in_recovery = standby && standby[0] == 'o' && standby[1] == 'n',
+        .in_recovery = in_recovery(conn),
         .message = "",
     };
-    conn->n_air--;
     conn->expects_end = false;
     conn->completed = true;
     pqr__meter_stop(&conn->meter);
     pqr__list_remove(&conn->flights, &flight->link);
     if (conn->preparing == flight)
         conn->preparing = NULL;
-    conn->at_ns = uv_hrtime();
+    conn->at_ms = uv_now(conn->home->loop);
     tell_item(conn, flight);
     conn->home->base.events->settled(conn->context, flight, &facts);
 }

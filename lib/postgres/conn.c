@@ -88,6 +88,8 @@ static void go_down(struct pqr__conn *conn)
     PQclear(conn->held);
     conn->held = NULL;
     pqr__conn_cancel_abandon(conn);
+    if (pqr__link_listed(&conn->unflushed))
+        pqr__list_remove(&conn->home->unflushed, &conn->unflushed);
     close_handles(conn); /* before the socket, whose number may be another one's at once */
     if (conn->pg && !conn->in_libpq)
         pqr__conn_drop(conn);
@@ -195,10 +197,11 @@ static bool is_on(const PGconn *pg, const char *parameter)
 
 static void tell_connected(struct pqr__conn *conn)
 {
+    conn->in_recovery = is_on(conn->pg, "in_hot_standby");
     struct pqr__connect_info info = {
         .backend_pid = (uint32_t)PQbackendPID(conn->pg),
         .server_version = (uint32_t)PQserverVersion(conn->pg),
-        .in_recovery = is_on(conn->pg, "in_hot_standby"),
+        .in_recovery = conn->in_recovery,
         .standard_conforming_strings = is_on(conn->pg, "standard_conforming_strings"),
         .encoding_ascii_safe = is_ascii_safe(PQparameterStatus(conn->pg, "client_encoding")),
     };
@@ -210,7 +213,7 @@ static void open_wire(struct pqr__conn *conn, PGconn *pg)
     conn->pg = pg;
     int failed = pqr__wire_open(conn);
     if (!failed) {
-        conn->at_ns = uv_hrtime();
+        conn->at_ms = uv_now(conn->home->loop);
         pqr__conn_move(conn, PQR__CONN_PIPELINE);
         tell_connected(conn);
         return;

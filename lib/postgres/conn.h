@@ -28,9 +28,11 @@ struct pqr__postgres {
     struct pqr__log log;
     struct pqr__mailbox *mailbox;
     uv_timer_t timer;
-    uint64_t timer_at_ms; /* PQR__NEVER: not set */
-    unsigned n_handles;   /* still to close at shutdown */
-    pid_t pid;            /* of the process that owns the connections */
+    uint64_t timer_at_ms;       /* PQR__NEVER: not set */
+    uv_idle_t flusher;          /* runs before the loop waits, as long as something is unflushed */
+    struct pqr__list unflushed; /* connections that libpq has something to send for */
+    unsigned n_handles;         /* still to close at shutdown */
+    pid_t pid;                  /* of the process that owns the connections */
 };
 
 enum pqr__conn_state {
@@ -59,7 +61,12 @@ struct pqr__conn {
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */
     bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
     bool completed; /* this read completed a flight */
-    uint64_t at_ns; /* when it last answered */
+    bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
+    struct pqr__link unflushed;
+    const void *ssl;     /* OpenSSL's; NULL: no TLS, or another library's */
+    uint64_t at_ms;      /* of the loop's time, when it last answered */
+    bool in_recovery;    /* as the server last said, when that was last looked up */
+    uint32_t n_unlooked; /* flights settled since */
     struct pqr__meter meter;
 
     struct pqr__list flights; /* in order; the first n_air are in the air */
@@ -93,14 +100,20 @@ void pqr__conn_drop(struct pqr__conn *conn);
 /* --- wire.c --- */
 /* From now on what the server sends is read. 0, or an error of libuv. */
 int pqr__wire_open(struct pqr__conn *conn);
-/* Waits for what has to be waited for, after something was sent. */
+/* Flushes what libpq has to send, and waits for what has to be waited for. */
 void pqr__wire_arm(struct pqr__conn *conn);
+/* The same before the loop waits next, for all that is sent until then together. */
+void pqr__wire_arm_soon(struct pqr__conn *conn);
+/* Of the transport: runs those that are due. */
+void pqr__wire_flush_all(uv_idle_t *idle);
 /* Is there anything to read (or an end) on a connection that should be quiet? */
 bool pqr__wire_stirs(const struct pqr__conn *conn);
 
 /* --- tls.c --- */
+/* OpenSSL's object of the connection, or NULL. */
+const void *pqr__tls_of(PGconn *pg);
 /* Is there more to read that poll does not show? */
-bool pqr__tls_has_more(PGconn *pg);
+bool pqr__tls_has_more(const void *ssl);
 
 /* --- flight.c --- */
 void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight);

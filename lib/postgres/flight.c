@@ -7,16 +7,27 @@
 #include <string.h>
 
 #include "postgres/conn.h"
+#include "postgres/newer.h"
 
 /* The first flight that is not in the air. */
 static struct pqr__flight *next_unsent(const struct pqr__conn *conn)
 {
     if (conn->flights.count == conn->n_air)
         return NULL;
-    struct pqr__link *link = conn->flights.head.next;
-    for (uint32_t i = 0; i < conn->n_air; i++)
-        link = link->next;
+    struct pqr__link *link = pqr__list_last(&conn->flights);
+    for (uint32_t n = conn->flights.count - conn->n_air; n > 1; n--)
+        link = link->prev;
     return pqr__container_of(link, struct pqr__flight, link);
+}
+
+/* With a libpq that has it, without a system call: what is sent in one turn of the loop goes out together. */
+static bool send_sync(PGconn *pg)
+{
+#if PQR__HAVE_NEWER
+    if (PQsendPipelineSync)
+        return PQsendPipelineSync(pg);
+#endif
+    return PQpipelineSync(pg);
 }
 
 /* How many items libpq took. */
@@ -51,7 +62,7 @@ static bool take_off(struct pqr__conn *conn, struct pqr__flight *flight)
         pqr__conn_move(conn, PQR__CONN_SIMPLE);
     uint32_t n = simple ? send_simple(conn, flight) : send_pipeline(conn, flight);
     flight->sent = n > 0 || PQstatus(conn->pg) != CONNECTION_OK;
-    return n == flight->n_items && (simple || PQpipelineSync(conn->pg));
+    return n == flight->n_items && (simple || send_sync(conn->pg));
 }
 
 /* Sends what may be sent. */
@@ -80,7 +91,7 @@ void pqr__flight_resume(struct pqr__conn *conn)
 
 void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
 {
-    enum { CHECK_AFTER_NS = 1000 * 1000 };
+    enum { CHECK_AFTER_MS = 2, NS_PER_MS = 1000000 };
     assert(flight->n_items > 0 && (flight->kind == PQR__FLIGHT_PIPELINE || flight->n_items == 1));
     assert(conn->state != PQR__CONN_CONNECTING && conn->state != PQR__CONN_REFUSED);
     flight->running = flight->items;
@@ -91,13 +102,15 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
     if (!pqr__conn_is_open(conn) || conn->in_libpq)
         return; /* settled as lost soon; sent when libpq has returned */
     /* Whatever has arrived while nothing flew is read first, from the loop: it may be the connection's end, and
-       then nothing of this flight must have been sent. */
-    bool quiet = conn->n_air == 0 && uv_hrtime() - conn->at_ns > CHECK_AFTER_NS;
+       then nothing of this flight must have been sent. The loop's time stands still while the application is busy,
+       which is when it matters. */
+    bool quiet =
+        conn->n_air == 0 && !conn->reading && uv_hrtime() / NS_PER_MS - conn->at_ms >= CHECK_AFTER_MS;
     if (quiet && pqr__wire_stirs(conn))
         return;
     start_waiting(conn);
     if (pqr__conn_is_open(conn))
-        pqr__wire_arm(conn);
+        pqr__wire_arm_soon(conn);
 }
 
 void pqr__flight_settle_lost(struct pqr__conn *conn)

@@ -9,15 +9,25 @@
 #if defined(__linux__) && defined(__GNUC__)
 extern int SSL_pending(const void *ssl) __attribute__((weak));
 
-bool pqr__tls_has_more(PGconn *pg)
+const void *pqr__tls_of(PGconn *pg)
 {
-    const void *ssl = SSL_pending ? PQsslStruct(pg, "OpenSSL") : NULL;
+    return SSL_pending ? PQsslStruct(pg, "OpenSSL") : NULL;
+}
+
+bool pqr__tls_has_more(const void *ssl)
+{
     return ssl && SSL_pending(ssl) > 0;
 }
 #else
-bool pqr__tls_has_more(PGconn *pg)
+const void *pqr__tls_of(PGconn *pg)
 {
     (void)pg;
+    return NULL;
+}
+
+bool pqr__tls_has_more(const void *ssl)
+{
+    (void)ssl;
     return false;
 }
 #endif

@@ -54,7 +54,7 @@ static void on_handle_closed(void *data)
     pqr__free(postgres);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_own_handle_closed(uv_handle_t *handle)
 {
     on_handle_closed(handle->data);
 }
@@ -62,8 +62,9 @@ static void on_timer_closed(uv_handle_t *handle)
 static void shut_down(struct pqr__transport *transport)
 {
     struct pqr__postgres *postgres = postgres_of(transport);
-    postgres->n_handles = 2;
-    uv_close((uv_handle_t *)&postgres->timer, on_timer_closed);
+    postgres->n_handles = 3;
+    uv_close((uv_handle_t *)&postgres->timer, on_own_handle_closed);
+    uv_close((uv_handle_t *)&postgres->flusher, on_own_handle_closed);
     pqr__mailbox_close(postgres->mailbox, on_handle_closed, postgres);
 }
 
@@ -115,6 +116,9 @@ int pqr__postgres_open(struct pqr__transport **out, struct uv_loop_s *loop, cons
     uv_timer_init(loop, &postgres->timer);
     postgres->timer.data = postgres;
     postgres->timer_at_ms = PQR__NEVER;
+    uv_idle_init(loop, &postgres->flusher);
+    postgres->flusher.data = postgres;
+    pqr__list_init(&postgres->unflushed);
     *out = &postgres->base;
     return 0;
 }

@@ -150,9 +150,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         conn->armed = 0; /* libuv stopped the handle; libpq shall find out why */
+    conn->reading = true;
     do {
         read_input(conn);
-    } while (pqr__conn_is_open(conn) && pqr__tls_has_more(conn->pg));
+    } while (pqr__conn_is_open(conn) && pqr__tls_has_more(conn->ssl));
+    conn->reading = false;
     if (pqr__conn_is_open(conn))
         pqr__flight_resume(conn);
     if (pqr__conn_is_open(conn))
@@ -176,9 +178,32 @@ void pqr__wire_arm(struct pqr__conn *conn)
         conn->armed = wanted;
 }
 
+/* An idle handle keeps the loop from waiting until it has run, wherever in the turn something is sent. */
+void pqr__wire_arm_soon(struct pqr__conn *conn)
+{
+    struct pqr__postgres *home = conn->home;
+    if (conn->reading || pqr__link_listed(&conn->unflushed))
+        return;
+    if (pqr__list_empty(&home->unflushed))
+        uv_idle_start(&home->flusher, pqr__wire_flush_all);
+    pqr__list_push_back(&home->unflushed, &conn->unflushed);
+}
+
+void pqr__wire_flush_all(uv_idle_t *idle)
+{
+    struct pqr__postgres *home = idle->data;
+    struct pqr__link *link;
+    uv_idle_stop(idle);
+    while ((link = pqr__list_first(&home->unflushed))) {
+        pqr__list_remove(&home->unflushed, link);
+        pqr__wire_arm(pqr__container_of(link, struct pqr__conn, unflushed));
+    }
+}
+
 int pqr__wire_open(struct pqr__conn *conn)
 {
     conn->fd = PQsocket(conn->pg);
+    conn->ssl = pqr__tls_of(conn->pg);
     /* UV_EEXIST: somebody's handle still watches a closed socket of this number. Never ours: they are stopped
        before their socket is closed. */
     int failed = uv_poll_init(conn->home->loop, &conn->poll, conn->fd);

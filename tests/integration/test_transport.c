@@ -380,6 +380,7 @@ static void a_running_statement_can_be_cancelled(void **state)
     (void)state;
     const char *sql = "select pg_sleep(20)";
     party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    uv_run(&rig.loop, UV_RUN_NOWAIT); /* it may be sent from the loop only */
     char waits[120];
     snprintf(waits, sizeof(waits), "select wait_event from pg_stat_activity where pid = %u",
         party.info.backend_pid);
