@@ -195,12 +195,21 @@ PQR_EXPORT int pqr_router_open(pqr_router **out, struct uv_loop_s *loop, const p
 typedef void (*pqr_ready_cb)(pqr_router *router, int status, const char *why, void *data);
 
 /* Calls back when every server has been probed, one of them is the primary, and each server that is up has
-   a connection ready; or after timeout_ms (UINT32_MAX: never). Requests may be made before that: they wait.
+   a connection ready (with pool.warm_up as many as its min); or after timeout_ms (UINT32_MAX: never). Requests may be made before that: they wait.
    PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, void *data);
 
 /* How it is now, whether or not there is a callback for it. *out begins as PQR_PRESSURE_INIT. PQR_EINVAL. */
 PQR_EXPORT int pqr_router_pressure(pqr_router *router, pqr_pressure *out);
+
+/* Takes over another configuration, all of it or nothing. Servers are the same when host, port and database are.
+   New ones are probed and used when they answer; those that are gone take nothing new, and their connections close
+   when what runs on them has ended; of the others sizes, weights and names may change, and connections are made anew
+   when their parameters do. Everything else counts from now on. What can't change is named in error (PQR_ECONFIG): the
+   database, the user, a system_identifier other than the one found, reads.harmless_functions and
+   reads.harmful_functions; catalog.load counts for a router that is opened. Called from a callback, it is done when
+   that has returned. config is kept by a count of its own. PQR_EINVAL, PQR_ECLOSED. */
+PQR_EXPORT int pqr_router_reload(pqr_router *router, const pqr_config *config, pqr_error *error);
 
 typedef void (*pqr_close_cb)(void *data);
 

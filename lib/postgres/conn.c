@@ -35,12 +35,16 @@ static const unsigned allowed[] = {
     [PQR__CONN_CLOSING] = 0,
 };
 
+static const struct pqr__server_config *server_of(const struct pqr__postgres *home, uint32_t server)
+{
+    return &home->servers[server].config->servers[home->servers[server].entry];
+}
+
 void pqr__conn_move(struct pqr__conn *conn, enum pqr__conn_state to)
 {
     assert(allowed[conn->state] & (1u << to));
     pqr__log(&conn->home->log, PQR_LOG_DEBUG, "%s: connection %p: %s -> %s",
-        conn->home->config->servers[conn->server].name, (void *)conn, state_names[conn->state],
-        state_names[to]);
+        server_of(conn->home, conn->server)->name, (void *)conn, state_names[conn->state], state_names[to]);
     conn->state = to;
 }
 
@@ -248,8 +252,9 @@ static int start_connector(struct pqr__conn *conn, uint64_t timeout_us)
     struct pqr__postgres *home = conn->home;
     bool stuck = pqr__mailbox_stuck(home->mailbox, PQR__LANE_CONNECT + conn->server) >= STUCK_MAX;
     int failed = stuck ? 0
-                       : pqr__connector_start(&conn->connector, home->mailbox, home->config, conn->server,
-                             &home->callbacks, on_connector, conn);
+                       : pqr__connector_start(&conn->connector, home->mailbox,
+                             home->servers[conn->server].config, home->servers[conn->server].entry,
+                             PQR__LANE_CONNECT + conn->server, &home->callbacks, on_connector, conn);
     if (failed)
         return failed;
     uv_timer_init(home->loop, &conn->deadline);
@@ -266,10 +271,10 @@ static int start_connector(struct pqr__conn *conn, uint64_t timeout_us)
 }
 
 /* Behind a pooler the names would be another session's. */
-static uint32_t most_prepared(const struct pqr_config *config, uint32_t server)
+static uint32_t most_prepared(const struct pqr__postgres *home, uint32_t server)
 {
-    bool none = config->statements.prepare_threshold == 0 || config->servers[server].pooler;
-    return none ? 0 : config->statements.max_prepared;
+    bool none = home->config->statements.prepare_threshold == 0 || server_of(home, server)->pooler;
+    return none ? 0 : home->config->statements.max_prepared;
 }
 
 int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
@@ -284,7 +289,7 @@ int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_
     conn->state = PQR__CONN_CONNECTING;
     conn->fd = -1;
     pqr__list_init(&conn->flights);
-    pqr__prepared_init(&conn->prepared, most_prepared(conn->home->config, server));
+    pqr__prepared_init(&conn->prepared, most_prepared(conn->home, server));
     int failed = start_connector(conn, timeout_us);
     if (failed) {
         pqr__free(conn);

@@ -23,7 +23,11 @@ struct pqr__mailbox;
 struct pqr__postgres {
     struct pqr__transport base; /* first */
     uv_loop_t *loop;
-    struct pqr_config *config;
+    struct pqr_config *config; /* the latest, for what is not of one server */
+    struct {
+        struct pqr_config *config; /* NULL: never named */
+        uint32_t entry;
+    } servers[64];
     pqr_callbacks callbacks;
     struct pqr__log log;
     struct pqr__mailbox *mailbox;

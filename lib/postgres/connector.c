@@ -219,7 +219,7 @@ static int prepare(struct pqr__connector *connector, const pqr_callbacks *callba
 }
 
 int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailbox,
-    const struct pqr_config *config, uint32_t server, const pqr_callbacks *callbacks,
+    const struct pqr_config *config, uint32_t entry, uint32_t lane, const pqr_callbacks *callbacks,
     void (*done)(struct pqr__connector *connector), void *owner)
 {
     struct pqr__connector *connector = pqr__calloc(1, sizeof(*connector));
@@ -231,12 +231,11 @@ int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailb
         return failed;
     }
     connector->config = pqr__config_ref(config); /* the thread may outlive the router */
-    connector->server = &config->servers[server];
+    connector->server = &config->servers[entry];
     connector->done = done;
     connector->owner = owner;
     /* The application's password callback gets as much stack as its other threads have. */
-    connector->mail =
-        (struct pqr__mail){.mailbox = mailbox, .ops = &mail_ops, .lane = PQR__LANE_CONNECT + server};
+    connector->mail = (struct pqr__mail){.mailbox = mailbox, .ops = &mail_ops, .lane = lane};
     failed = pqr__mail_start(&connector->mail, body, connector->password ? 0 : STACK_SIZE);
     if (failed) {
         pqr__connector_free(connector);

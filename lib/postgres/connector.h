@@ -31,7 +31,7 @@ struct pqr__connector {
 
 /* server's password callback may be NULL. PQR_ENOMEM, PQR_ESYSTEM. */
 int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailbox,
-    const struct pqr_config *config, uint32_t server, const pqr_callbacks *callbacks,
+    const struct pqr_config *config, uint32_t entry, uint32_t lane, const pqr_callbacks *callbacks,
     void (*done)(struct pqr__connector *connector), void *owner);
 /* What it was busy with, for people: "looking up the host name" ... */
 const char *pqr__connector_phase(const struct pqr__connector *connector);

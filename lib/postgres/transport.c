@@ -50,6 +50,8 @@ static void on_handle_closed(void *data)
     if (--postgres->n_handles > 0)
         return;
     postgres->base.events->down(postgres->base.router);
+    for (uint32_t i = 0; i < 64; i++)
+        pqr_config_free(postgres->servers[i].config);
     pqr_config_free(postgres->config);
     pqr__free(postgres);
 }
@@ -73,7 +75,24 @@ static const char *result_value(const struct pg_result *result, int row, int col
     return pqr__rows_value(result, row, column, NULL);
 }
 
+static void replace_config(struct pqr_config **held, const struct pqr_config *config)
+{
+    struct pqr_config *before = *held;
+    *held = pqr__config_ref(config);
+    pqr_config_free(before);
+}
+
+static void configure(
+    struct pqr__transport *transport, uint32_t server, const struct pqr_config *config, uint32_t entry)
+{
+    struct pqr__postgres *postgres = postgres_of(transport);
+    replace_config(&postgres->config, config);
+    replace_config(&postgres->servers[server].config, config);
+    postgres->servers[server].entry = entry;
+}
+
 static const struct pqr__transport_ops ops = {
+    .configure = configure,
     .connect = pqr__conn_connect,
     .send = pqr__flight_send,
     .cancel = pqr__conn_cancel,
@@ -109,7 +128,8 @@ int pqr__postgres_open(struct pqr__transport **out, struct uv_loop_s *loop, cons
     postgres->base.events = events;
     postgres->base.router = router;
     postgres->loop = loop;
-    postgres->config = pqr__config_ref(config);
+    for (uint32_t i = 0; i < config->n_servers; i++)
+        configure(&postgres->base, i, config, i);
     postgres->log = *log;
     postgres->pid = getpid();
     copy_callbacks(&postgres->callbacks, callbacks);

@@ -15,11 +15,15 @@ static void retry_due(struct pqr__timer *timer)
     pqr__pools_grow(backend->router);
 }
 
-void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index)
+void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index,
+    const struct pqr_config *config, uint32_t number)
 {
+    memset(backend, 0, sizeof(*backend));
     backend->router = router;
     backend->index = index;
-    backend->config = &router->config->servers[index];
+    backend->stay = PQR__STAY_MEMBER;
+    backend->source = pqr__config_ref(config);
+    backend->config = &config->servers[number];
     backend->lag_us = -1;
     backend->retry.due = retry_due;
     for (unsigned state = 0; state < PQR__SLOT_STATES; state++)
@@ -168,6 +172,8 @@ void pqr__backends_tell(pqr_router *router)
         struct pqr__backend *backend = &router->backends[i];
         pqr_role from = backend->told;
         backend->told = backend->role;
+        if (backend->stay == PQR__STAY_GONE)
+            continue;
         if (from != backend->role && router->callbacks.role_change)
             router->callbacks.role_change(router->callbacks.data, backend->config->name, from, backend->role);
     }
@@ -185,7 +191,7 @@ static bool was_replaced(const struct pqr__backend *backend)
 bool pqr__backends_hopeless(const pqr_router *router)
 {
     for (uint32_t i = 0; i < router->n_backends; i++)
-        if (!router->backends[i].refused_for_good)
+        if (router->backends[i].stay == PQR__STAY_MEMBER && !router->backends[i].refused_for_good)
             return false;
     return true;
 }
@@ -225,20 +231,36 @@ static void note_served(pqr_router *router)
     router->was_served |= router->served != 0;
 }
 
-void pqr__backends_judge(pqr_router *router)
+/* True when one is another than before. */
+static bool decide(pqr_router *router)
 {
     struct pqr__observation seen[PQR__SERVERS_MAX];
     pqr_role roles[PQR__SERVERS_MAX];
+    struct pqr__backend *members[PQR__SERVERS_MAX];
+    uint32_t n = 0;
     bool changed = false;
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        seen[i] = router->backends[i].seen;
-    pqr__roles_decide(&router->cluster, seen, router->n_backends, roles);
     for (uint32_t i = 0; i < router->n_backends; i++) {
-        changed |= router->backends[i].role != roles[i];
-        set_role(&router->backends[i], roles[i]);
-        if (was_replaced(&router->backends[i]))
-            close_all(&router->backends[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
+        struct pqr__backend *backend = &router->backends[i];
+        if (backend->stay == PQR__STAY_LEAVING)
+            set_role(backend, PQR_ROLE_DOWN);
+        if (backend->stay != PQR__STAY_MEMBER)
+            continue;
+        seen[n] = backend->seen;
+        members[n++] = backend;
     }
+    pqr__roles_decide(&router->cluster, seen, n, roles);
+    for (uint32_t i = 0; i < n; i++) {
+        changed |= members[i]->role != roles[i];
+        set_role(members[i], roles[i]);
+        if (was_replaced(members[i]))
+            close_all(members[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
+    }
+    return changed;
+}
+
+void pqr__backends_judge(pqr_router *router)
+{
+    bool changed = decide(router);
     note_served(router);
     if (changed)
         pqr__queue_forgive(&router->queue);

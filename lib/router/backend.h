@@ -25,9 +25,18 @@ struct pqr__load {
     uint64_t connect_us; /* what a connect takes, smoothed; 0: none has succeeded yet */
 };
 
+/* Whether it is one of the configuration's servers. */
+enum pqr__backend_stay {
+    PQR__STAY_GONE, /* its place is free */
+    PQR__STAY_MEMBER,
+    PQR__STAY_LEAVING, /* by a reload: finishes what runs on it */
+};
+
 struct pqr__backend {
     pqr_router *router;
-    uint32_t index;
+    uint32_t index; /* its place; the transport's number of it */
+    enum pqr__backend_stay stay;
+    struct pqr_config *source; /* holds config */
     const struct pqr__server_config *config;
 
     pqr_role role;
@@ -57,7 +66,9 @@ struct pqr__backend {
     struct pqr__ewma answers; /* latency of its reads of late */
 };
 
-void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index);
+/* A member from now on: server number `number` of the configuration. */
+void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_t index,
+    const struct pqr_config *config, uint32_t number);
 
 /* Its role allows it to run something, and it can or soon will. */
 bool pqr__backend_serves(const struct pqr__backend *backend, pqr_role role);
@@ -75,8 +86,9 @@ void pqr__backends_tell(pqr_router *router);
 
 /* --- its pool (pool.c) --- */
 
-uint32_t pqr__pool_total(const struct pqr__backend *backend); /* all that max counts, the probe included */
-uint32_t pqr__pool_open(const struct pqr__backend *backend);  /* identified, and not closing */
+uint32_t pqr__pool_total(const struct pqr__backend *backend);   /* all that max counts, the probe included */
+uint32_t pqr__pool_open(const struct pqr__backend *backend);    /* identified, and not closing */
+uint32_t pqr__pool_surplus(const struct pqr__backend *backend); /* beyond max, since that was lowered */
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);
@@ -88,6 +100,8 @@ uint32_t pqr__pool_reserve(const struct pqr__backend *backend);
 void pqr__pools_grow(pqr_router *router);
 /* Closes an idle connection when the resizer says so. */
 void pqr__pool_shrink(struct pqr__backend *backend);
+/* Closes idle connections beyond max. */
+void pqr__pool_fit(struct pqr__backend *backend);
 /* Closes what has been idle too long or lived too long. */
 void pqr__pool_trim(struct pqr__backend *backend);
 

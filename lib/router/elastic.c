@@ -73,6 +73,20 @@ void pqr__elastic_init(struct pqr__backend *backend)
     pqr__ceiling_init(&backend->ceiling, start, backend->config->max, 0);
 }
 
+void pqr__elastic_tune(struct pqr__backend *backend)
+{
+    const struct pqr_config *config = backend->router->config;
+    struct pqr__resizer *resizer = &backend->resizer;
+    struct pqr__ceiling *ceiling = &backend->ceiling;
+    uint32_t limit = pqr__ceiling_limit(ceiling), max = backend->config->max;
+    if (resizer->window_us != config->pool.window_us ||
+        resizer->utilisation != config->pool.target_utilisation)
+        pqr__resizer_init(
+            resizer, config->pool.window_us, config->pool.target_utilisation, backend->load.at_us);
+    if (ceiling->max != max)
+        pqr__ceiling_init(ceiling, limit < max ? limit : max, max, backend->load.at_us);
+}
+
 /* --- samples --- */
 
 static uint32_t servers_of(const pqr_router *router, pqr_role role)
@@ -141,6 +155,8 @@ void pqr__elastic_due(struct pqr__timer *timer)
     if (router->state >= PQR__ROUTER_CLOSING)
         return;
     for (uint32_t i = 0; i < router->n_backends; i++) {
+        if (router->backends[i].stay != PQR__STAY_MEMBER)
+            continue;
         alive |= sample(&router->backends[i]);
         wanted |= router->backends[i].resizer.wanted > 0;
         pqr__pool_shrink(&router->backends[i]);

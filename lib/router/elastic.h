@@ -22,6 +22,8 @@ extern const struct pqr__sizing pqr__sizing_elastic;
 extern const struct pqr__sizing pqr__sizing_plain;
 
 void pqr__elastic_init(struct pqr__backend *backend);
+/* The configuration may be another one. */
+void pqr__elastic_tune(struct pqr__backend *backend);
 /* A connection is about to change its state. */
 void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from, enum pqr__slot_state to);
 void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us);

@@ -30,7 +30,14 @@ static uint32_t coming(const struct pqr__backend *backend)
 uint32_t pqr__pool_total(const struct pqr__backend *backend)
 {
     /* The probe's place is its own even while it has no connection: it must always get one. */
-    return 1 + pqr__pool_open(backend) + coming(backend) + count(backend, PQR__SLOT_CLOSING);
+    uint32_t probe = backend->stay == PQR__STAY_MEMBER || backend->probe.state != PQR__PROBE_ABSENT;
+    return probe + pqr__pool_open(backend) + coming(backend) + count(backend, PQR__SLOT_CLOSING);
+}
+
+uint32_t pqr__pool_surplus(const struct pqr__backend *backend)
+{
+    uint32_t stays = pqr__pool_total(backend) - count(backend, PQR__SLOT_CLOSING);
+    return stays > backend->config->max ? stays - backend->config->max : 0;
 }
 
 /* Idle connections that only administrators may take now. */
@@ -78,6 +85,8 @@ static uint32_t demand(const struct pqr__backend *backend)
 
 static struct pqr__budget_pool in_budget(const struct pqr__backend *backend)
 {
+    if (backend->stay != PQR__STAY_MEMBER) /* what it still has counts, and it may have no more */
+        return (struct pqr__budget_pool){.total = pqr__pool_total(backend)};
     uint32_t idle = count(backend, PQR__SLOT_IDLE);
     return (struct pqr__budget_pool){
         .total = pqr__pool_total(backend),
@@ -240,6 +249,14 @@ void pqr__pool_shrink(struct pqr__backend *backend)
     struct pqr__link *longest = pqr__list_last(&backend->slots[PQR__SLOT_IDLE]);
     if (longest && count(backend, PQR__SLOT_IDLE) > reserve(backend) &&
         backend->router->sizing->shrinks(backend))
+        pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
+}
+
+void pqr__pool_fit(struct pqr__backend *backend)
+{
+    struct pqr__link *longest;
+    while (
+        pqr__pool_surplus(backend) > 0 && (longest = pqr__list_last(&backend->slots[PQR__SLOT_IDLE])) != NULL)
         pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
 }
 

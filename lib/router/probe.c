@@ -40,7 +40,7 @@ static void move(struct pqr__probe *probe, enum pqr__probe_state to)
 
 static bool stopped(const struct pqr__probe *probe)
 {
-    return probe->endpoint.router->state >= PQR__ROUTER_CLOSING;
+    return probe->endpoint.router->state >= PQR__ROUTER_CLOSING || probe->backend->stay != PQR__STAY_MEMBER;
 }
 
 static void set_timeout(struct pqr__probe *probe)
@@ -329,6 +329,11 @@ void pqr__probe_init(struct pqr__probe *probe, struct pqr__backend *backend)
         .next = {.due = next_due},
         .timeout = {.due = timeout_due},
     };
+}
+
+void pqr__probe_renew(struct pqr__probe *probe)
+{
+    close_connection(probe); /* the next follows an interval after this one began */
 }
 
 void pqr__probe_stop(struct pqr__probe *probe)

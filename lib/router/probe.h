@@ -49,6 +49,8 @@ void pqr__probe_init(struct pqr__probe *probe, struct pqr__backend *backend);
 void pqr__probe_now(struct pqr__probe *probe);
 /* Sends pg_cancel_backend for this slot's backend; false: it can't now, use the cancel protocol. */
 bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot);
+/* Another connection for it: with other parameters. */
+void pqr__probe_renew(struct pqr__probe *probe);
 /* No more questions; closes its connection. */
 void pqr__probe_stop(struct pqr__probe *probe);
 

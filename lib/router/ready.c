@@ -12,6 +12,13 @@ struct waiter {
     int status; /* 1: not known yet */
 };
 
+/* Connections that a server that is up must have; its reserve is never missing while it has as many. */
+static uint32_t wanted_ready(const struct pqr__backend *backend)
+{
+    const struct pqr_config *config = backend->router->config;
+    return config->pool.warm_up && backend->config->min > 1 ? backend->config->min : 1;
+}
+
 /* What is still missing, "" when nothing is. */
 static void missing(const pqr_router *router, char *out, size_t size)
 {
@@ -19,12 +26,15 @@ static void missing(const pqr_router *router, char *out, size_t size)
     bool primary = false;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
+        if (backend->stay != PQR__STAY_MEMBER)
+            continue;
         bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
         primary |= backend->role == PQR_ROLE_PRIMARY;
         if (!backend->seen.probed)
             pqr__text_printf(&text, "%s has not answered yet; ", backend->config->name);
-        else if (up && pqr__pool_open(backend) == 0)
-            pqr__text_printf(&text, "%s has no connection ready yet; ", backend->config->name);
+        else if (up && pqr__pool_open(backend) < wanted_ready(backend))
+            pqr__text_printf(&text, "%s has %u of %u connections ready; ", backend->config->name,
+                pqr__pool_open(backend), wanted_ready(backend));
         else if (!up && backend->problem[0] && !primary)
             pqr__text_printf(&text, "%s: %s; ", backend->config->name, backend->problem);
     }
@@ -41,8 +51,10 @@ static bool is_ready(const pqr_router *router)
     bool primary = false;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
+        if (backend->stay != PQR__STAY_MEMBER)
+            continue;
         bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
-        if (!backend->seen.probed || (up && pqr__pool_open(backend) == 0))
+        if (!backend->seen.probed || (up && pqr__pool_open(backend) < wanted_ready(backend)))
             return false;
         primary |= backend->role == PQR_ROLE_PRIMARY;
     }

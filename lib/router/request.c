@@ -291,14 +291,15 @@ static void explain_waiting(const struct pqr_reply *request, char *out, size_t s
     pqr__text_printf(&text, "it waited for %s; ", roles[request->entry.role]);
     if (request->entry.role == PQR__QUEUE_REPLICA && router->config->reads.primary == PQR__PRIMARY_NEVER)
         pqr__text_puts(&text, "reads.primary is never; ");
-    pqr__text_printf(&text, "%s;", numbers);
+    pqr__text_puts(&text, numbers);
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        pqr__text_printf(&text, " %s is %s, %u of %u in use", backend->config->name,
+        if (backend->stay != PQR__STAY_MEMBER)
+            continue;
+        pqr__text_printf(&text, "; %s is %s, %u of %u in use", backend->config->name,
             pqr_role_name(backend->role), pqr__pool_in_use(backend), backend->config->max);
         if (backend->problem[0])
             pqr__text_printf(&text, " (%s)", backend->problem);
-        pqr__text_puts(&text, i + 1 < router->n_backends ? ";" : "");
     }
     pqr__text_escape(out, size, text.failed || !text.bytes ? "it was still waiting" : text.bytes);
     pqr__text_finish(&text);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "router/dispatch.h"
 #include "router/pressure.h"
+#include "router/reload.h"
 #include "router/transaction.h"
 
 enum { UPKEEP_US = 1000000 };
@@ -62,7 +63,8 @@ static void upkeep_due(struct pqr__timer *timer)
     if (router->state >= PQR__ROUTER_CLOSING)
         return;
     for (uint32_t i = 0; i < router->n_backends; i++)
-        pqr__pool_trim(&router->backends[i]);
+        if (router->backends[i].stay != PQR__STAY_GONE)
+            pqr__pool_trim(&router->backends[i]);
     pqr__pools_grow(router);
     pqr__timer_set(router, &router->upkeep, pqr__router_now(router) + UPKEEP_US);
 }
@@ -167,6 +169,7 @@ static void end_event(pqr_router *router)
     pqr__requests_call(router);
     if (router->waiters.count > 0)
         pqr__ready_call(router);
+    pqr__reload_advance(router);
     if (router->state != PQR__ROUTER_RUNNING)
         advance_close(router);
     router->in_event = false;
@@ -299,9 +302,16 @@ static bool callbacks_read(pqr_callbacks *out, const pqr_callbacks *given)
     return true;
 }
 
-static void tune(pqr_router *router)
+void pqr__router_tune(pqr_router *router)
 {
     const struct pqr_config *config = router->config;
+    pqr__balancer_use(&router->balancer, config->reads.balance);
+    router->sizing = config->pool.resize ? &pqr__sizing_elastic : &pqr__sizing_plain;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].stay == PQR__STAY_MEMBER)
+            pqr__elastic_tune(&router->backends[i]);
+    router->queue.max_entries = config->queue.max_requests;
+    router->queue.max_bytes = config->queue.max_bytes;
     router->queue.tuning = (struct pqr__queue_tuning){
         .normal_share = config->queue.normal_share,
         .batch_share = config->queue.batch_share,
@@ -321,7 +331,6 @@ static void init(pqr_router *router, uint64_t seed)
     router->upkeep.due = upkeep_due;
     router->resize.due = pqr__elastic_due;
     router->resize_us = PQR__NEVER;
-    router->sizing = config->pool.resize ? &pqr__sizing_elastic : &pqr__sizing_plain;
     router->drain.due = drain_due;
     router->n_backends = config->n_servers;
     router->cluster.system_identifier = config->system_identifier;
@@ -332,14 +341,14 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__random_seed(&router->random, seed);
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
-    tune(router);
     pqr__memo_init(&router->memo, pqr__random_next(&router->random), PQR__MEMO_BYTES);
     pqr__catalog_start(router);
     pqr__request_store_init(&router->store);
     pqr__list_init(&router->finished);
     pqr__list_init(&router->waiters);
     for (uint32_t i = 0; i < router->n_backends; i++)
-        pqr__backend_init(&router->backends[i], router, i);
+        pqr__backend_init(&router->backends[i], router, i, config, i);
+    pqr__router_tune(router);
 }
 
 int pqr__router_create(pqr_router **out, const struct pqr_config *config, const pqr_callbacks *callbacks,
@@ -350,7 +359,7 @@ int pqr__router_create(pqr_router **out, const struct pqr_config *config, const 
         return pqr__error_set(
             error, PQR_EINVAL, "callbacks: struct_size is not set; begin with PQR_CALLBACKS_INIT");
     pqr_router *router = pqr__calloc(1, sizeof(*router));
-    struct pqr__backend *backends = pqr__calloc(config->n_servers, sizeof(*backends));
+    struct pqr__backend *backends = pqr__calloc(PQR__SERVERS_MAX, sizeof(*backends));
     if (!router || !backends ||
         !pqr__named_init(&router->named, config->reads.harmless_functions, config->reads.harmful_functions)) {
         pqr__free(router);
@@ -382,7 +391,10 @@ void pqr__router_free(pqr_router *router)
     pqr__memo_finish(&router->memo);
     pqr__catalog_free(router);
     pqr__named_finish(&router->named);
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pqr_config_free(router->backends[i].source);
     pqr__free(router->backends);
+    pqr_config_free(router->pending);
     pqr_config_free(router->config);
     pqr__free(router);
 }

@@ -64,8 +64,9 @@ struct pqr_router {
     struct pqr__timer resize; /* often while there is load: how large the pools are to be */
     uint64_t resize_us;       /* when it is due; PQR__NEVER: not set */
 
-    struct pqr__backend *backends;
-    uint32_t n_backends;
+    struct pqr__backend *backends; /* PQR__SERVERS_MAX places, which stay where they are */
+    uint32_t n_backends;           /* up to the last that is taken */
+    struct pqr_config *pending;    /* to be taken up when the event under way is over; NULL: none */
     struct pqr__cluster cluster;
     struct pqr__lsn_history history;
     struct pqr__balancer balancer;
@@ -112,6 +113,8 @@ static inline uint64_t pqr__router_now(const pqr_router *router)
 
 /* Answers those who wait for pqr_router_ready, as far as they can be answered. */
 void pqr__ready_call(pqr_router *router);
+/* Takes over what the configuration says of queue, balancing and sizes. */
+void pqr__router_tune(pqr_router *router);
 /* The loop comes back to the router in its next turn. */
 void pqr__router_wake(pqr_router *router);
 

@@ -94,6 +94,8 @@ static bool wanted(const struct pqr__slot *slot)
     pqr_router *router = slot->backend->router;
     bool usable = slot->backend->role == PQR_ROLE_PRIMARY || slot->backend->role == PQR_ROLE_REPLICA ||
                   slot->backend->role == PQR_ROLE_DOWN;
+    if (slot->backend->stay != PQR__STAY_MEMBER || pqr__pool_surplus(slot->backend) > 0)
+        return false; /* a new configuration wants it no more */
     return !slot->doomed && usable && router->state < PQR__ROUTER_CLOSING &&
            (slot->expires_us == 0 || pqr__router_now(router) < slot->expires_us);
 }

@@ -77,7 +77,7 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .misroutes = router->misroutes,
         .refused = router->refused,
         .shed = router->shed,
-        .n_pools = router->n_backends,
+        .n_pools = router->config->n_servers,
         .catalog_loads = router->catalog.loads,
     };
     for (unsigned lane = 0; lane < PQR__LANES; lane++)
@@ -97,11 +97,35 @@ static size_t text_size(const pqr_router *router)
     size_t size = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        size += strlen(backend->config->name) + strlen(backend->config->host) +
-                strlen(backend->config->port) + strlen(backend->problem) + strlen(backend->config->zone) +
-                SIZING_TEXT + 5;
+        if (backend->stay == PQR__STAY_MEMBER)
+            size += strlen(backend->config->name) + strlen(backend->config->host) +
+                    strlen(backend->config->port) + strlen(backend->problem) + strlen(backend->config->zone) +
+                    SIZING_TEXT + 5;
     }
     return size;
+}
+
+/* Of the configuration's server number `number`; NULL: there is none. */
+static const struct pqr__backend *member(const pqr_router *router, uint32_t number)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (backend->stay == PQR__STAY_MEMBER && backend->config == &backend->source->servers[number])
+            return backend;
+    }
+    return NULL;
+}
+
+/* Connections of servers that have left count until they are closed. */
+static void add_leaving(pqr_router_totals *out, const pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (backend->stay != PQR__STAY_LEAVING)
+            continue;
+        out->allocated += pqr__pool_in_use(backend);
+        out->total_connections += pqr__pool_total(backend);
+    }
 }
 
 int pqr_router_stats(const pqr_router *router, pqr_stats **out)
@@ -109,17 +133,21 @@ int pqr_router_stats(const pqr_router *router, pqr_stats **out)
     struct pqr_stats *stats;
     if (!router || !out)
         return PQR_EINVAL;
-    int error = pqr__stats_new(&stats, router->n_backends, text_size(router));
+    int error = pqr__stats_new(&stats, router->config->n_servers, text_size(router));
     if (error)
         return error;
     fill_totals(&stats->totals, router);
-    for (uint32_t i = 0; i < router->n_backends; i++) {
+    for (uint32_t i = 0; i < router->config->n_servers; i++) {
+        const struct pqr__backend *backend = member(router, i);
         pqr_pool_stats *pool = &stats->pools[i];
-        fill_pool(pool, stats, &router->backends[i]);
+        if (!backend) /* asked from the log callback in the middle of a reload */
+            continue;
+        fill_pool(pool, stats, backend);
         stats->totals.available += pool->available;
         stats->totals.allocated += pool->allocated;
         stats->totals.total_connections += pool->total_connections;
     }
+    add_leaving(&stats->totals, router);
     *out = stats;
     return 0;
 }

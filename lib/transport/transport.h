@@ -152,6 +152,10 @@ struct pqr__transport_events {
 };
 
 struct pqr__transport_ops {
+    /* A new configuration: connections to server number `server` are from now on opened by its entry `entry`. Further
+       numbers may come so, up to 63; at first each number is that of its entry. Cannot fail. */
+    void (*configure)(
+        struct pqr__transport *transport, uint32_t server, const struct pqr_config *config, uint32_t entry);
     /* Opens a connection to server number `server` of the configuration, given up after timeout_us (refused with
        timeout = true). 0 and *out, or PQR_ENOMEM / PQR_ESYSTEM and no event. */
     int (*connect)(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,

@@ -55,10 +55,10 @@ static void every_strategy_uses_every_replica(void **state)
         APP_UNTIL(&app, app_pool(&app, 1).available == 4 && app_pool(&app, 2).available == 4);
         for (int n = 0; n < 30; n++) {
             struct answer *answers[4]; /* at once, for those that look at what is in the air */
-            for (int i = 0; i < 4; i++)
-                answers[i] = app_send_to(&app, PQR_TARGET_REPLICA, 0, "select pg_sleep(0.002)");
-            for (int i = 0; i < 4; i++)
-                assert_ok(app_wait(answers[i]));
+            for (int a = 0; a < 4; a++)
+                answers[a] = app_send_to(&app, PQR_TARGET_REPLICA, 0, "select pg_sleep(0.002)");
+            for (int a = 0; a < 4; a++)
+                assert_ok(app_wait(answers[a]));
         }
         assert_int_equal(app_pool(&app, 0).reads, 0);
         for (size_t server = 1; server < 3; server++) {

@@ -21,7 +21,9 @@ struct scenario {
     struct sim_load load;
     struct sim_server servers[SIM_MAX_SERVERS];
     struct pqr_config *config;
-    struct sim_alarm heal, prove, end;
+    struct pqr_config *fewer; /* the same without its last server; NULL: it is the only one */
+    bool has_fewer;           /* is what the router has now */
+    struct sim_alarm reload, heal, prove, end;
     pqr_pressure_level pressure; /* as told last */
 };
 
@@ -93,6 +95,37 @@ static void vary_rest(struct sim_world *world, struct pqr_config *config)
     config->catalog.refresh_us = sim_skewed(world, 50000, 2000000);
 }
 
+/* Its servers but the last, with all that was varied. */
+static int make_fewer(struct scenario *scenario)
+{
+    static const char *const hosts[SIM_MAX_SERVERS] = {"", "s0", "s0,s1", "s0,s1,s2"};
+    const struct pqr_config *config = scenario->config;
+    char conninfo[120];
+    pqr_error error;
+    if (config->n_servers < 2)
+        return 0;
+    snprintf(
+        conninfo, sizeof(conninfo), "host=%s port=5432 dbname=sim user=sim", hosts[config->n_servers - 1]);
+    int status = pqr_config_conninfo(&scenario->fewer, conninfo, &error);
+    if (status != 0)
+        return status;
+    struct pqr_config *fewer = scenario->fewer;
+    for (uint32_t i = 0; i < fewer->n_servers; i++) {
+        fewer->servers[i].min = config->servers[i].min;
+        fewer->servers[i].max = config->servers[i].max;
+        fewer->servers[i].weight = config->servers[i].weight;
+    }
+    fewer->pool = config->pool;
+    fewer->pool.init_sql = config->pool.init_sql ? pqr__strdup(config->pool.init_sql) : NULL;
+    fewer->probe = config->probe;
+    fewer->reads = config->reads;
+    fewer->queue = config->queue;
+    fewer->request = config->request;
+    fewer->transaction = config->transaction;
+    fewer->catalog = config->catalog;
+    return config->pool.init_sql && !fewer->pool.init_sql ? PQR_ENOMEM : 0;
+}
+
 static int make_config(struct scenario *scenario, uint32_t n_servers)
 {
     static const char *const hosts[SIM_MAX_SERVERS] = {"s0", "s0,s1", "s0,s1,s2", "s0,s1,s2,s3"};
@@ -104,7 +137,7 @@ static int make_config(struct scenario *scenario, uint32_t n_servers)
         return status;
     vary_pool(&scenario->world, scenario->config);
     vary_rest(&scenario->world, scenario->config);
-    return 0;
+    return make_fewer(scenario);
 }
 
 /* --- Servers, mishaps, the application ------------------------------------------------------------------- */
@@ -160,9 +193,37 @@ static void make_mishaps(struct scenario *scenario)
     }
 }
 
+static void reload_with(struct scenario *scenario, bool fewer)
+{
+    pqr_error error;
+    if (scenario->load.closing_us > 0 || scenario->load.closed)
+        return;
+    scenario->checks.in_call++;
+    int status = pqr_router_reload(scenario->load.router, fewer ? scenario->fewer : scenario->config, &error);
+    scenario->checks.in_call--;
+    sim_trace(&scenario->world, "reload with %s: %d", fewer ? "one server less" : "all servers", status);
+    if (status != 0)
+        sim_fail(&scenario->world, "pqr_router_reload answers %d: %s", status, error.message);
+    scenario->has_fewer = fewer;
+    for (uint32_t i = 0; i < scenario->wire.n_servers; i++)
+        sim_server_disturbed(&scenario->servers[i]);
+}
+
+static void reload(void *context)
+{
+    struct scenario *scenario = context;
+    struct sim_world *world = &scenario->world;
+    reload_with(scenario, sim_chance(world, 500));
+    sim_alarm_set(
+        world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
+}
+
 static void heal(void *context)
 {
     struct scenario *scenario = context;
+    sim_alarm_clear(&scenario->world, &scenario->reload);
+    if (scenario->has_fewer)
+        reload_with(scenario, false);
     sim_load_calm(&scenario->load);
     sim_chaos_heal(&scenario->chaos);
 }
@@ -178,6 +239,7 @@ static void prove(void *context)
 static void end(void *context)
 {
     struct scenario *scenario = context;
+    sim_alarm_clear(&scenario->world, &scenario->reload);
     sim_load_close(&scenario->load);
 }
 
@@ -195,6 +257,9 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     load->budget = pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
     load->interval_us = sim_skewed(world, 1000, 200000);
     load->siege = sim_chance(world, 60);
+    if (scenario->fewer && !load->siege && sim_chance(world, 200))
+        sim_alarm_set(
+            world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
     bool dies_young = !load->siege && sim_chance(world, 400);
     uint64_t work_us = sim_skewed(world, 100, dies_young ? 500000 : 8000000);
     if (load->siege) {
@@ -364,6 +429,7 @@ void sim_scenario_run(uint64_t seed, const struct sim_options *options, struct s
         run(scenario, options);
     else if (status != PQR_ENOMEM || options->fail_at == 0)
         sim_fail(world, "pqr_config_conninfo answers %d", status);
+    pqr_config_free(scenario->fewer);
     pqr_config_free(scenario->config);
     if (sim_heap.blocks != 0)
         sim_fail(world, "promise 9: %lld blocks of memory are left", (long long)sim_heap.blocks);

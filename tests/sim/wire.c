@@ -351,8 +351,9 @@ static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_
 {
     struct sim_wire *wire = wire_of(transport);
     struct sim_world *world = wire->world;
-    if (wire->shut || number >= wire->n_servers)
+    if (wire->shut || number >= 64 || wire->server_of[number] >= wire->n_servers)
         sim_fail(world, "connect to server %u%s", number, wire->shut ? " after shutdown" : "");
+    number = wire->server_of[number];
     if (sim_chance(world, wire->connect_no_memory)) {
         sim_server_disturbed(&wire->servers[number]);
         return PQR_ENOMEM;
@@ -537,7 +538,15 @@ static void op_shutdown(struct pqr__transport *transport)
         wire->world, &wire->down, wire->world->now_us + sim_between(wire->world, 0, 1000), is_down, wire);
 }
 
+/* Servers are known by their host: s0, s1 ... */
+static void op_configure(
+    struct pqr__transport *transport, uint32_t number, const struct pqr_config *config, uint32_t entry)
+{
+    wire_of(transport)->server_of[number] = (uint32_t)strtoul(config->servers[entry].host + 1, NULL, 10);
+}
+
 static const struct pqr__transport_ops sim_ops = {
+    .configure = op_configure,
     .connect = op_connect,
     .send = op_send,
     .cancel = op_cancel,
@@ -554,6 +563,8 @@ void sim_wire_init(struct sim_wire *wire, struct sim_world *world, struct sim_ch
 {
     *wire = (struct sim_wire){.transport.ops = &sim_ops, .world = world, .checks = checks};
     pqr__list_init(&wire->conns);
+    for (uint32_t i = 0; i < 64; i++)
+        wire->server_of[i] = i;
 }
 
 void sim_wire_finish(struct sim_wire *wire)

@@ -40,6 +40,7 @@ struct sim_wire {
     struct sim_checks *checks;
     struct sim_server *servers;
     uint32_t n_servers;
+    uint32_t server_of[64]; /* of the router's number */
     struct pqr__list conns;
     struct sim_alarm timer, down;
     unsigned next_id;

@@ -24,7 +24,8 @@ struct pg_result {
 enum phase { CONNECTING, OPEN, GONE };
 
 struct pqr__conn {
-    uint32_t server;
+    uint32_t server; /* the number of its host */
+    uint32_t place;  /* the router's number of it */
     void *context;
     enum phase phase;
     bool closing;
@@ -39,6 +40,7 @@ static struct {
     bool shut, gone;
     struct pqr__conn conns[CONNS];
     uint32_t n_conns;
+    uint32_t host_of[64];
     bool standby[SERVERS];
     enum connects connects[SERVERS];       /* of the pool */
     enum connects probe_connects[SERVERS]; /* the first connect to a server is its probe's */
@@ -50,7 +52,7 @@ static struct pqr__transport_events events;
 
 static bool is_probe(const struct pqr__conn *conn)
 {
-    return conn->context == &fake.router->backends[conn->server].probe.endpoint;
+    return conn->context == &fake.router->backends[conn->place].probe.endpoint;
 }
 
 static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
@@ -61,7 +63,7 @@ static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_
     if (fake.n_conns == CONNS)
         return PQR_ENOMEM;
     struct pqr__conn *conn = &fake.conns[fake.n_conns++];
-    *conn = (struct pqr__conn){.server = server, .context = context};
+    *conn = (struct pqr__conn){.server = fake.host_of[server], .place = server, .context = context};
     *out = conn;
     return 0;
 }
@@ -118,7 +120,16 @@ static const char *do_result_tag(const struct pg_result *result)
     return result->tag;
 }
 
+/* Servers are known by their host: s0, s1, s2. */
+static void do_configure(
+    struct pqr__transport *transport, uint32_t server, const struct pqr_config *config, uint32_t entry)
+{
+    (void)transport;
+    fake.host_of[server] = (uint32_t)strtoul(config->servers[entry].host + 1, NULL, 10);
+}
+
 static const struct pqr__transport_ops ops = {
+    .configure = do_configure,
     .connect = do_connect,
     .send = do_send,
     .cancel = do_cancel,
@@ -412,6 +423,8 @@ static int set_up(void **state)
     memset(&fake, 0, sizeof(fake));
     closed = false;
     fake.standby[1] = fake.standby[2] = true;
+    for (uint32_t i = 0; i < SERVERS; i++)
+        fake.host_of[i] = i;
     make_config();
     return 0;
 }
