@@ -57,6 +57,11 @@ struct pqr_config {
         char *init_sql; /* run on each new connection, statements joined by ";\n"; NULL: none */
         bool warm_up;   /* false; pqr_router_ready waits for min */
     } pool;
+    struct {
+        bool enabled;         /* false */
+        uint64_t interval_us; /* 10 s */
+        uint32_t margin;      /* 3 */
+    } fleet;
     struct { /* in the servers' keywords already; 0: the system's own */
         uint64_t keepalives_idle_us, keepalives_interval_us; /* 30 s, 10 s */
         uint32_t keepalives_count;                           /* 5 */

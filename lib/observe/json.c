@@ -121,6 +121,8 @@ static void pool_json(struct pqr__text *text, const pqr_pool_stats *pool)
     STRING(sizing);
     NUMBER(recent_us);
     STRING(zone);
+    NUMBER(fleet_members);
+    NUMBER(fleet_share);
     close_with(text, '}');
 #undef NUMBER
 #undef STRING

@@ -6,6 +6,7 @@
 #include "observe/histogram.h"
 #include "policy/ceiling.h"
 #include "policy/ewma.h"
+#include "policy/fleet.h"
 #include "policy/queue.h"
 #include "policy/resizer.h"
 #include "policy/roles.h"
@@ -59,6 +60,7 @@ struct pqr__backend {
     struct pqr__load load;
     struct pqr__resizer resizer;
     struct pqr__ceiling ceiling;
+    struct pqr__fleet fleet;
 
     uint32_t peak_usage;
     uint64_t connects, connect_failures, reads, writes, errors;
@@ -86,9 +88,12 @@ void pqr__backends_tell(pqr_router *router);
 
 /* --- its pool (pool.c) --- */
 
-uint32_t pqr__pool_total(const struct pqr__backend *backend);   /* all that max counts, the probe included */
-uint32_t pqr__pool_open(const struct pqr__backend *backend);    /* identified, and not closing */
-uint32_t pqr__pool_surplus(const struct pqr__backend *backend); /* beyond max, since that was lowered */
+uint32_t pqr__pool_total(const struct pqr__backend *backend); /* all that max counts, the probe included */
+uint32_t pqr__pool_open(const struct pqr__backend *backend);  /* identified, and not closing */
+uint32_t pqr__pool_surplus(
+    const struct pqr__backend *backend); /* beyond pqr__pool_max, since that was lowered */
+/* What total may be: max, or this router's part of what the server admits. */
+uint32_t pqr__pool_max(const struct pqr__backend *backend);
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);

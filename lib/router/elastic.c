@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "router/balance.h"
 #include "router/dispatch.h"
 
 enum {
@@ -62,14 +63,19 @@ void pqr__elastic_refused(struct pqr__backend *backend, const char *sqlstate)
         pqr__ceiling_refused(&backend->ceiling, pqr__pool_open(backend), pqr__router_now(backend->router));
 }
 
+/* What idle_timeout closes need not be kept any longer for the window's sake. */
+static uint64_t window_of(const struct pqr_config *config)
+{
+    return config->pool.window_us < config->pool.idle_timeout_us ? config->pool.window_us
+                                                                 : config->pool.idle_timeout_us;
+}
+
 void pqr__elastic_init(struct pqr__backend *backend)
 {
     const struct pqr_config *config = backend->router->config;
     uint32_t start = backend->config->min > CEILING_START ? backend->config->min : CEILING_START;
-    /* What idle_timeout closes need not be kept any longer for the window's sake. */
-    uint64_t window_us = config->pool.window_us < config->pool.idle_timeout_us ? config->pool.window_us
-                                                                               : config->pool.idle_timeout_us;
-    pqr__resizer_init(&backend->resizer, window_us, config->pool.target_utilisation, 0);
+    pqr__resizer_init(&backend->resizer, window_of(config), config->pool.target_utilisation, 0);
+    pqr__fleet_init(&backend->fleet, config->pool.admin_reserved + 2, config->fleet.margin);
     pqr__ceiling_init(&backend->ceiling, start, backend->config->max, 0);
 }
 
@@ -79,10 +85,10 @@ void pqr__elastic_tune(struct pqr__backend *backend)
     struct pqr__resizer *resizer = &backend->resizer;
     struct pqr__ceiling *ceiling = &backend->ceiling;
     uint32_t limit = pqr__ceiling_limit(ceiling), max = backend->config->max;
-    if (resizer->window_us != config->pool.window_us ||
-        resizer->utilisation != config->pool.target_utilisation)
-        pqr__resizer_init(
-            resizer, config->pool.window_us, config->pool.target_utilisation, backend->load.at_us);
+    if (resizer->window_us != window_of(config) || resizer->utilisation != config->pool.target_utilisation)
+        pqr__resizer_init(resizer, window_of(config), config->pool.target_utilisation, backend->load.at_us);
+    backend->fleet.least = config->pool.admin_reserved + 2;
+    backend->fleet.margin = config->fleet.margin;
     if (ceiling->max != max)
         pqr__ceiling_init(ceiling, limit < max ? limit : max, max, backend->load.at_us);
 }
@@ -107,6 +113,15 @@ uint32_t pqr__elastic_waiting(const struct pqr__backend *backend)
     return n > 0 ? (waiting + n - 1) / n : 0;
 }
 
+/* What is used of the ceiling. Reads that the primary stands in for may have but a part of it: when they have that
+   part, it is used up as far as those who wait are concerned. */
+static uint64_t used_of_ceiling(const struct pqr__backend *backend)
+{
+    uint64_t busy_us = backend->load.busy_us;
+    return pqr__balance_is_capped(backend) ? busy_us * 100 / backend->router->config->reads.fallback_max
+                                           : busy_us;
+}
+
 /* True while there is anything to be looked at soon. */
 static bool sample(struct pqr__backend *backend)
 {
@@ -123,7 +138,7 @@ static bool sample(struct pqr__backend *backend)
     struct pqr__ceiling_sample of_ceiling = {.now_us = load->at_us,
         .elapsed_us = load->at_us - load->sampled_us,
         .served = load->served - load->cancelled, /* the work of the others is of no use to anybody */
-        .busy_us = load->busy_us,
+        .busy_us = used_of_ceiling(backend),
         .waiting = waiting > 0};
     bool alive = load->started > 0 || used > 0 || waiting > 0;
     pqr__resizer_note(&backend->resizer, &of_load);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "policy/fleet.h"
 #include "policy/freshness.h"
 
 const char pqr__identity_sql[] =
@@ -26,6 +27,25 @@ const char pqr__identity_sql[] =
 const char pqr__cancel_sql[] =
     "select pg_catalog.pg_cancel_backend(a.pid) from pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) a"
     " where extract(epoch from a.backend_start) operator(pg_catalog.=) $2::pg_catalog.numeric";
+
+const char pqr__fleet_sql[] =
+    "select pg_catalog.set_config('application_name', $1::pg_catalog.text, false), o.n, o.of_role, "
+    "o.of_database,"
+    " o.before, pg_catalog.current_setting('max_connections'),"
+    " pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4 operator(pg_catalog.+)"
+    " coalesce(pg_catalog.current_setting('reserved_connections', true)::pg_catalog.int4, 0),"
+    " r.rolconnlimit, d.datconnlimit"
+    " from pg_catalog.pg_roles r, pg_catalog.pg_database d, lateral (select"
+    " count(distinct a.application_name) as n,"
+    " count(distinct a.application_name) filter (where a.usesysid operator(pg_catalog.=) r.oid) as of_role,"
+    " count(distinct a.application_name) filter (where a.datid operator(pg_catalog.=) d.oid) as of_database,"
+    " count(distinct a.application_name) filter (where a.application_name operator(pg_catalog.<)"
+    " $1::pg_catalog.text) as before"
+    " from pg_catalog.pg_stat_get_activity(null) a"
+    " where a.application_name operator(pg_catalog.~~) '" PQR__FLEET_PREFIX "%'"
+    " and a.application_name operator(pg_catalog.<>) $1::pg_catalog.text) o"
+    " where r.rolname operator(pg_catalog.=) current_user"
+    " and d.datname operator(pg_catalog.=) pg_catalog.current_database()";
 
 static uint64_t number(const char *text)
 {
@@ -54,6 +74,31 @@ bool pqr__identity_read(
     pqr__text_copy(read.postmaster_start, sizeof(read.postmaster_start), column[4]);
     pqr__text_copy(read.backend_start, sizeof(read.backend_start), column[6]);
     *identity = read;
+    return true;
+}
+
+bool pqr__fleet_read(
+    struct pqr__fleet_count *count, const struct pqr__transport_ops *ops, const struct pg_result *result)
+{
+    int64_t column[9];
+    for (int i = 1; i < 9; i++) {
+        const char *text = ops->result_value(result, 0, i);
+        if (!text)
+            return false;
+        column[i] = strtoll(text, NULL, 10);
+    }
+    if (column[5] <= 0)
+        return false;
+    *count = (struct pqr__fleet_count){
+        .all = (uint32_t)column[1] + 1,
+        .of_role = (uint32_t)column[2] + 1,
+        .of_database = (uint32_t)column[3] + 1,
+        .before = (uint32_t)column[4],
+        .max_connections = column[5],
+        .reserved = column[6],
+        .role_limit = column[7],
+        .database_limit = column[8],
+    };
     return true;
 }
 

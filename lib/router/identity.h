@@ -25,6 +25,17 @@ extern const char pqr__identity_sql[];
 /* $1 backend pid, $2 its start: cancels that backend if it is still the same. */
 extern const char pqr__cancel_sql[];
 
+/* $1: this router's name, which becomes the session's application_name; others are counted by theirs. One row:
+   0 that name; 1 others, 2 of the same role, 3 of the same database, 4 named before this one; 5 max_connections,
+   6 reserved for superusers, 7 and 8 connection limit of the role and of the database, negative: none. */
+extern const char pqr__fleet_sql[];
+/* What its application_name begins with. */
+#define PQR__FLEET_PREFIX "pqrouter fleet "
+struct pqr__fleet_count;
+/* false: the row is not of that form. */
+bool pqr__fleet_read(
+    struct pqr__fleet_count *count, const struct pqr__transport_ops *ops, const struct pg_result *result);
+
 /* Of the running server that the row is from: its system identifier and its postmaster's start, never 0. */
 uint64_t pqr__identity_instance(const struct pqr__identity *identity);
 

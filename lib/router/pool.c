@@ -22,6 +22,12 @@ uint32_t pqr__pool_in_use(const struct pqr__backend *backend)
            count(backend, PQR__SLOT_CANCELLING);
 }
 
+uint32_t pqr__pool_max(const struct pqr__backend *backend)
+{
+    uint32_t share = backend->router->config->fleet.enabled ? backend->fleet.share : UINT32_MAX;
+    return share < backend->config->max ? share : backend->config->max;
+}
+
 static uint32_t coming(const struct pqr__backend *backend)
 {
     return count(backend, PQR__SLOT_CONNECTING) + count(backend, PQR__SLOT_IDENTIFYING);
@@ -37,7 +43,7 @@ uint32_t pqr__pool_total(const struct pqr__backend *backend)
 uint32_t pqr__pool_surplus(const struct pqr__backend *backend)
 {
     uint32_t stays = pqr__pool_total(backend) - count(backend, PQR__SLOT_CLOSING);
-    return stays > backend->config->max ? stays - backend->config->max : 0;
+    return stays > pqr__pool_max(backend) ? stays - pqr__pool_max(backend) : 0;
 }
 
 /* Idle connections that only administrators may take now. */
@@ -90,7 +96,7 @@ static struct pqr__budget_pool in_budget(const struct pqr__backend *backend)
     uint32_t idle = count(backend, PQR__SLOT_IDLE);
     return (struct pqr__budget_pool){
         .total = pqr__pool_total(backend),
-        .max = backend->config->max,
+        .max = pqr__pool_max(backend),
         .guaranteed = 1 + backend->router->config->pool.admin_reserved + 1,
         .wanted = demand(backend),
         .idle = idle > reserve(backend) ? idle - reserve(backend) : 0,
@@ -116,7 +122,7 @@ static bool in_limits(pqr_router *router, uint32_t which)
 {
     struct pqr__budget_pool pools[PQR__SERVERS_MAX];
     if (router->config->pool.max_total == 0)
-        return pqr__pool_total(&router->backends[which]) < router->backends[which].config->max;
+        return pqr__pool_total(&router->backends[which]) < pqr__pool_max(&router->backends[which]);
     for (uint32_t i = 0; i < router->n_backends; i++)
         pools[i] = in_budget(&router->backends[i]);
     if (pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total))

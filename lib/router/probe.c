@@ -24,9 +24,10 @@ static const char *const state_names[] = {
 static const unsigned allowed[PQR__PROBE_STATES] = {
     [PQR__PROBE_ABSENT] = BIT(CONNECTING),
     [PQR__PROBE_CONNECTING] = BIT(IDLE) | BIT(CLOSING) | BIT(ABSENT),
-    [PQR__PROBE_IDLE] = BIT(ASKING) | BIT(CANCELLING) | BIT(CLOSING) | BIT(ABSENT),
+    [PQR__PROBE_IDLE] = BIT(ASKING) | BIT(CANCELLING) | BIT(COUNTING) | BIT(CLOSING) | BIT(ABSENT),
     [PQR__PROBE_ASKING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_CANCELLING] = BIT(IDLE) | BIT(CLOSING),
+    [PQR__PROBE_COUNTING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_CLOSING] = BIT(ABSENT),
 };
 
@@ -106,6 +107,39 @@ static void ask(struct pqr__probe *probe)
     probe->again = false;
     probe->item = (struct pqr__item){0};
     send(probe, PQR__OWN_PROBE, pqr__identity_sql);
+}
+
+/* After the answer to a question: how many routers there are, if that is due. */
+static void count_fleet(struct pqr__probe *probe)
+{
+    pqr_router *router = probe->endpoint.router;
+    uint64_t now = pqr__router_now(router);
+    if (!router->config->fleet.enabled || now < probe->counts_us || !probe->answered)
+        return;
+    if (!probe->name[0])
+        snprintf(probe->name, sizeof(probe->name), PQR__FLEET_PREFIX "%016llx",
+            (unsigned long long)pqr__random_next(&router->random));
+    /* The second count comes soon: two have to agree before the part is taken. */
+    uint64_t interval_us = router->config->fleet.interval_us;
+    probe->counts_us = now + pqr__random_jitter(&router->random,
+                                 probe->backend->fleet.members ? interval_us : interval_us / 5, 20);
+    probe->values[0] = probe->name;
+    probe->item = (struct pqr__item){.n_params = 1, .param_values = probe->values};
+    move(probe, PQR__PROBE_COUNTING);
+    send(probe, PQR__OWN_FLEET, pqr__fleet_sql);
+}
+
+static void counted(struct pqr__probe *probe, const struct pqr__answer *answer)
+{
+    struct pqr__fleet_count count;
+    pqr_router *router = probe->endpoint.router;
+    if (answer->kind != PQR__ANSWER_OK || !pqr__fleet_read(&count, router->ops, answer->result)) {
+        pqr__log(&router->log, PQR_LOG_WARNING, "%s: the fleet cannot be counted: %s %s",
+            probe->backend->config->name, answer->message, answer->sqlstate);
+        return;
+    }
+    pqr__fleet_counted(&probe->backend->fleet, &count);
+    pqr__pool_fit(probe->backend);
 }
 
 static void open_connection(struct pqr__probe *probe)
@@ -252,6 +286,8 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
     const struct pqr__transport_ops *ops = endpoint->router->ops;
     (void)flight;
     (void)item;
+    if (probe->state == PQR__PROBE_COUNTING)
+        counted(probe, answer);
     if (probe->state == PQR__PROBE_ASKING && answer->kind == PQR__ANSWER_OK) {
         probe->answered = pqr__identity_read(&backend->identity, ops, answer->result);
         backend->rtt_us = pqr__router_now(endpoint->router) - probe->asked_us;
@@ -268,18 +304,22 @@ static void on_settled(
     struct pqr__probe *probe = probe_of(endpoint);
     bool asked = probe->item.own == PQR__OWN_PROBE;
     (void)flight;
-    if (!asked)
+    if (probe->item.own == PQR__OWN_CANCEL)
         cancel_over(probe, !facts->lost);
     if (facts->lost || probe->state == PQR__PROBE_CLOSING)
         return; /* closed follows */
     pqr__timer_clear(&probe->timeout);
     move(probe, PQR__PROBE_IDLE);
     schedule_next(probe);
+    if (probe->item.own == PQR__OWN_FLEET && !stopped(probe))
+        pqr__pools_grow(endpoint->router);
     if (!asked)
         return;
     learned(probe, probe->answered);
     if (probe->answered)
         measure_lag(probe->backend);
+    if (probe->state == PQR__PROBE_IDLE && !stopped(probe))
+        count_fleet(probe);
 }
 
 static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
@@ -302,7 +342,8 @@ static void on_closed(struct pqr__endpoint *endpoint)
     struct pqr__probe *probe = probe_of(endpoint);
     bool unasked = probe->state != PQR__PROBE_CLOSING;
     cancel_over(probe, false);
-    if (probe->state == PQR__PROBE_ASKING || probe->state == PQR__PROBE_CANCELLING)
+    if (probe->state == PQR__PROBE_ASKING || probe->state == PQR__PROBE_CANCELLING ||
+        probe->state == PQR__PROBE_COUNTING)
         move(probe, PQR__PROBE_CLOSING);
     gone(probe);
     if (!unasked || stopped(probe))

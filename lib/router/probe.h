@@ -14,6 +14,7 @@
     XX(IDLE, idle)                                                     \
     XX(ASKING, asking)                                                 \
     XX(CANCELLING, cancelling) /* a pg_cancel_backend is in the air */ \
+    XX(COUNTING, counting)     /* the fleet's members are */           \
     XX(CLOSING, closing)
 
 enum pqr__probe_state {
@@ -41,6 +42,8 @@ struct pqr__probe {
     bool again;                  /* asked for while one was under way */
     struct pqr__slot *cancelled; /* whose backend the cancel in the air is for; NULL: nobody's any longer */
     char pid[16];
+    char name[40];      /* as a member of the fleet; "" before the first count */
+    uint64_t counts_us; /* when they are counted next */
     const char *values[2];
 };
 

@@ -31,6 +31,8 @@ static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct
         .problem = pqr__stats_text(stats, backend->problem),
         .wanted = backend->resizer.wanted,
         .ceiling = backend->router->sizing->ceiling(backend),
+        .fleet_members = backend->fleet.members,
+        .fleet_share = backend->fleet.members ? backend->fleet.share : 0,
         .sizing = pqr__stats_text(stats, sizing),
         .zone = pqr__stats_text(stats, backend->config->zone),
         .role = backend->role,

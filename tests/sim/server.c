@@ -159,6 +159,7 @@ static const char *own_statement(
             return "25001";
         *result = sim_result_new(0, "DISCARD ALL");
         break;
+    case PQR__OWN_FLEET:   /* it has nobody to count */
     case PQR__OWN_CATALOG: /* there is nothing but built-ins */
         *result = sim_result_new(0, "SELECT 0");
         break;

@@ -253,6 +253,7 @@ static bool step_own(struct pqr__conn *conn)
     case PQR__OWN_DISCARD:
     case PQR__OWN_INIT:
     case PQR__OWN_CANCEL:
+    case PQR__OWN_FLEET:
     case PQR__OWN_CATALOG:
         answer(conn, NULL);
         return true;

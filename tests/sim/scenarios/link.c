@@ -30,6 +30,7 @@ struct pqr__conn {
     struct pqr__list answers;
     struct machine_job job;
     struct sim_alarm alarm, cancel;
+    char name[40];    /* of its router, as a member of the fleet; "": it was not told */
     char sqlstate[6]; /* of the error that the running flight ends with */
 };
 
@@ -175,6 +176,7 @@ static void arrived(void *context)
         set(conn, server->latency_us, refuse_full);
     } else {
         server->connections++;
+        server->accepted++;
         conn->counted = true;
         machine_run(&server->machine, &conn->job, server->connect_work_us, logged_in, conn);
     }
@@ -237,13 +239,35 @@ static struct pg_result *identity(const struct pqr__conn *conn)
     return result;
 }
 
-static struct pg_result *result_of(const struct pqr__conn *conn, const struct pqr__item *item)
+/* As pg_stat_activity shows them: by the name that a session took. */
+static struct pg_result *count_members(struct pqr__conn *conn, const struct pqr__item *item)
+{
+    struct pg_result *result = sim_alloc(sizeof(*result));
+    uint32_t others = 0, before = 0;
+    pqr__text_copy(conn->name, sizeof(conn->name), item->param_values[0]);
+    pqr__list_each (link, &conn->server->conns) {
+        const struct pqr__conn *other = pqr__container_of(link, struct pqr__conn, link);
+        int order = strcmp(other->name, conn->name);
+        if (other->state != OPEN || !other->name[0] || order == 0)
+            continue;
+        others++;
+        before += order < 0;
+    }
+    for (int i = 1; i <= 3; i++)
+        snprintf(result->values[i], sizeof(result->values[i]), "%u", others);
+    snprintf(result->values[4], sizeof(result->values[4]), "%u", before);
+    snprintf(result->values[5], sizeof(result->values[5]), "%u", conn->server->max_connections);
+    snprintf(result->values[6], sizeof(result->values[6]), "0");
+    snprintf(result->values[7], sizeof(result->values[7]), "-1");
+    snprintf(result->values[8], sizeof(result->values[8]), "-1");
+    return result;
+}
+
+static struct pg_result *result_of(struct pqr__conn *conn, const struct pqr__item *item)
 {
     if (item->own == PQR__OWN_IDENTITY || item->own == PQR__OWN_PROBE)
         return identity(conn);
-    struct pg_result *result = sim_alloc(sizeof(*result));
-    snprintf(result->values[0], sizeof(result->values[0]), "%u", conn->server->members);
-    return result;
+    return item->own == PQR__OWN_FLEET ? count_members(conn, item) : sim_alloc(sizeof(struct pg_result));
 }
 
 static void tell_items(struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate)

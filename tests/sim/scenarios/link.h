@@ -26,8 +26,7 @@ struct link_server {
     uint64_t latency_us, connect_wait_us;
     double connect_work_us;
     struct pqr__list conns;
-    uint32_t members; /* as a count of the fleet finds them */
-    uint64_t refusals;
+    uint64_t accepted, refusals; /* connects */
 };
 
 struct link_wire {

@@ -74,12 +74,14 @@ static struct run *best_fixed(const struct scenario *scenario, struct way *ways_
 
 static void table(const struct scenario *scenario)
 {
-    for (unsigned i = 0; i < WAYS; i++) {
+    for (unsigned i = 0; i < (scenario->no_size_is_best ? 1 : WAYS); i++) {
         struct run *run = run_scenario(scenario, &ways[i], 1);
         print_row(run);
         run_free(run);
     }
     struct way of_sizes[N_SIZES];
+    if (scenario->no_size_is_best)
+        return;
     struct run *best = best_fixed(scenario, of_sizes);
     print_row(best);
     run_free(best);
@@ -90,9 +92,10 @@ static void table(const struct scenario *scenario)
 static int test(const struct scenario *scenario)
 {
     struct run *runs[WAYS];
+    unsigned n = scenario->no_size_is_best ? 1 : WAYS;
     double best = 0;
     print_head();
-    for (unsigned i = 0; i < WAYS; i++) {
+    for (unsigned i = 0; i < n; i++) {
         runs[i] = run_scenario(scenario, &ways[i], 1);
         print_row(runs[i]);
         if (i != OURS && run_goodput(runs[i]) > best)
@@ -103,7 +106,7 @@ static int test(const struct scenario *scenario)
         fprintf(stderr, "%s: others serve %.1f%%, ours %.1f%%\n", scenario->name, 100 * best,
             100 * run_goodput(runs[OURS]));
     scenario->check(runs[OURS]);
-    for (unsigned i = 0; i < WAYS; i++)
+    for (unsigned i = 0; i < n; i++)
         run_free(runs[i]);
     return held ? 0 : 1;
 }

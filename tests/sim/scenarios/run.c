@@ -100,16 +100,14 @@ static uint32_t connections(const struct run *run)
                           : run->scenario->servers * run->scenario->routers); /* probes */
 }
 
+/* Since the beginning, probes and those of the dead included. */
 static uint64_t connects(const struct run *run, uint64_t *refused)
 {
     uint64_t sum = 0;
     *refused = 0;
-    for (uint32_t r = 0; r < run->scenario->routers; r++) {
-        const pqr_router *router = run->routers[r];
-        for (uint32_t i = 0; i < router->n_backends; i++) {
-            sum += router->backends[i].connects;
-            *refused += router->backends[i].connect_failures;
-        }
+    for (uint32_t i = 0; i < run->scenario->servers; i++) {
+        sum += run->servers[i].accepted;
+        *refused += run->servers[i].refusals;
     }
     return sum;
 }
@@ -124,11 +122,26 @@ static void look(struct run *run)
     run->last_offered = run->last_good = 0;
     for (uint32_t r = 0; r < run->scenario->routers; r++) {
         const pqr_router *router = run->routers[r];
-        for (uint32_t i = 0; i < router->n_backends; i++) {
+        for (uint32_t i = 0; router && i < router->n_backends; i++) {
             sample->in_use += pqr__pool_in_use(&router->backends[i]);
             sample->ceiling += router->sizing->ceiling(&router->backends[i]);
             sample->wanted += router->backends[i].resizer.wanted;
         }
+    }
+}
+
+/* What the members of a fleet agree on. */
+static void look_at_fleet(struct run *run)
+{
+    run->least_share = UINT32_MAX;
+    for (uint32_t r = 0; r < run->scenario->routers; r++) {
+        if (!run->routers[r])
+            continue;
+        const struct pqr__fleet *fleet = &run->routers[r]->backends[0].fleet;
+        bool first = run->least_share == UINT32_MAX;
+        run->fleet_members = first || run->fleet_members == fleet->members ? fleet->members : 0;
+        run->least_share = fleet->share < run->least_share ? fleet->share : run->least_share;
+        run->most_share = fleet->share > run->most_share || first ? fleet->share : run->most_share;
     }
 }
 
@@ -145,6 +158,7 @@ static void tick(void *context)
     if (at_s(run) >= run->scenario->seconds) {
         run->opened += connects(run, &refused);
         run->refused += refused;
+        look_at_fleet(run);
         run->done = true;
         return;
     }
@@ -242,6 +256,14 @@ static void start(struct run *run, uint64_t seed)
         sim_alarm_set(&run->world, &run->step, run->world.now_us, step, run);
 }
 
+void run_kill(struct run *run, uint32_t router)
+{
+    for (uint32_t k = 0; k < RUN_STREAMS; k++)
+        sim_alarm_clear(&run->world, &run->sources[router * RUN_STREAMS + k].alarm);
+    pqr_router_close(run->routers[router], 0, NULL, NULL);
+    run->routers[router] = NULL;
+}
+
 static bool all_gone(const struct run *run)
 {
     for (uint32_t i = 0; i < run->scenario->routers; i++)
@@ -254,15 +276,14 @@ static void stop(struct run *run)
 {
     sim_alarm_clear(&run->world, &run->step);
     for (uint32_t i = 0; i < run->scenario->routers; i++)
-        pqr_router_close(run->routers[i], 0, NULL, NULL);
+        if (run->routers[i])
+            run_kill(run, i);
     while (!all_gone(run))
         if (!sim_world_step(&run->world))
             sim_fail(&run->world, "the routers do not come to their end");
     for (uint32_t i = 0; i < run->scenario->routers; i++) {
         link_wire_finish(&run->wires[i]);
         pqr_config_free(run->configs[i]);
-        for (uint32_t k = 0; k < RUN_STREAMS; k++)
-            sim_alarm_clear(&run->world, &run->sources[i * RUN_STREAMS + k].alarm);
     }
     for (uint32_t i = 0; i < run->scenario->servers; i++)
         link_server_finish(&run->servers[i]);

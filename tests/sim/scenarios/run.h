@@ -40,7 +40,7 @@ struct scenario {
     const char *config; /* more of it */
     /* What has to be true of ours, beside how it compares with the others. Ends the program when it is not. */
     void (*check)(const struct run *ours);
-    bool fixed_makes_no_sense; /* many routers: no one size is to be searched for */
+    bool no_size_is_best; /* it is about something else: none is searched for */
 };
 
 /* A way of sizing pools. */
@@ -77,8 +77,13 @@ struct run {
     struct sample samples[RUN_SAMPLES];
     uint32_t n_samples;
     uint64_t last_offered, last_good;
+    uint32_t fleet_members, least_share,
+        most_share; /* of the routers left at the end; members: all agree, or 0 */
     bool done;
 };
+
+/* A process dies: its connections are gone, its requests are never answered in time. */
+void run_kill(struct run *run, uint32_t router);
 
 /* The result; give it to run_free. */
 struct run *run_scenario(const struct scenario *scenario, const struct way *way, uint64_t seed);

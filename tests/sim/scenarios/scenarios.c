@@ -278,10 +278,39 @@ static double flood_rate(double at_s)
     return at_s >= 8 && at_s < 20 ? 4000 : 5;
 }
 
+static double served(const struct run *run, unsigned stream)
+{
+    return (double)run->good[stream] / (double)run->offered[stream];
+}
+
+/* A quarter of what the server can do is for normal requests (queue.normal_share), which is all they ask for. */
 static void flood_check(const struct run *ours)
 {
-    demand(ours, ours->good[0] > 0 && ours->good[1] > 0, "one of them starved");
+    demand(ours, served(ours, 0) > 0.9, "normal requests do not get their share");
+    demand(ours, served(ours, 1) > 0.25, "administrators do not get the rest");
 }
+
+static void batch_check(const struct run *ours)
+{
+    demand(ours, served(ours, 0) > 0.97, "normal requests suffer from a flood of batch work");
+    demand(ours, served(ours, 1) > 0.25, "batch work does not get the rest");
+}
+
+static const struct scenario batch_flood = {.name = "batch flood, twice the capacity",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 20,
+    .servers = 1,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = normal_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000},
+        {.rate = flood_rate,
+            .class = "0",
+            .target = PQR_TARGET_PRIMARY,
+            .flags = PQR_BATCH,
+            .timeout_ms = 1000}},
+    .check = batch_check};
 
 static const struct scenario admin_flood = {.name = "admin flood, twice the capacity",
     .seconds = 30,
@@ -360,5 +389,45 @@ static const struct scenario past_16 = {.name = "slower with each past 16",
     .streams = {{.rate = past_rate, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 1000}},
     .check = past_check};
 
+/* --- five hundred processes, half of which die --- */
+
+static double trickle(double at_s)
+{
+    return at_s < 5 ? 0 : 3;
+}
+
+static void fleet_step(struct run *run, double at_s)
+{
+    for (uint32_t i = 0; at_s >= 50 && at_s < 51 && i < 250; i++)
+        run_kill(run, 2 * i);
+}
+
+static void fleet_check(const struct run *ours)
+{
+    demand(ours, run_goodput(ours) > 0.95, "less than 95% in time");
+    demand(ours, ours->refused == 0, "the server refused connects: more were opened than it admits");
+    demand(ours, ours->fleet_members == 250, "the survivors do not agree on how many they are");
+    demand(ours, ours->least_share == 7 && ours->most_share == 8, "they do not share what is admitted");
+}
+
+static const struct scenario fleet = {.name = "fleet of 500, half of it dies",
+    .seconds = 90,
+    .from_s = 30,
+    .to_s = 90,
+    .step_s = 50,
+    .servers = 1,
+    .routers = 500,
+    .max = 20,
+    .max_connections = 2000,
+    .cores = 64,
+    .knee = 1000,
+    .classes = {{.wait_us = 200000, .work_us = 1000}},
+    .streams = {{.rate = trickle, .class = "0", .target = PQR_TARGET_PRIMARY, .timeout_ms = 5000}},
+    .every_s = 1,
+    .step = fleet_step,
+    .check = fleet_check,
+    .config = "fleet: { enabled = true; };\nprobe: { interval = \"2s\"; timeout = \"2s\"; };\n",
+    .no_size_is_best = true};
+
 const struct scenario *const scenarios[] = {&step_10x, &sine, &crowd, &slow, &slow_replica, &flapping, &lost,
-    &shared, &admin_flood, &restart, &past_16, &many, NULL};
+    &shared, &admin_flood, &batch_flood, &restart, &past_16, &many, &fleet, NULL};
