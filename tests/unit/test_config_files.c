@@ -126,7 +126,7 @@ static void problems_name_the_file_and_line_they_are_in(void **state)
         "inner.cfg:2: queue.max_byte is unknown; did you mean queue.max_bytes?\n"
         "main.cfg:8: queue.max_rquests is unknown; did you mean queue.max_requests?\n"
         "main.cfg:10: last is unknown; remove it, or write one of connection, servers, system_identifier, "
-        "pool, tcp, "
+        "pool, fleet, tcp, "
         "probe, reads, queue, request, transaction, catalog, statements");
 }
 

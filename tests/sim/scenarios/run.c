@@ -368,6 +368,12 @@ uint64_t run_p99_us(const struct run *run, unsigned stream)
     return latency.p99_us;
 }
 
+void run_demand(const struct run *run, bool holds, const char *what)
+{
+    if (!holds)
+        sim_fail(&run->world, "%s: %s", run->scenario->name, what);
+}
+
 void run_write(const struct run *run, FILE *to)
 {
     for (uint32_t i = 0; i < run->n_samples; i++) {

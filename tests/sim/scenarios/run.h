@@ -96,6 +96,19 @@ double run_mean_connections(const struct run *run, double from_s, double to_s);
 /* A line a sample, for gnuplot. */
 void run_write(const struct run *run, FILE *to);
 
+/* Four milliseconds of waiting, one of work. */
+#define ORDINARY                             \
+    {                                        \
+        {                                    \
+            .wait_us = 4000, .work_us = 1000 \
+        }                                    \
+    }
+
+/* Ends the program when it does not hold. */
+void run_demand(const struct run *run, bool holds, const char *what);
+
+extern const struct scenario scenario_slow_replica, scenario_flapping, scenario_lost,
+    scenario_many;                               /* servers.c */
 extern const struct scenario *const scenarios[]; /* NULL at the end */
 
 #endif

@@ -4,19 +4,6 @@
 
 #include "run.h"
 
-#define ORDINARY                             \
-    {                                        \
-        {                                    \
-            .wait_us = 4000, .work_us = 1000 \
-        }                                    \
-    }
-
-static void demand(const struct run *run, bool holds, const char *what)
-{
-    if (!holds)
-        sim_fail(&run->world, "%s: %s", run->scenario->name, what);
-}
-
 /* --- a step to ten times the load and back --- */
 
 static double step_rate(double at_s)
@@ -26,10 +13,10 @@ static double step_rate(double at_s)
 
 static void step_check(const struct run *ours)
 {
-    demand(ours, run_goodput(ours) > 0.97, "less than 97% in time");
-    demand(ours, run_mean_connections(ours, 7, 9.5) < 8, "too many connections before the step");
-    demand(ours, run_mean_connections(ours, 20, 24) < 40, "far too many connections in the step");
-    demand(ours, run_mean_connections(ours, 48, 50) < 12, "they are not given back after the step");
+    run_demand(ours, run_goodput(ours) > 0.97, "less than 97% in time");
+    run_demand(ours, run_mean_connections(ours, 7, 9.5) < 8, "too many connections before the step");
+    run_demand(ours, run_mean_connections(ours, 20, 24) < 40, "far too many connections in the step");
+    run_demand(ours, run_mean_connections(ours, 48, 50) < 12, "they are not given back after the step");
 }
 
 static const struct scenario step_10x = {.name = "step to 10x and back",
@@ -60,9 +47,9 @@ static void sine_check(const struct run *ours)
         turns += ours->samples[i].at_s > 5 && now != direction && direction != 0;
         direction = now;
     }
-    demand(ours, run_goodput(ours) > 0.99, "less than 99% in time");
-    demand(ours, turns <= 12, "the size flaps");
-    demand(ours, run_mean_connections(ours, 30, 40) > 1.5 * run_mean_connections(ours, 64, 70),
+    run_demand(ours, run_goodput(ours) > 0.99, "less than 99% in time");
+    run_demand(ours, turns <= 12, "the size flaps");
+    run_demand(ours, run_mean_connections(ours, 30, 40) > 1.5 * run_mean_connections(ours, 64, 70),
         "it does not follow");
 }
 
@@ -86,8 +73,8 @@ static double crowd_rate(double at_s)
 
 static void crowd_check(const struct run *ours)
 {
-    demand(ours, ours->most_connections < 60, "the crowd opened connections that add nothing");
-    demand(ours, run_mean_connections(ours, 38, 40) < 16, "they are not given back");
+    run_demand(ours, ours->most_connections < 60, "the crowd opened connections that add nothing");
+    run_demand(ours, run_mean_connections(ours, 38, 40) < 16, "they are not given back");
 }
 
 static const struct scenario crowd = {.name = "flash crowd, twice the capacity",
@@ -116,7 +103,7 @@ static void slow_step(struct run *run, double at_s)
 
 static void slow_check(const struct run *ours)
 {
-    demand(ours, ours->most_connections < 70, "a slow server was given ever more to do");
+    run_demand(ours, ours->most_connections < 70, "a slow server was given ever more to do");
 }
 
 static const struct scenario slow = {.name = "slow server",
@@ -132,113 +119,6 @@ static const struct scenario slow = {.name = "slow server",
     .step = slow_step,
     .check = slow_check};
 
-/* --- replicas --- */
-
-static double steady_6000(double at_s)
-{
-    return at_s < 3 ? 2000 * at_s : 6000;
-}
-
-static void one_slow_step(struct run *run, double at_s)
-{
-    machine_slow(&run->servers[3].machine, at_s >= 8 ? 10 : 1);
-}
-
-static void most_check(const struct run *ours)
-{
-    demand(ours, run_goodput(ours) > 0.95, "less than 95% in time");
-}
-
-static const struct scenario slow_replica = {.name = "one slow replica of eight",
-    .seconds = 20,
-    .from_s = 5,
-    .to_s = 20,
-    .step_s = 8,
-    .servers = 9,
-    .routers = 1,
-    .classes = ORDINARY,
-    .streams = {{.rate = steady_6000, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
-    .every_s = 1,
-    .step = one_slow_step,
-    .check = most_check};
-
-static double steady_1200(double at_s)
-{
-    (void)at_s;
-    return 1200;
-}
-
-static void flapping_step(struct run *run, double at_s)
-{
-    bool down = at_s >= 5 && fmod(at_s, 4) < 2;
-    if (down && !run->servers[2].down)
-        link_server_stop(&run->servers[2]);
-    else if (!down && run->servers[2].down)
-        link_server_start(&run->servers[2]);
-}
-
-static const struct scenario flapping = {.name = "flapping replica",
-    .seconds = 30,
-    .from_s = 5,
-    .to_s = 30,
-    .step_s = 5,
-    .servers = 4,
-    .routers = 1,
-    .classes = ORDINARY,
-    .streams = {{.rate = steady_1200, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
-    .every_s = 0.5,
-    .step = flapping_step,
-    .check = most_check};
-
-static void lost_step(struct run *run, double at_s)
-{
-    for (uint32_t i = 1; i < run->scenario->servers; i++) {
-        if (at_s >= 10 && at_s < 18 && !run->servers[i].down)
-            link_server_stop(&run->servers[i]);
-        else if (at_s >= 18 && run->servers[i].down)
-            link_server_start(&run->servers[i]);
-    }
-}
-
-static void lost_check(const struct run *ours)
-{
-    demand(ours, run_goodput(ours) > 0.9, "less than 90% in time though the primary can serve it");
-}
-
-static const struct scenario lost = {.name = "all replicas lost",
-    .seconds = 30,
-    .from_s = 5,
-    .to_s = 30,
-    .step_s = 10,
-    .servers = 4,
-    .routers = 1,
-    .classes = ORDINARY,
-    .streams = {{.rate = steady_1200, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
-    .every_s = 1,
-    .step = lost_step,
-    .check = lost_check};
-
-static double many_rate(double at_s)
-{
-    return at_s < 4 ? 2000 * at_s : 8000;
-}
-
-static void many_check(const struct run *ours)
-{
-    demand(ours, run_goodput(ours) > 0.98, "less than 98% in time");
-}
-
-static const struct scenario many = {.name = "64 servers",
-    .seconds = 14,
-    .from_s = 4,
-    .to_s = 14,
-    .step_s = 4,
-    .servers = 64,
-    .routers = 1,
-    .classes = ORDINARY,
-    .streams = {{.rate = many_rate, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
-    .check = many_check};
-
 /* --- twenty connections in all, two routers --- */
 
 static double steady_800(double at_s)
@@ -249,8 +129,8 @@ static double steady_800(double at_s)
 
 static void shared_check(const struct run *ours)
 {
-    demand(ours, run_goodput(ours) > 0.9, "less than 90% in time");
-    demand(ours, ours->refused < 120, "a storm of refused connects");
+    run_demand(ours, run_goodput(ours) > 0.9, "less than 90% in time");
+    run_demand(ours, ours->refused < 120, "a storm of refused connects");
 }
 
 static const struct scenario shared = {.name = "20 connections, two routers",
@@ -286,14 +166,14 @@ static double served(const struct run *run, unsigned stream)
 /* A quarter of what the server can do is for normal requests (queue.normal_share), which is all they ask for. */
 static void flood_check(const struct run *ours)
 {
-    demand(ours, served(ours, 0) > 0.9, "normal requests do not get their share");
-    demand(ours, served(ours, 1) > 0.25, "administrators do not get the rest");
+    run_demand(ours, served(ours, 0) > 0.9, "normal requests do not get their share");
+    run_demand(ours, served(ours, 1) > 0.25, "administrators do not get the rest");
 }
 
 static void batch_check(const struct run *ours)
 {
-    demand(ours, served(ours, 0) > 0.97, "normal requests suffer from a flood of batch work");
-    demand(ours, served(ours, 1) > 0.25, "batch work does not get the rest");
+    run_demand(ours, served(ours, 0) > 0.97, "normal requests suffer from a flood of batch work");
+    run_demand(ours, served(ours, 1) > 0.25, "batch work does not get the rest");
 }
 
 static const struct scenario batch_flood = {.name = "batch flood, twice the capacity",
@@ -347,7 +227,7 @@ static void restart_step(struct run *run, double at_s)
 static void restart_check(const struct run *ours)
 {
     /* Two seconds without a server, the requests of which are answered late or never. */
-    demand(ours, run_goodput(ours) > 0.8, "it does not come back");
+    run_demand(ours, run_goodput(ours) > 0.8, "it does not come back");
 }
 
 static const struct scenario restart = {.name = "connect storm after a restart",
@@ -372,7 +252,7 @@ static double past_rate(double at_s)
 
 static void past_check(const struct run *ours)
 {
-    demand(ours, run_goodput(ours) > 0.8, "the server was driven past its knee");
+    run_demand(ours, run_goodput(ours) > 0.8, "the server was driven past its knee");
 }
 
 static const struct scenario past_16 = {.name = "slower with each past 16",
@@ -404,10 +284,10 @@ static void fleet_step(struct run *run, double at_s)
 
 static void fleet_check(const struct run *ours)
 {
-    demand(ours, run_goodput(ours) > 0.95, "less than 95% in time");
-    demand(ours, ours->refused == 0, "the server refused connects: more were opened than it admits");
-    demand(ours, ours->fleet_members == 250, "the survivors do not agree on how many they are");
-    demand(ours, ours->least_share == 7 && ours->most_share == 8, "they do not share what is admitted");
+    run_demand(ours, run_goodput(ours) > 0.95, "less than 95% in time");
+    run_demand(ours, ours->refused == 0, "the server refused connects: more were opened than it admits");
+    run_demand(ours, ours->fleet_members == 250, "the survivors do not agree on how many they are");
+    run_demand(ours, ours->least_share == 7 && ours->most_share == 8, "they do not share what is admitted");
 }
 
 static const struct scenario fleet = {.name = "fleet of 500, half of it dies",
@@ -429,5 +309,6 @@ static const struct scenario fleet = {.name = "fleet of 500, half of it dies",
     .config = "fleet: { enabled = true; };\nprobe: { interval = \"2s\"; timeout = \"2s\"; };\n",
     .no_size_is_best = true};
 
-const struct scenario *const scenarios[] = {&step_10x, &sine, &crowd, &slow, &slow_replica, &flapping, &lost,
-    &shared, &admin_flood, &batch_flood, &restart, &past_16, &many, &fleet, NULL};
+const struct scenario *const scenarios[] = {&step_10x, &sine, &crowd, &slow, &scenario_slow_replica,
+    &scenario_flapping, &scenario_lost, &shared, &admin_flood, &batch_flood, &restart, &past_16,
+    &scenario_many, &fleet, NULL};

@@ -1,0 +1,109 @@
+/* What happens to many servers, and to the reads on them. */
+#include <math.h>
+
+#include "run.h"
+
+static double steady_6000(double at_s)
+{
+    return at_s < 3 ? 2000 * at_s : 6000;
+}
+
+static void one_slow_step(struct run *run, double at_s)
+{
+    machine_slow(&run->servers[3].machine, at_s >= 8 ? 10 : 1);
+}
+
+static void most_check(const struct run *ours)
+{
+    run_demand(ours, run_goodput(ours) > 0.95, "less than 95% in time");
+}
+
+const struct scenario scenario_slow_replica = {.name = "one slow replica of eight",
+    .seconds = 20,
+    .from_s = 5,
+    .to_s = 20,
+    .step_s = 8,
+    .servers = 9,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_6000, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .every_s = 1,
+    .step = one_slow_step,
+    .check = most_check};
+
+static double steady_1200(double at_s)
+{
+    (void)at_s;
+    return 1200;
+}
+
+static void flapping_step(struct run *run, double at_s)
+{
+    bool down = at_s >= 5 && fmod(at_s, 4) < 2;
+    if (down && !run->servers[2].down)
+        link_server_stop(&run->servers[2]);
+    else if (!down && run->servers[2].down)
+        link_server_start(&run->servers[2]);
+}
+
+const struct scenario scenario_flapping = {.name = "flapping replica",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 5,
+    .servers = 4,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_1200, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .every_s = 0.5,
+    .step = flapping_step,
+    .check = most_check};
+
+static void lost_step(struct run *run, double at_s)
+{
+    for (uint32_t i = 1; i < run->scenario->servers; i++) {
+        if (at_s >= 10 && at_s < 18 && !run->servers[i].down)
+            link_server_stop(&run->servers[i]);
+        else if (at_s >= 18 && run->servers[i].down)
+            link_server_start(&run->servers[i]);
+    }
+}
+
+static void lost_check(const struct run *ours)
+{
+    run_demand(ours, run_goodput(ours) > 0.9, "less than 90% in time though the primary can serve it");
+}
+
+const struct scenario scenario_lost = {.name = "all replicas lost",
+    .seconds = 30,
+    .from_s = 5,
+    .to_s = 30,
+    .step_s = 10,
+    .servers = 4,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = steady_1200, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .every_s = 1,
+    .step = lost_step,
+    .check = lost_check};
+
+static double many_rate(double at_s)
+{
+    return at_s < 4 ? 2000 * at_s : 8000;
+}
+
+static void many_check(const struct run *ours)
+{
+    run_demand(ours, run_goodput(ours) > 0.98, "less than 98% in time");
+}
+
+const struct scenario scenario_many = {.name = "64 servers",
+    .seconds = 14,
+    .from_s = 4,
+    .to_s = 14,
+    .step_s = 4,
+    .servers = 64,
+    .routers = 1,
+    .classes = ORDINARY,
+    .streams = {{.rate = many_rate, .class = "0", .target = PQR_TARGET_REPLICA, .timeout_ms = 1000}},
+    .check = many_check};
