@@ -1,5 +1,5 @@
 /* scenarios --list            the names, one a line
-   scenarios --test NAME       ours against its promises, psycopg_pool's and HikariCP's rules
+   scenarios --test NAME [SEED]  ours against its promises, psycopg_pool's and HikariCP's rules
    scenarios --table [NAME]    a row for each way, the best fixed size found by search among them
    scenarios --data DIR NAME   a file of samples for each way, for gnuplot */
 #include <stdio.h>
@@ -28,8 +28,8 @@ static const struct scenario *find(const char *name)
 
 static void print_head(void)
 {
-    printf("%-32s %-14s %8s %9s %7s %5s %8s %8s %9s\n", "scenario", "sized by", "goodput", "p99 ms", "mean",
-        "most", "opened", "refused", "settles s");
+    printf("%-32s %-14s %8s %9s %7s %5s %8s %8s %8s %9s\n", "scenario", "sized by", "goodput", "p99 ms",
+        "mean", "most", "opened", "refused", "grown s", "settles s");
 }
 
 static void print_row(const struct run *run)
@@ -39,10 +39,10 @@ static void print_row(const struct run *run)
         snprintf(name, sizeof(name), "fixed %u", run->way->fixed);
     else
         snprintf(name, sizeof(name), "%s", run->way->name);
-    printf("%-32s %-14s %7.2f%% %9.1f %7.1f %5u %8llu %8llu %9.1f\n", run->scenario->name, name,
+    printf("%-32s %-14s %7.2f%% %9.1f %7.1f %5u %8llu %8llu %8.2f %9.1f\n", run->scenario->name, name,
         100 * run_goodput(run), (double)run_p99_us(run, 0) / 1000, run->mean_connections,
         run->most_connections, (unsigned long long)run->opened, (unsigned long long)run->refused,
-        run->converge_s);
+        run->grown_s, run->converge_s);
     fflush(stdout);
 }
 
@@ -89,14 +89,14 @@ static void table(const struct scenario *scenario)
 
 /* --- the test --- */
 
-static int test(const struct scenario *scenario)
+static int test(const struct scenario *scenario, uint64_t seed)
 {
     struct run *runs[WAYS];
     unsigned n = scenario->no_size_is_best ? 1 : WAYS;
     double best = 0;
     print_head();
     for (unsigned i = 0; i < n; i++) {
-        runs[i] = run_scenario(scenario, &ways[i], 1);
+        runs[i] = run_scenario(scenario, &ways[i], seed);
         print_row(runs[i]);
         if (i != OURS && run_goodput(runs[i]) > best)
             best = run_goodput(runs[i]);
@@ -136,8 +136,8 @@ int main(int argc, char **argv)
             puts(scenarios[i]->name);
         return 0;
     }
-    if (strcmp(what, "--test") == 0 && argc == 3)
-        return test(find(argv[2]));
+    if (strcmp(what, "--test") == 0 && (argc == 3 || argc == 4))
+        return test(find(argv[2]), argc == 4 ? strtoull(argv[3], NULL, 10) : 1);
     if (strcmp(what, "--data") == 0 && argc == 4) {
         write_data(argv[2], find(argv[3]));
         return 0;
@@ -149,6 +149,6 @@ int main(int argc, char **argv)
                 table(scenarios[i]);
         return 0;
     }
-    fputs("scenarios --list | --test NAME | --table [NAME] | --data FOLDER NAME\n", stderr);
+    fputs("scenarios --list | --test NAME [SEED] | --table [NAME] | --data FOLDER NAME\n", stderr);
     return 2;
 }

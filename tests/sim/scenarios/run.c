@@ -318,8 +318,19 @@ static double converged_after_s(const struct run *run)
     return last < 0 ? 0 : last - scenario->step_s;
 }
 
+static double grown_after_s(const struct run *run)
+{
+    double up_s = run->scenario->up_s;
+    double enough = 0.9 * run_mean_connections(run, up_s + 2, up_s + 4);
+    for (uint32_t i = 0; up_s > 0 && i < run->n_samples; i++)
+        if (run->samples[i].at_s >= up_s && run->samples[i].connections >= enough)
+            return run->samples[i].at_s - up_s;
+    return 0;
+}
+
 static void sum_up(struct run *run)
 {
+    run->grown_s = grown_after_s(run);
     run->mean_connections = run_mean_connections(run, run->scenario->from_s, run->scenario->to_s);
     for (uint32_t i = 0; i < run->n_samples; i++)
         if (run->samples[i].at_s >= run->scenario->from_s &&

@@ -26,6 +26,7 @@ struct scenario {
     const char *name;
     double seconds;
     double from_s, to_s; /* requests that arrive between them count */
+    double up_s;         /* the load has risen; 0: it does not */
     double step_s;       /* the step after which the size is to converge, until to_s */
     uint32_t servers, routers;
     uint32_t max, max_total;
@@ -73,6 +74,7 @@ struct run {
     uint64_t opened, refused; /* connections, from from_s on */
     double mean_connections;
     uint32_t most_connections;
+    double grown_s;    /* from up_s until there are nearly as many as two to four seconds later */
     double converge_s; /* from the step until the size stays near where it ends; negative: it never moved */
     struct sample samples[RUN_SAMPLES];
     uint32_t n_samples;

@@ -14,6 +14,7 @@ static double step_rate(double at_s)
 static void step_check(const struct run *ours)
 {
     run_demand(ours, run_goodput(ours) > 0.97, "less than 97% in time");
+    run_demand(ours, ours->grown_s < 2, "it took more than two seconds to grow");
     run_demand(ours, run_mean_connections(ours, 7, 9.5) < 8, "too many connections before the step");
     run_demand(ours, run_mean_connections(ours, 20, 24) < 40, "far too many connections in the step");
     run_demand(ours, run_mean_connections(ours, 48, 50) < 12, "they are not given back after the step");
@@ -23,6 +24,7 @@ static const struct scenario step_10x = {.name = "step to 10x and back",
     .seconds = 50,
     .from_s = 5,
     .to_s = 50,
+    .up_s = 10,
     .step_s = 25,
     .servers = 1,
     .routers = 1,
@@ -81,6 +83,7 @@ static const struct scenario crowd = {.name = "flash crowd, twice the capacity",
     .seconds = 40,
     .from_s = 5,
     .to_s = 40,
+    .up_s = 10,
     .step_s = 12,
     .servers = 1,
     .routers = 1,
@@ -259,6 +262,7 @@ static const struct scenario past_16 = {.name = "slower with each past 16",
     .seconds = 40,
     .from_s = 5,
     .to_s = 40,
+    .up_s = 15,
     .step_s = 20,
     .servers = 1,
     .routers = 1,
