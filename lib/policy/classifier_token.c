@@ -87,13 +87,23 @@ void pqr__sql_next(struct pqr__sql *scan)
     (void)next(scan);
 }
 
+/* A word, by those rules: nobody knows it, or it is a function's or another name that is not called here. After a dot
+   it may be an attribute, after AS a label. */
+static inline bool is_quiet_word(const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (seen->word == NULL)
+        return !pqr__token_may_be_pg(&seen->token);
+    return seen->keyword <= PQR__KW_OTHER && (seen->word->flags & PQR__WORD_SERVER) == 0 &&
+           before->token.kind != PQR__TOKEN_DOT && before->keyword != PQR__KW_AS;
+}
+
 /* No rule of pqr__sql_query is about it, unless every token matters. */
 static inline bool is_quiet(const struct pqr__sql *scan, const struct pqr__seen *seen)
 {
     const struct pqr__seen *before = pqr__sql_seen(scan, 1);
     switch ((int)seen->token.kind) {
     case PQR__TOKEN_WORD:
-        return seen->word == NULL && !scan->looks_up && !pqr__token_may_be_pg(&seen->token);
+        return !scan->looks_up && is_quiet_word(seen, before);
     case PQR__TOKEN_DOT:
         return !pqr__token_may_be_pg(&before->token);
     case PQR__TOKEN_STRING:
@@ -121,41 +131,50 @@ static inline const char *word_at(struct pqr__seen *seen, const char *p, const c
     } else {
         q = run(q, end, WORDLIKE);
     }
-    seen->token = (struct pqr__token){.at = p, .length = (uint32_t)(q - p), .kind = PQR__TOKEN_WORD};
-    know(seen, pqr__word_find_read(first, p, (size_t)(q - p)));
+    *seen = (struct pqr__seen){
+        .token = {.at = p, .length = (uint32_t)(q - p), .kind = PQR__TOKEN_WORD}, .ends = true};
+    const struct pqr__word *word = pqr__word_find_read(first, p, (size_t)(q - p));
+    if (word != NULL)
+        know(seen, word);
     return q;
 }
 
+/* A comma or a dot at p that is no rule's business. */
+static inline bool is_quiet_mark(const char *p, unsigned start, const struct pqr__seen *before)
+{
+    if (start == PQR__START_MARK + PQR__TOKEN_COMMA)
+        return true;
+    return start == PQR__START_DOT && is(p[1], LETTER) && !pqr__token_may_be_pg(&before->token);
+}
+
 /* The most usual quiet tokens, names that nobody knows and the marks between them, without a look at anything else.
-   Stops at a word that somebody knows (true), or before a token of another kind. */
+   Stops at a word that is not (true), or before a token of another kind. */
 static bool step_over_names(struct pqr__sql *scan)
 {
     const char *p = scan->lexer.at, *const end = scan->lexer.end;
+    struct pqr__seen *const ring = scan->ring;
+    unsigned position = scan->position;
     bool stopped = false;
     while (!stopped && end - p >= SLACK) {
-        if (is(*p, SPACE) && is(*++p, SPACE)) /* mostly one */
+        if (is(*p, SPACE) && is(*++p, SPACE)) { /* mostly one */
             p = run(p + 1, end, SPACE);
-        if (end - p < SLACK)
-            break;
-        unsigned start = pqr__lexer_starts[(unsigned char)*p];
-        struct pqr__seen *seen = &scan->ring[(scan->position + 1) & 7];
-        if (start - PQR__START_WORD <= PQR__START_PREFIX - PQR__START_WORD) {
-            if (start == PQR__START_PREFIX && !is(p[1], WORDLIKE))
+            if (end - p < SLACK)
                 break;
+        }
+        unsigned start = pqr__lexer_starts[(unsigned char)*p];
+        struct pqr__seen *seen = &ring[(position + 1) & 7];
+        if (start == PQR__START_WORD || (start == PQR__START_PREFIX && is(p[1], WORDLIKE))) {
             p = word_at(seen, p, end);
-            stopped = seen->word != NULL || pqr__token_may_be_pg(&seen->token);
-        } else if (start == PQR__START_MARK + PQR__TOKEN_COMMA ||
-                   (start == PQR__START_DOT && is(p[1], LETTER) &&
-                       !pqr__token_may_be_pg(&pqr__sql_seen(scan, 0)->token))) {
-            *seen = (struct pqr__seen){.token = {.at = p, .length = 1, .kind = PQR__TOKEN_COMMA}};
-            if (start == PQR__START_DOT)
-                seen->token.kind = PQR__TOKEN_DOT;
-            p++;
+            stopped = !is_quiet_word(seen, &ring[position & 7]);
+        } else if (is_quiet_mark(p, start, &ring[position & 7])) {
+            enum pqr__token_kind kind = start == PQR__START_DOT ? PQR__TOKEN_DOT : PQR__TOKEN_COMMA;
+            *seen = (struct pqr__seen){.token = {.at = p++, .length = 1, .kind = kind}};
         } else {
             break;
         }
-        scan->position++;
+        position++;
     }
+    scan->position = position;
     scan->lexer.at = p;
     return stopped;
 }
