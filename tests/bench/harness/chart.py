@@ -45,14 +45,18 @@ def svg(results):
             width, middle = max(ratio * scale, 1), y + BAR - 5
             body.append(f'<text x="{LABEL - 8}" y="{middle}" text-anchor="end">{escape(label)}</text>'
                         f'<rect x="{LABEL}" y="{y}" width="{width:.1f}" height="{BAR}" rx="2" fill="{colour}"/>'
-                        f'<text x="{LABEL + width + 6:.1f}" y="{middle}">{ratio:.2f}x'
+                        f'<text class="value" x="{LABEL + width + 6:.1f}" y="{middle}">{ratio:.2f}x'
                         f'<tspan class="rate" dx="6">{rate:,.0f}/s</tspan></text>')
             y += BAR + GAP
     one = LABEL + scale
     about = next(iter(results.values()))["about"]
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 30}" \
 viewBox="0 0 {WIDTH} {y + 30}" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="12" fill="#1c2430">
-<style>.group {{ font-weight: 600 }} .rate, .note {{ fill: #5b6678 }}</style>
+<style>
+.group {{ font-weight: 600 }} 
+.rate, .note {{ fill: #5b6678 }}
+.value {{ paint-order: stroke; stroke: #ffffff; stroke-width: 4px }}
+</style>
 <rect width="100%" height="100%" rx="6" fill="#ffffff"/>
 <text x="16" y="26" font-size="16" font-weight="600">Throughput, as a multiple of raw libpq without pipelining</text>
 <text class="note" x="16" y="45">{escape(about["machine"])}; client and servers on it; \

@@ -4,6 +4,7 @@ A goal is (row, baseline, metric, at least or at most, value, why it is one): th
 or for "cpu" the difference in us."""
 import dataclasses
 import os
+import re
 import statistics
 
 from peers import LIBRARIES, PEERS, PYTHON, PgBouncer, Pgpool, Row, arguments, raw
@@ -11,8 +12,16 @@ from servers import ROOT
 
 with open(os.path.join(ROOT, "config/pqrouter.cfg"), encoding="utf-8") as _file:
     KEYS = _file.read()
-# The shape of the hand-written program that has a router's: pqrouter's defaults.
-DEPTH, SHARE = 64, 32
+
+
+def default(key, otherwise):
+    """Of a number in pqrouter's configuration."""
+    match = re.search(rf"^ *{key} = (\d+);", KEYS, re.MULTILINE)
+    return int(match[1]) if match else otherwise
+
+
+# The shape of the hand-written program that has a router's.
+DEPTH, SHARE = default("pipeline_depth", 32), default("share_sync", 16)
 
 
 @dataclasses.dataclass
@@ -60,7 +69,7 @@ def shapes(bench, work, primary):
     load, n = bench.load(work), bench.options.connections
     return [
         raw("raw", "raw libpq", load, primary, connections=n),
-        raw("pipelined", "raw libpq, pipeline, a Sync each", load, primary, connections=n, depth=DEPTH // n),
+        raw("pipelined", "raw libpq, pipeline, a Sync each", load, primary, connections=n, depth=DEPTH),
         raw("shared", "raw libpq, pipeline, shared Sync", load, primary, connections=n, depth=DEPTH, share=SHARE),
         bench.router.row("router", "pqrouter", load, [primary], n),
         bench.router.row("router-alone", "pqrouter, sharing off", load, [primary], n, ALONE, share=1),
@@ -118,7 +127,7 @@ def peer_rows(bench, work):
         raw("pgbouncer", "raw libpq through PgBouncer", load, bouncer.conninfo(), connections=16, prepared=0,
             pooler=bouncer, note=f"{n} to the server"),
         raw("pgbouncer-pipelined", "raw libpq, pipeline, through PgBouncer", load, bouncer.conninfo(),
-            connections=n, depth=DEPTH // n, prepared=0, pooler=bouncer, note=f"{n} to the server"),
+            connections=n, depth=DEPTH, prepared=0, pooler=bouncer, note=f"{n} to the server"),
         raw("pgpool", "raw libpq through pgpool-II", load, pgpool.conninfo(), connections=16, pooler=pgpool),
         threadpool(bench, work),
         node(bench, "pg", "node-postgres Pool", "pg", work),
@@ -155,7 +164,7 @@ def mix(bench, extra, goals):
     every = [primary, *replicas]
     rows = [
         raw("raw", "raw libpq", load, primary, replicas, n),
-        raw("pipelined", "raw libpq, pipeline, a Sync each", load, primary, replicas, n, depth=DEPTH // n),
+        raw("pipelined", "raw libpq, pipeline, a Sync each", load, primary, replicas, n, depth=DEPTH),
         raw("shared", "raw libpq, pipeline, shared Sync", load, primary, replicas, n, depth=DEPTH, share=SHARE),
         raw("shared-writes", "raw libpq, pipeline, shared Sync, writes too", load, primary, replicas, n,
             depth=DEPTH, share=SHARE, write_depth=16),
