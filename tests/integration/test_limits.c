@@ -238,6 +238,13 @@ static void statistics_say_what_the_server_says(void **state)
     assert_int_equal(busy.total_connections, 6);
     assert_int_equal(busy.min, 5);
     assert_int_equal(busy.max, 8);
+    assert_int_equal(busy.ceiling, 8);
+    assert_int_equal(busy.fleet_members, 0);
+    APP_UNTIL(&app, app_pool(&app, 0).wanted >= 3); /* as soon as it has looked */
+    pqr_stats *stats = NULL;
+    assert_int_equal(pqr_router_stats(app.router, &stats), 0);
+    assert_non_null(strstr(pqr_stats_pool(stats, 0)->sizing, "ceiling 8"));
+    pqr_stats_free(stats);
     assert_int_equal(busy.role, PQR_ROLE_PRIMARY);
     app_turn(&app, 100);
     assert_int_equal(cluster_sessions(&cluster, 0), 6);

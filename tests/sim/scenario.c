@@ -52,6 +52,12 @@ static void vary_pool(struct sim_world *world, struct pqr_config *config)
     config->pool.lifetime_us = sim_chance(world, 400) ? sim_skewed(world, 100000, 10000000) : 0;
     config->pool.backoff_min_us = sim_skewed(world, 5000, 100000);
     config->pool.backoff_max_us = config->pool.backoff_min_us * sim_between(world, 1, 10);
+    config->pool.resize = sim_chance(world, 800);
+    config->pool.target_utilisation = pick(world, 10, 100);
+    config->pool.window_us = sim_skewed(world, 100000, 60000000);
+    config->fleet.enabled = sim_chance(world, 300);
+    config->fleet.interval_us = sim_skewed(world, 100000, 10000000);
+    config->fleet.margin = pick(world, 0, 5);
     if (sim_chance(world, 200))
         config->pool.init_sql = pqr__strdup("set a = 1; set b = 2");
 }

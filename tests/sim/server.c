@@ -119,6 +119,22 @@ static struct pg_result *identity(struct sim_server *server)
     return result;
 }
 
+/* Routers that come and go, and limits that people change. */
+static struct pg_result *fleet(struct sim_server *server)
+{
+    struct pg_result *result = sim_result_new(0, "SELECT 1");
+    uint64_t others = sim_skewed(server->world, 0, 50);
+    sim_result_add(result, "a name");
+    for (int i = 0; i < 3; i++)
+        sim_result_add(result, "%llu", (unsigned long long)others);
+    sim_result_add(result, "%llu", (unsigned long long)sim_between(server->world, 0, others));
+    sim_result_add(result, "%u", server->max_backends);
+    sim_result_add(result, "3");
+    sim_result_add(result, "%d", sim_chance(server->world, 500) ? -1 : 40);
+    sim_result_add(result, "-1");
+    return result;
+}
+
 static const char *own_statement(
     struct sim_backend *backend, const struct sim_statement *statement, struct pg_result **result)
 {
@@ -159,7 +175,9 @@ static const char *own_statement(
             return "25001";
         *result = sim_result_new(0, "DISCARD ALL");
         break;
-    case PQR__OWN_FLEET:   /* it has nobody to count */
+    case PQR__OWN_FLEET:
+        *result = fleet(backend->server);
+        break;
     case PQR__OWN_CATALOG: /* there is nothing but built-ins */
         *result = sim_result_new(0, "SELECT 0");
         break;

@@ -382,7 +382,8 @@ pqr_pool_stats app_pool(struct app *app, size_t index)
     assert_int_equal(pqr_router_stats(app->router, &stats), 0);
     assert_non_null(pqr_stats_pool(stats, index));
     pqr_pool_stats pool = *pqr_stats_pool(stats, index);
-    pool.server = pool.host = pool.port = pool.problem = pool.zone = NULL; /* gone with the snapshot */
+    pool.server = pool.host = pool.port = pool.problem = pool.zone = pool.sizing =
+        NULL; /* gone with the snapshot */
     pqr_stats_free(stats);
     return pool;
 }

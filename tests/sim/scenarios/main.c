@@ -117,36 +117,44 @@ static void write_data(const char *folder, const struct scenario *scenario)
         char path[500];
         snprintf(path, sizeof(path), "%s/%s.dat", folder, ways[i].name);
         FILE *to = fopen(path, "w");
-        struct run *run = run_scenario(scenario, &ways[i], 1);
         if (!to) {
             perror(path);
             exit(1);
         }
+        struct run *run = run_scenario(scenario, &ways[i], 1);
         run_write(run, to);
         fclose(to);
         run_free(run);
     }
 }
 
+static int list(void)
+{
+    for (unsigned i = 0; scenarios[i]; i++)
+        puts(scenarios[i]->name);
+    return 0;
+}
+
+static int tables(const struct scenario *only)
+{
+    print_head();
+    for (unsigned i = 0; scenarios[i]; i++)
+        if (!only || scenarios[i] == only)
+            table(scenarios[i]);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (strcmp(what, "--list") == 0 && argc == 2) {
-        for (unsigned i = 0; scenarios[i]; i++)
-            puts(scenarios[i]->name);
-        return 0;
-    }
-    if (strcmp(what, "--test") == 0 && (argc == 3 || argc == 4))
+    if (argc == 2 && strcmp(what, "--list") == 0)
+        return list();
+    if ((argc == 2 || argc == 3) && strcmp(what, "--table") == 0)
+        return tables(argc == 3 ? find(argv[2]) : NULL);
+    if ((argc == 3 || argc == 4) && strcmp(what, "--test") == 0)
         return test(find(argv[2]), argc == 4 ? strtoull(argv[3], NULL, 10) : 1);
-    if (strcmp(what, "--data") == 0 && argc == 4) {
+    if (argc == 4 && strcmp(what, "--data") == 0) {
         write_data(argv[2], find(argv[3]));
-        return 0;
-    }
-    if (strcmp(what, "--table") == 0 && argc <= 3) {
-        print_head();
-        for (unsigned i = 0; scenarios[i]; i++)
-            if (argc == 2 || scenarios[i] == find(argv[2]))
-                table(scenarios[i]);
         return 0;
     }
     fputs("scenarios --list | --test NAME [SEED] | --table [NAME] | --data FOLDER NAME\n", stderr);

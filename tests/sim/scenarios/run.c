@@ -246,7 +246,7 @@ static void start(struct run *run, uint64_t seed)
     run->wires = sim_alloc(scenario->routers * sizeof(*run->wires));
     run->routers = sim_alloc(scenario->routers * sizeof(pqr_router *));
     run->configs = sim_alloc(scenario->routers * sizeof(struct pqr_config *));
-    run->sources = sim_alloc(scenario->routers * RUN_STREAMS * sizeof(*run->sources));
+    run->sources = sim_alloc((size_t)scenario->routers * RUN_STREAMS * sizeof(*run->sources));
     if (pqr_statement_new(&run->statement, "select $1") != 0)
         sim_fail(&run->world, "no statement");
     for (uint32_t i = 0; i < scenario->routers; i++)
