@@ -318,6 +318,16 @@ void pqr__catalog_outdated(pqr_router *router)
     }
 }
 
+int pqr_catalog_refresh(pqr_router *router)
+{
+    if (!router)
+        return PQR_EINVAL;
+    if (router->state != PQR__ROUTER_RUNNING)
+        return PQR_ECLOSED;
+    pqr__catalog_outdated(router);
+    return 0;
+}
+
 void pqr__catalog_stop(pqr_router *router)
 {
     struct pqr__catalog_loader *loader = &router->catalog;

@@ -296,6 +296,25 @@ static void definition_of_others_is_noticed_by_the_timer(void **state)
     app_close(&app);
 }
 
+static void definition_of_others_is_noticed_on_demand(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    start_loaded(&app, SETTINGS "catalog = { refresh = \"none\"; };");
+    uint64_t loads = app_totals(&app).catalog_loads;
+    cluster_exec(&cluster, 0,
+        "set role app; create function on_demand() returns int language sql stable as 'select 1'");
+    cluster_sync(&cluster, 0);
+    assert_ran_on(&app, "select inet_server_port(), on_demand()", 0);
+    assert_int_equal(pqr_catalog_refresh(app.router), 0);
+    assert_ran_on(&app, "select inet_server_port(), calm()", 0); /* who knows what it is by now */
+    assert_int_equal(pqr_catalog_refresh(app.router), 0);
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > loads);
+    assert_ran_on(&app, "select inet_server_port(), on_demand(), calm()", 1);
+    assert_int_equal(pqr_catalog_refresh(NULL), PQR_EINVAL);
+    app_close(&app);
+}
+
 static void its_own_questions_are_in_no_statistics(void **state)
 {
     (void)state;
@@ -367,6 +386,7 @@ int main(void)
         cmocka_unit_test(definition_that_this_router_ran_counts_at_once),
         cmocka_unit_test(definition_in_a_transaction_counts_after_its_commit),
         cmocka_unit_test(definition_of_others_is_noticed_by_the_timer),
+        cmocka_unit_test(definition_of_others_is_noticed_on_demand),
         cmocka_unit_test(its_own_questions_are_in_no_statistics),
         cmocka_unit_test(replica_alone_can_be_asked),
         cmocka_unit_test(many_functions_load_in_chunks_while_the_loop_turns),
