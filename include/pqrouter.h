@@ -238,6 +238,8 @@ enum {
     PQR_IDEMPOTENT = 1u << 1,
     /* Lets every request without it go first, until it has waited for queue.batch_age. Not with PQR_ADMIN. */
     PQR_BATCH = 1u << 2,
+    /* It shares no connection while it runs: for a read that may block, or that is to be measured. */
+    PQR_ALONE = 1u << 3,
 };
 
 /* A text that is run again and again: copied once, and classified once instead of at each run. */
@@ -262,7 +264,7 @@ typedef struct pqr_query {
     const int *param_formats;
     int result_format; /* 0 text, 1 binary */
     pqr_target target;
-    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT */
+    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT, PQR_ALONE */
     uint32_t timeout_ms; /* until answered, waiting included; 0: as configured, UINT32_MAX: none */
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
 } pqr_query;

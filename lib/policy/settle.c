@@ -64,14 +64,20 @@ static struct pqr__decision elsewhere(pqr_status status, pqr_outcome outcome)
     return (struct pqr__decision){.again = true, .avoid = true, .status = status, .outcome = outcome};
 }
 
+/* What only its neighbours brought upon it. */
+static struct pqr__decision apart(pqr_status status, pqr_outcome outcome)
+{
+    return (struct pqr__decision){.again = true, .alone = true, .status = status, .outcome = outcome};
+}
+
 static struct pqr__decision settle_lost(const struct pqr__facts *facts)
 {
     pqr_outcome outcome = facts->sent ? PQR_OUTCOME_UNKNOWN : PQR_OUTCOME_NOT_EXECUTED;
     pqr_status status = pqr__cause_status(facts->cause);
     if (facts->cause == PQR__CAUSE_NONE && !facts->sent)
         status = PQR_STATUS_UNAVAILABLE;
-    if (facts->cut_off && facts->cause == PQR__CAUSE_NONE)
-        return finish(status, outcome);
+    if (facts->cut_off && facts->cause == PQR__CAUSE_NONE) /* of those that shared, which one is not known */
+        return facts->shared ? apart(status, outcome) : finish(status, outcome);
     bool repeatable = !facts->sent || facts->effect == PQR__EFFECT_READ || facts->vouched;
     struct pqr__decision decision =
         facts->cause == PQR__CAUSE_NONE && repeatable ? elsewhere(status, outcome) : finish(status, outcome);
@@ -133,6 +139,8 @@ static struct pqr__decision settle_error(const struct pqr__facts *facts)
         return finish(PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
     if (facts->cause != PQR__CAUSE_NONE)
         return settle_ended(facts);
+    if (facts->cancel_near && facts->effect == PQR__EFFECT_READ && strcmp(facts->sqlstate, "57014") == 0)
+        return apart(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
     switch (verdict_of(facts->sqlstate)) {
     case READ_ONLY:
         return settle_read_only(facts);
@@ -153,13 +161,15 @@ struct pqr__decision pqr__settle(const struct pqr__facts *facts)
     struct pqr__decision decision;
     if (facts->lost || facts->reply == PQR__REPLY_NONE)
         decision = settle_lost(facts);
+    else if (facts->reply == PQR__REPLY_ABORTED)
+        decision = apart(pqr__cause_status(facts->cause), PQR_OUTCOME_NOT_EXECUTED);
     else if (facts->reply == PQR__REPLY_ERROR)
         decision = settle_error(facts);
     else if (facts->left_open)
         decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN);
     else
         decision = finish(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    if (decision.again && facts->attempts >= facts->max_attempts)
+    if (decision.again && !decision.alone && facts->attempts >= facts->max_attempts)
         decision.again = decision.to_primary = decision.avoid = false;
     return decision;
 }

@@ -9,7 +9,7 @@
 /* Why the router itself ended a request. */
 enum pqr__cause { PQR__CAUSE_NONE = 0, PQR__CAUSE_CANCEL, PQR__CAUSE_DEADLINE, PQR__CAUSE_CLOSE };
 
-enum pqr__reply_kind { PQR__REPLY_NONE = 0, PQR__REPLY_OK, PQR__REPLY_ERROR };
+enum pqr__reply_kind { PQR__REPLY_NONE = 0, PQR__REPLY_OK, PQR__REPLY_ERROR, PQR__REPLY_ABORTED };
 
 struct pqr__facts {
     enum pqr__reply_kind reply;
@@ -21,6 +21,8 @@ struct pqr__facts {
     bool in_recovery;     /* what the server says of itself now */
     bool vouched;         /* PQR_IDEMPOTENT */
     bool cut_off;         /* the answer was too large: it would be again */
+    bool shared;          /* it flew with others under one Sync */
+    bool cancel_near;     /* another request on its connection was cancelled */
     enum pqr__cause cause;
     enum pqr__effect effect;
     uint32_t attempts, max_attempts;
@@ -32,6 +34,7 @@ struct pqr__decision {
     bool avoid;      /* ... for any other server than this one */
     bool probe;      /* the server's role is in doubt */
     bool misroute;   /* a replica refused what was taken for a harmless read */
+    bool alone;      /* run again, but not with others: it was their doing. Does not count as an attempt */
     pqr_status status;
     pqr_outcome outcome;
 };

@@ -264,6 +264,6 @@ void pqr__backends_judge(pqr_router *router)
     note_served(router);
     if (changed)
         pqr__queue_forgive(&router->queue);
-    pqr__dispatch_all(router);
+    pqr__dispatch_soon(router);
     pqr__pools_grow(router);
 }

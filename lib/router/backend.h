@@ -63,6 +63,9 @@ struct pqr__backend {
     struct pqr__fleet fleet;
 
     uint32_t peak_usage;
+    uint32_t flying;  /* requests in the air of its slots */
+    uint64_t busy_us; /* that connections spent on flights that came to their end ... */
+    uint64_t served;  /* ... and the requests in them */
     uint64_t connects, connect_failures, reads, writes, errors;
     struct pqr__histogram latency;
     struct pqr__ewma answers; /* latency of its reads of late */
@@ -95,6 +98,8 @@ uint32_t pqr__pool_surplus(
 /* What total may be: max, or this router's part of what the server admits. */
 uint32_t pqr__pool_max(const struct pqr__backend *backend);
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
+/* How busy it is, for the balancer: connections in use, and requests that fly on them. */
+uint32_t pqr__pool_outstanding(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);
 /* Under way: neither identified nor refused yet. */

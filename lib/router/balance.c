@@ -39,7 +39,10 @@ struct pqr__backend *pqr__balance_pick(pqr_router *router, struct pqr__choice *c
 
 static bool stands_in(const struct pqr__slot *slot)
 {
-    const struct pqr_reply *owner = slot->tx ? slot->tx->request : slot->request;
+    struct pqr__link *first = pqr__list_first(&slot->air);
+    const struct pqr_reply *owner = slot->tx ? slot->tx->request : NULL;
+    if (!owner && first)
+        owner = pqr__container_of(first, struct pqr_reply, link);
     return owner && owner->entry.role == PQR__QUEUE_REPLICA;
 }
 
@@ -63,11 +66,15 @@ bool pqr__balance_is_capped(const struct pqr__backend *backend)
     if (usable > ceiling)
         usable = ceiling;
     uint64_t limit = (usable * config->reads.fallback_max + 99) / 100; /* at least one */
-    if (backend->slots[PQR__SLOT_BUSY].count + backend->slots[PQR__SLOT_CANCELLING].count < limit)
+    static const enum pqr__slot_state states[] = {PQR__SLOT_BUSY, PQR__SLOT_SHARED, PQR__SLOT_CANCELLING};
+    uint32_t busy = 0, standing_in = 0;
+    for (unsigned i = 0; i < sizeof(states) / sizeof(*states); i++)
+        busy += backend->slots[states[i]].count;
+    if (busy < limit)
         return false;
-    return count_standing_in(&backend->slots[PQR__SLOT_BUSY]) +
-               count_standing_in(&backend->slots[PQR__SLOT_CANCELLING]) >=
-           limit;
+    for (unsigned i = 0; i < sizeof(states) / sizeof(*states); i++)
+        standing_in += count_standing_in(&backend->slots[states[i]]);
+    return standing_in >= limit;
 }
 
 unsigned pqr__balance_roles_now(const struct pqr__backend *backend)

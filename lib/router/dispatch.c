@@ -1,11 +1,13 @@
 /* Which queue a request belongs to, and which server takes it. A request is bound to a server only when a
- * connection can take it; until then it waits for its role.
+ * connection can take it; until then it waits for its role. What is asked for in an event is given out at its end, so
+ * that it can share flights; what is asked for at other times goes out at once if a connection is idle.
  */
 #include "router/dispatch.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/sharing.h"
 #include "router/balance.h"
 #include "router/pressure.h"
 #include "router/transaction.h"
@@ -24,6 +26,8 @@ static enum pqr__queue_role role_of(const struct pqr_reply *request)
     if (request->verdict.hint != PQR__HINT_NONE)
         return request->verdict.hint == PQR__HINT_PRIMARY ? PQR__QUEUE_PRIMARY : PQR__QUEUE_REPLICA;
     if (request->router->config->reads.mode == PQR__READS_EXPLICIT)
+        return PQR__QUEUE_PRIMARY;
+    if (request->known && request->known->refused)
         return PQR__QUEUE_PRIMARY;
     return request->verdict.route == PQR_CLASS_REPLICA ? PQR__QUEUE_REPLICA : PQR__QUEUE_PRIMARY;
 }
@@ -65,7 +69,7 @@ static struct pqr__slot *choose(const struct pqr_reply *request)
     struct pqr__choice choice = {.n = 0};
     for (uint32_t i = 0; i < router->n_backends; i++)
         if (may_take(&router->backends[i], request))
-            pqr__balance_add(&choice, &router->backends[i], pqr__pool_in_use(&router->backends[i]));
+            pqr__balance_add(&choice, &router->backends[i], pqr__pool_outstanding(&router->backends[i]));
     const struct pqr__backend *backend = pqr__balance_pick(router, &choice);
     return backend ? idle_slot(backend) : NULL;
 }
@@ -106,7 +110,12 @@ static void enqueue(struct pqr_reply *request)
         refuse(request, why);
         return;
     }
-    if (!pqr__queue_push(&router->queue, &request->entry)) {
+    bool pushed = pqr__queue_push(&router->queue, &request->entry);
+    if (!pushed && router->poked && !router->in_log) { /* what it has to wait behind may go now */
+        pqr__dispatch_due(router);
+        pushed = pqr__queue_push(&router->queue, &request->entry);
+    }
+    if (!pushed) {
         explain_full(request, why, sizeof(why));
         refuse(request, why);
         return;
@@ -114,12 +123,8 @@ static void enqueue(struct pqr_reply *request)
     request->state = PQR__REQUEST_QUEUED;
     if (pqr__backends_hopeless(router)) {
         pqr__request_give_up(request);
-    } else if (router->in_log) {
-        router->poked = true;
-        pqr__router_wake(router);
     } else {
-        pqr__dispatch_all(router); /* what it waits behind may avoid a server that has room */
-        pqr__pools_grow(router);
+        pqr__dispatch_soon(router);
     }
 }
 
@@ -153,7 +158,7 @@ static void classify_lane(struct pqr__list *lane)
 
 void pqr__dispatch_reclassify(pqr_router *router)
 {
-    pqr__memo_clear(&router->memo);
+    pqr__known_outdate(&router->known);
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
             classify_lane(&router->queue.lanes[role][lane]);
@@ -184,40 +189,180 @@ void pqr__dispatch(struct pqr_reply *request)
     }
     if (!pqr__request_is_own(request))
         ++*(request->entry.role == PQR__QUEUE_PRIMARY ? &router->routed_primary : &router->routed_replica);
-    struct pqr__slot *slot = router->in_log || others_first(request) ? NULL : choose(request);
+    bool at_once = !router->in_event && !router->in_log && !others_first(request);
+    struct pqr__slot *slot = at_once ? choose(request) : NULL;
     if (slot)
         pqr__run(request, slot);
     else
         enqueue(request);
 }
 
-bool pqr__dispatch_slot(struct pqr__slot *slot)
+/* --- giving out what waits --- */
+
+static struct pqr_reply *request_of(struct pqr__queue_entry *entry)
+{
+    return entry ? pqr__container_of(entry, struct pqr_reply, entry) : NULL;
+}
+
+static struct pqr__sharing sharing_of(const pqr_router *router)
+{
+    return (struct pqr__sharing){.share_sync = router->config->reads.share_sync,
+        .depth = router->config->pool.pipeline_depth,
+        .fast_us = router->config->reads.share_limit_us};
+}
+
+bool pqr__dispatch_joins(const struct pqr_reply *request)
+{
+    struct pqr__sharing sharing = sharing_of(request->router);
+    return !request->alone && !request->tx && request->item.own == PQR__OWN_NONE &&
+           request->entry.lane != PQR__LANE_ADMIN && !(request->flags & PQR_ALONE) &&
+           pqr__sharing_joins(&sharing, &request->verdict, request->known);
+}
+
+/* The next that a server may run; NULL: none. */
+static struct pqr_reply *next_for(const struct pqr__backend *backend, enum pqr__lane lowest)
+{
+    return request_of(
+        pqr__queue_peek(&backend->router->queue, pqr__balance_roles_now(backend), lowest, backend->index));
+}
+
+/* The same, out of the queue and into a group. */
+static struct pqr_reply *take(
+    struct pqr__list *group, const struct pqr__backend *backend, enum pqr__lane lowest)
+{
+    struct pqr_reply *request = request_of(
+        pqr__queue_take(&backend->router->queue, pqr__balance_roles_now(backend), lowest, backend->index));
+    request->state = PQR__REQUEST_ACCEPTED;
+    pqr__link_init(&request->link);
+    pqr__list_push_back(group, &request->link);
+    return request;
+}
+
+/* The next ones too, as many as may share a Sync with the first. */
+static void take_more(
+    struct pqr__list *group, const struct pqr_reply *first, const struct pqr__backend *backend, uint32_t most)
+{
+    enum { BYTES_MAX = 64 * 1024 };
+    bool primary = backend->role == PQR_ROLE_PRIMARY;
+    uint64_t bytes = first->entry.bytes;
+    while (group->count < most) {
+        const struct pqr_reply *next = next_for(backend, PQR__LANE_BATCH);
+        if (!next || !pqr__dispatch_joins(next) || bytes + next->entry.bytes > BYTES_MAX ||
+            !pqr__sharing_groups(first->known, next->known, primary))
+            return;
+        bytes += next->entry.bytes;
+        take(group, backend, PQR__LANE_BATCH);
+    }
+}
+
+/* What waits goes out together; what an idle connection could take as well is left to that. */
+static uint32_t share_of(const struct pqr__backend *backend)
+{
+    uint32_t waiting = pqr__queue_count(&backend->router->queue);
+    uint32_t idle = backend->slots[PQR__SLOT_IDLE].count;
+    uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
+    uint32_t most = backend->router->config->reads.share_sync;
+    return fair < 1 ? 1 : fair < most ? fair : most;
+}
+
+static void fill(struct pqr__slot *slot, enum pqr__lane lowest)
 {
     struct pqr__backend *backend = slot->backend;
-    if (slot->state != PQR__SLOT_IDLE || !pqr__pool_has_room(backend, PQR__LANE_ADMIN))
+    struct pqr__list group;
+    pqr__list_init(&group);
+    struct pqr_reply *first = take(&group, backend, lowest);
+    if (pqr__dispatch_joins(first)) {
+        uint32_t room = backend->router->config->pool.pipeline_depth - slot->air.count;
+        uint32_t most = share_of(backend);
+        take_more(&group, first, backend, most < room ? most : room);
+        pqr__run_together(&group, slot);
+    } else {
+        pqr__list_remove(&group, &first->link);
+        pqr__run(first, slot);
+    }
+}
+
+/* A busy connection that the request may join, the one with the fewest before it; NULL: there is none. */
+static struct pqr__slot *slot_to_join(const struct pqr__backend *backend)
+{
+    struct pqr__sharing sharing = sharing_of(backend->router);
+    struct pqr__slot *best = NULL;
+    uint64_t now = pqr__router_now(backend->router);
+    pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
+        struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
+        const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
+        if (slot->doomed || (best && best->air.count <= slot->air.count))
+            continue;
+        if (pqr__sharing_has_room(&sharing, slot->air.count, slot->n_flights, head->known,
+                head->flight.n_items, now - slot->since_us))
+            best = slot;
+    }
+    return best;
+}
+
+/* What a server can do now for the queue: the connection for the next, taken from lanes down to lowest. */
+struct match {
+    struct pqr__slot *slot; /* NULL: nothing */
+    enum pqr__lane lowest;
+};
+
+static struct match match(const struct pqr__backend *backend)
+{
+    struct match found = {NULL, PQR__LANE_BATCH};
+    bool idle = pqr__pool_has_room(backend, PQR__LANE_ADMIN);
+    bool busy = !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]);
+    if (!idle && !busy)
+        return found;
+    if (!busy && !pqr__pool_has_room(backend, PQR__LANE_BATCH))
+        found.lowest = PQR__LANE_ADMIN;
+    const struct pqr_reply *next = next_for(backend, found.lowest);
+    if (next && idle && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
+        found.slot = idle_slot(backend);
+    else if (next && busy && pqr__dispatch_joins(next))
+        found.slot = slot_to_join(backend);
+    return found;
+}
+
+/* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy
+   one. False: nobody can take anything. */
+static bool give_one(pqr_router *router)
+{
+    struct pqr__choice idle = {.n = 0}, busy = {.n = 0};
+    struct match matches[PQR__SERVERS_MAX];
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        matches[i] = match(backend);
+        if (matches[i].slot)
+            pqr__balance_add(matches[i].slot->state == PQR__SLOT_IDLE ? &idle : &busy, backend,
+                pqr__pool_outstanding(backend));
+    }
+    const struct pqr__backend *chosen = pqr__balance_pick(router, idle.n > 0 ? &idle : &busy);
+    if (!chosen)
         return false;
-    enum pqr__lane lowest = pqr__pool_has_room(backend, PQR__LANE_BATCH) ? PQR__LANE_BATCH : PQR__LANE_ADMIN;
-    struct pqr__queue_entry *entry =
-        pqr__queue_take(&backend->router->queue, pqr__balance_roles_now(backend), lowest, backend->index);
-    if (!entry)
-        return false;
-    struct pqr_reply *request = pqr__container_of(entry, struct pqr_reply, entry);
-    request->state = PQR__REQUEST_ACCEPTED;
-    pqr__run(request, slot);
+    fill(matches[chosen->index].slot, matches[chosen->index].lowest);
     return true;
 }
 
-void pqr__dispatch_backend(struct pqr__backend *backend)
+void pqr__dispatch_soon(pqr_router *router)
 {
-    struct pqr__slot *slot;
-    while ((slot = idle_slot(backend)) != NULL && pqr__dispatch_slot(slot))
-        ;
+    router->poked = true;
+    pqr__router_wake(router);
 }
 
-void pqr__dispatch_all(pqr_router *router)
+bool pqr__dispatch_is_worth_it(const pqr_router *router)
 {
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        pqr__dispatch_backend(&router->backends[i]);
+    return router->poked && pqr__queue_count(&router->queue) >= router->config->reads.share_sync;
+}
+
+void pqr__dispatch_due(pqr_router *router)
+{
+    if (!router->poked)
+        return;
+    router->poked = false;
+    while (pqr__queue_any(&router->queue) && give_one(router))
+        ;
+    if (pqr__queue_any(&router->queue) || router->waiters.count > 0)
+        pqr__pools_grow(router);
 }
 
 /* Some server that it does not avoid may run it, now or when it has room. */
@@ -247,6 +392,5 @@ void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid)
         request->entry.avoid = 0; /* there is one primary, and a new connection to it is another chance */
     request->state = PQR__REQUEST_QUEUED;
     pqr__queue_return(&router->queue, &request->entry);
-    pqr__dispatch_all(router);
-    pqr__pools_grow(router);
+    pqr__dispatch_soon(router);
 }

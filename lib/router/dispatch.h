@@ -6,11 +6,14 @@
 
 /* Sends an accepted request on the best server with room, or queues it, or answers that neither can be. */
 void pqr__dispatch(struct pqr_reply *request);
-/* Gives an idle connection to the oldest most urgent request that it may run; false: nobody wants it. */
-bool pqr__dispatch_slot(struct pqr__slot *slot);
-/* Offers every idle connection of a server, or of all. */
-void pqr__dispatch_backend(struct pqr__backend *backend);
-void pqr__dispatch_all(pqr_router *router);
+/* There may be something for somebody: seen to at the end of this event, or from the loop. */
+void pqr__dispatch_soon(pqr_router *router);
+/* If there may be: gives what waits to the connections that can take it, and opens more for the rest. */
+void pqr__dispatch_due(pqr_router *router);
+/* So much waits that no flight gets larger by waiting for what callbacks will ask for. */
+bool pqr__dispatch_is_worth_it(const pqr_router *router);
+/* It may fly with others, as far as is known of it now. */
+bool pqr__dispatch_joins(const struct pqr_reply *request);
 /* Back to the queue, for another server or for the primary. */
 void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid);
 
@@ -21,15 +24,17 @@ void pqr__dispatch_reclassify(pqr_router *router);
 /* How the servers read text, learned from a new connection: what waits is classified anew when that is news. */
 void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info);
 
-/* run.c: a request on a connection. */
+/* run.c: a request on a connection that nothing flies on. */
 void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
-void pqr__run_item(struct pqr__slot *slot, const struct pqr__answer *answer);
+/* Reads that may share a connection, as one flight. requests, linked by their link, is empty after it. */
+void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot);
+void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer);
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
-void pqr__run_settled(struct pqr__slot *slot, const struct pqr__settled *settled);
+void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled);
 /* The facts of what flew on a slot, for pqr__settle. */
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled);
-/* Asks the server to end what runs on a slot; when it does not in time, the connection is closed. */
-void pqr__run_cancel(struct pqr__slot *slot);
+/* Asks the server to end what runs on its connection; when that does not help in time, it is closed. */
+void pqr__run_cancel(struct pqr_reply *request);
 /* The cancel of a slot was answered: what waited for that goes on. */
 void pqr__run_cancelled(struct pqr__slot *slot, bool safe);
 

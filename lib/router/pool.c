@@ -19,7 +19,12 @@ uint32_t pqr__pool_open(const struct pqr__backend *backend)
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend)
 {
     return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_ADMIN) +
-           count(backend, PQR__SLOT_CANCELLING);
+           count(backend, PQR__SLOT_SHARED) + count(backend, PQR__SLOT_CANCELLING);
+}
+
+uint32_t pqr__pool_outstanding(const struct pqr__backend *backend)
+{
+    return pqr__pool_in_use(backend) + backend->flying;
 }
 
 uint32_t pqr__pool_max(const struct pqr__backend *backend)
@@ -191,7 +196,7 @@ static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         if (has_role(backend, role) && !at_ceiling(backend) && may_open(router, i))
-            pqr__balance_add(&choice, backend, pqr__pool_in_use(backend) + coming(backend));
+            pqr__balance_add(&choice, backend, pqr__pool_outstanding(backend) + coming(backend));
     }
     return pqr__balance_pick(router, &choice);
 }
@@ -244,7 +249,7 @@ static void close_stuck(struct pqr__backend *backend, enum pqr__slot_state state
     uint64_t now = pqr__router_now(backend->router);
     pqr__list_each (link, &backend->slots[state]) {
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
-        if (!slot->request && !slot->tx &&
+        if (pqr__list_empty(&slot->air) && !slot->tx &&
             now - slot->ours_since_us >= backend->router->config->pool.connect_timeout_us)
             pqr__slot_close(slot);
     }

@@ -100,7 +100,9 @@ static void store_put(struct pqr_reply *request)
     pqr__free(request->notices);
     request->notices = NULL;
     pqr_statement_free(request->statement);
+    pqr__known_unref(request->known);
     request->statement = NULL;
+    request->known = NULL;
     request->state = PQR__REQUEST_FREE;
     pqr__list_push_front(&router->store.free, &request->link);
     router->store.active--;
@@ -124,6 +126,7 @@ static void reset(struct pqr_reply *request)
     request->deadline.due = deadline_due;
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = false;
+    request->alone = request->shared = false;
     request->slot = NULL;
     request->tx = NULL;
     request->server = UINT32_MAX;
@@ -144,10 +147,11 @@ static void classify(struct pqr_reply *request, const pqr_query *query)
         request->verdict = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY, .effect = PQR__EFFECT_READ};
     } else if (query->statement) {
         request->statement = pqr__statement_ref(query->statement);
-        pqr__statement_classify(query->statement, &request->verdict, &router->memo, &router->dialect);
+        request->known =
+            pqr__statement_classify(query->statement, &request->verdict, &router->known, &router->dialect);
     } else {
-        pqr__memo_classify(
-            &router->memo, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
+        request->known = pqr__known_classify(
+            &router->known, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
     }
 }
 
@@ -345,7 +349,7 @@ void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause)
         break;
     case PQR__REQUEST_FLYING:
         request->state = PQR__REQUEST_CANCELLING;
-        pqr__run_cancel(request->slot);
+        pqr__run_cancel(request);
         break;
     case PQR__REQUEST_HOLDING:
         pqr__tx_end(request->tx);

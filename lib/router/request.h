@@ -35,16 +35,18 @@ struct pqr_tx;
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
     struct pqr__queue_entry entry;
-    struct pqr__link link; /* of the router's free or finished list, or its transaction's */
+    struct pqr__link link; /* of the router's free or finished list, its transaction's, or its slot's air */
     struct pqr__timer deadline;
     pqr_router *router;
     uint64_t id;
     enum pqr__request_state state;
     enum pqr__cause cause;
-    bool cancel_asked;      /* from the log callback: the deadline is due for that */
-    struct pqr__slot *slot; /* where it flies */
-    struct pqr_tx *tx;      /* the transaction that it stands for, or is a statement of */
-    struct pqr__flight flight;
+    bool cancel_asked;         /* from the log callback: the deadline is due for that */
+    bool shared;               /* the flight it is in has others */
+    bool alone;                /* with others it came to harm: shares no connection any more */
+    struct pqr__slot *slot;    /* where it flies */
+    struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */
+    struct pqr__flight flight; /* of the requests that begin with it */
     struct pqr__item item;
     struct pqr__verdict verdict;
     pqr_target target;
@@ -53,6 +55,7 @@ struct pqr_reply {
     void *data;
     const char *label;
     struct pqr_statement *statement; /* whose text it runs; NULL: its own */
+    struct pqr__known *known;        /* of its text; NULL: nothing yet */
     char *buffer;                    /* the copied inputs */
     size_t buffer_size;
 

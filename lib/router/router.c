@@ -158,15 +158,13 @@ void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, vo
 
 static void end_event(pqr_router *router)
 {
-    if (router->poked) {
-        router->poked = false;
-        pqr__dispatch_all(router);
-        pqr__pools_grow(router);
-    }
+    if (pqr__dispatch_is_worth_it(router))
+        pqr__dispatch_due(router);
     pqr__pressure_shed(router);
     pqr__backends_tell(router);
     pqr__pressure_tell(router);
     pqr__requests_call(router);
+    pqr__dispatch_due(router); /* with what the callbacks asked for: it may share flights */
     if (router->waiters.count > 0)
         pqr__ready_call(router);
     pqr__reload_advance(router);
@@ -341,7 +339,7 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__random_seed(&router->random, seed);
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
-    pqr__memo_init(&router->memo, pqr__random_next(&router->random), PQR__MEMO_BYTES);
+    pqr__known_init(&router->known, pqr__random_next(&router->random), PQR__KNOWN_BYTES);
     pqr__catalog_start(router);
     pqr__request_store_init(&router->store);
     pqr__list_init(&router->finished);
@@ -388,7 +386,7 @@ void pqr__router_start(pqr_router *router, struct pqr__transport *transport)
 void pqr__router_free(pqr_router *router)
 {
     pqr__request_store_finish(&router->store);
-    pqr__memo_finish(&router->memo);
+    pqr__known_finish(&router->known);
     pqr__catalog_free(router);
     pqr__named_finish(&router->named);
     for (uint32_t i = 0; i < router->n_backends; i++)

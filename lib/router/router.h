@@ -12,8 +12,8 @@
 #include "policy/balancer.h"
 #include "policy/budget.h"
 #include "policy/freshness.h"
-#include "policy/memo.h"
 #include "policy/named.h"
+#include "policy/known.h"
 #include "router/backend.h"
 #include "router/catalog.h"
 #include "router/elastic.h"
@@ -21,7 +21,7 @@
 
 enum {
     PQR__SERVERS_MAX = 64,
-    PQR__MEMO_BYTES = 256 * 1024, /* of texts whose verdict is remembered */
+    PQR__KNOWN_BYTES = 512 * 1024, /* of texts that are remembered */
 };
 
 /* XX(name, word) */
@@ -50,7 +50,7 @@ struct pqr_router {
     struct pqr__dialect dialect; /* as the connections opened so far tell */
     bool dialect_known;
     struct pqr__named named; /* the functions that the configuration names */
-    struct pqr__memo memo;
+    struct pqr__known_table known;
     struct pqr__catalog_loader catalog;
 
     struct pqr__wheel wheel;

@@ -1,4 +1,7 @@
-/* One request on one connection: sent, answered, perhaps cancelled, settled. */
+/* Requests on a connection: sent, answered, perhaps cancelled, settled. A flight is one request, or several reads under
+ * one Sync; it is the memory of the first. Several flights may be in the air. A cancel ends whatever runs: that is the
+ * request that was to end, or a read before it, which is run again elsewhere.
+ */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,18 +13,34 @@
    through (libpq has no memory for it) has to come to an end, though. */
 enum { UNSENT_MAX = 1000 };
 
-static void take_slot(struct pqr_reply *request, struct pqr__slot *slot)
+/* --- into the air and out of it --- */
+
+static struct pqr_reply *request_of(struct pqr__link *link)
+{
+    return pqr__container_of(link, struct pqr_reply, link);
+}
+
+static void take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
 {
     struct pqr__backend *backend = slot->backend;
-    if (slot->state == PQR__SLOT_IDLE)
-        pqr__slot_move(slot, request->entry.lane == PQR__LANE_ADMIN ? PQR__SLOT_BUSY_ADMIN : PQR__SLOT_BUSY);
-    slot->request = request;
+    pqr__link_init(&request->link);
+    pqr__list_push_back(&slot->air, &request->link);
+    backend->flying++;
     request->slot = slot;
+    request->shared = shared;
     request->server = backend->index;
     request->route = backend->role;
     request->sent_us = pqr__router_now(request->router);
     request->attempts++;
     request->state = PQR__REQUEST_FLYING;
+}
+
+static struct pqr_reply *land(struct pqr__slot *slot)
+{
+    struct pqr_reply *request = request_of(pqr__list_first(&slot->air));
+    pqr__list_remove(&slot->air, &request->link);
+    slot->backend->flying--;
+    return request;
 }
 
 static void count_sent(const struct pqr_reply *request, struct pqr__backend *backend)
@@ -34,33 +53,80 @@ static void count_sent(const struct pqr_reply *request, struct pqr__backend *bac
         request->router->fallback_primary++;
 }
 
-void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
+static enum pqr__slot_state state_for(const struct pqr_reply *request, bool joins)
 {
-    bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
-    bool simple =
-        request->verdict.several && request->item.n_params == 0 && request->item.own == PQR__OWN_NONE;
-    assert(slot->request == NULL && request->state == PQR__REQUEST_ACCEPTED);
-    take_slot(request, slot);
-    if (request->item.own == PQR__OWN_NONE) {
-        count_sent(request, slot->backend);
-        if (!plain) /* it may leave more behind than its text shows */
-            slot->dirty = true;
-    }
-    request->flight = (struct pqr__flight){
-        .kind = simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE, .n_items = 1, .items = &request->item};
-    request->router->ops->send(slot->conn, &request->flight);
+    if (request->entry.lane == PQR__LANE_ADMIN)
+        return PQR__SLOT_BUSY_ADMIN;
+    return joins ? PQR__SLOT_SHARED : PQR__SLOT_BUSY;
 }
 
-void pqr__run_item(struct pqr__slot *slot, const struct pqr__answer *answer)
+/* Before it is sent: what its text leaves behind, and under which number it may be kept prepared. */
+static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 {
-    struct pqr_reply *request = slot->request;
+    bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
+    request->item.next = NULL;
+    if (request->item.own != PQR__OWN_NONE)
+        return;
+    count_sent(request, slot->backend);
+    if (!plain) /* it may leave more behind than its text shows */
+        slot->dirty = true;
+}
+
+static void send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
+{
+    struct pqr__slot *slot = first->slot;
+    if (slot->n_flights++ == 0)
+        slot->since_us = first->sent_us;
+    first->flight = (struct pqr__flight){.kind = kind, .n_items = n, .items = &first->item};
+    first->router->ops->send(slot->conn, &first->flight);
+}
+
+void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
+{
+    bool simple =
+        request->verdict.several && request->item.n_params == 0 && request->item.own == PQR__OWN_NONE;
+    assert(pqr__list_empty(&slot->air) && request->state == PQR__REQUEST_ACCEPTED);
+    if (slot->state == PQR__SLOT_IDLE)
+        pqr__slot_move(slot, state_for(request, pqr__dispatch_joins(request)));
+    take_off(request, slot, false);
+    make_ready(request, slot);
+    send(request, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
+}
+
+void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
+{
+    struct pqr_reply *first = request_of(pqr__list_first(requests)), *last = NULL;
+    uint32_t n = requests->count;
+    if (slot->state == PQR__SLOT_IDLE)
+        pqr__slot_move(slot, PQR__SLOT_SHARED);
+    assert(slot->state == PQR__SLOT_SHARED);
+    for (struct pqr__link *link; (link = pqr__list_first(requests)) != NULL; last = request_of(link)) {
+        pqr__list_remove(requests, link);
+        assert(request_of(link)->state == PQR__REQUEST_ACCEPTED);
+        take_off(request_of(link), slot, n > 1);
+        make_ready(request_of(link), slot);
+        if (last)
+            last->item.next = &request_of(link)->item;
+    }
+    send(first, n, PQR__FLIGHT_PIPELINE);
+}
+
+void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer)
+{
+    static const enum pqr__reply_kind kinds[] = {
+        [PQR__ANSWER_OK] = PQR__REPLY_OK,
+        [PQR__ANSWER_ERROR] = PQR__REPLY_ERROR,
+        [PQR__ANSWER_ABORTED] = PQR__REPLY_ABORTED,
+    };
+    struct pqr_reply *request = pqr__container_of(item, struct pqr_reply, item);
     const struct pqr__transport_ops *ops = slot->backend->router->ops;
-    assert(request != NULL);
     ops->result_free(request->result);
     request->result = answer->result;
-    request->reply = answer->kind == PQR__ANSWER_OK ? PQR__REPLY_OK : PQR__REPLY_ERROR;
+    request->reply = kinds[answer->kind];
     memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
-    pqr__text_copy(request->error, sizeof(request->error), answer->message ? answer->message : "");
+    request->error[0] = '\0';
+    if (answer->message && *answer->message)
+        pqr__text_copy(request->error, sizeof(request->error), answer->message);
 }
 
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
@@ -72,6 +138,14 @@ void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
     request->n_notices++;
 }
 
+/* While more is in the air of a connection, its status is not known; but then all of it is harmless reads. */
+static bool left_open(const struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    if (settled->tx == PQR__TX_UNKNOWN)
+        return request->verdict.effect != PQR__EFFECT_READ;
+    return settled->tx != PQR__TX_IDLE;
+}
+
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled)
 {
     return (struct pqr__facts){
@@ -79,11 +153,13 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .sqlstate = request->sqlstate,
         .lost = settled->lost,
         .sent = settled->sent,
-        .left_open = settled->tx != PQR__TX_IDLE && !request->tx,
+        .left_open = !request->tx && left_open(request, settled),
         .on_replica = request->route == PQR_ROLE_REPLICA,
         .in_recovery = settled->in_recovery,
         .vouched = (request->flags & PQR_IDEMPOTENT) != 0,
         .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
+        .shared = request->shared,
+        .cancel_near = request->slot && request->slot->cancelled,
         .cause = request->cause,
         .effect = request->verdict.effect,
         .attempts = request->attempts,
@@ -106,6 +182,8 @@ static void note_misroute(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
     router->misroutes++;
+    if (request->known)
+        request->known->refused = true;
     pqr__log(&router->log, PQR_LOG_WARNING, "%s refused a statement taken for a harmless read (%s, label %s)",
         router->backends[request->server].config->name, request->sqlstate,
         request->label ? request->label : "-");
@@ -115,7 +193,7 @@ static const char *lost_text(const struct pqr_reply *request, const struct pqr__
 {
     if (settled->lost)
         return settled->message && *settled->message ? settled->message : "the connection was lost";
-    if (settled->tx != PQR__TX_IDLE && !request->tx && request->reply == PQR__REPLY_OK)
+    if (!request->tx && request->reply == PQR__REPLY_OK && left_open(request, settled))
         return "the statement left a transaction open, which was rolled back; use pqr_tx_run";
     return NULL;
 }
@@ -134,6 +212,10 @@ static void settle_request(
         facts.attempts = 0; /* it may be given to another one, however often that fails */
     struct pqr__decision decision = pqr__settle(&facts);
     request->slot = NULL;
+    if (decision.alone) {
+        request->alone = true;
+        request->attempts--;
+    }
     if (facts.cut_off)
         memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
     if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
@@ -154,46 +236,87 @@ static void settle_request(
     }
 }
 
-void pqr__run_settled(struct pqr__slot *slot, const struct pqr__settled *settled)
+/* --- the end of a flight --- */
+
+/* What its execution says of its statement. took_us: its part of the flight's time. */
+static void remember(const struct pqr_reply *request, uint64_t took_us)
 {
-    struct pqr_reply *request = slot->request;
-    struct pqr__backend *backend = slot->backend;
-    slot->request = NULL;
-    if (request->tx && request->tx->request != request) {
-        pqr__tx_statement_settled(request->tx, settled);
+    if (!request->known || request->item.own != PQR__OWN_NONE)
         return;
+    if (request->reply == PQR__REPLY_OK || request->cause != PQR__CAUSE_NONE)
+        pqr__history_done(&request->known->history, took_us);
+    else if (request->reply == PQR__REPLY_ERROR)
+        pqr__history_failed(&request->known->history);
+}
+
+/* The flight's own time begins when the one before it ended. Returns each request's part of it. */
+static uint64_t note_time(struct pqr__slot *slot, const struct pqr__flight *flight)
+{
+    uint64_t now = pqr__router_now(slot->backend->router), took = now - slot->since_us;
+    slot->since_us = now;
+    slot->n_flights--;
+    slot->backend->busy_us += took;
+    slot->backend->served += flight->n_items;
+    return took / flight->n_items;
+}
+
+/* A transaction's statement, or its BEGIN that went well: it keeps the connection. */
+static bool stays(struct pqr__slot *slot, struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    if (!request->tx)
+        return false;
+    if (request->tx->request != request) {
+        pqr__tx_statement_settled(request->tx, settled);
+        return true;
     }
-    bool begun = request->tx && request->reply == PQR__REPLY_OK && !settled->lost;
+    bool begun = request->reply == PQR__REPLY_OK && !settled->lost;
     if (begun && request->cause == PQR__CAUSE_NONE) {
         pqr__tx_begun(request->tx, slot);
-        return;
+        return true;
     }
-    slot->doomed |= settled->tx != PQR__TX_IDLE;
-    if (begun) { /* but it was to end meanwhile: closing the connection rolls back */
-        request->slot = NULL;
-        pqr__request_finish(
-            request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED, "ended before it began");
-    } else {
-        settle_request(request, backend, settled);
+    slot->doomed |= begun; /* but it was to end meanwhile: closing the connection rolls back */
+    return false;
+}
+
+void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
+{
+    struct pqr__backend *backend = slot->backend;
+    uint32_t n = flight->n_items;
+    uint64_t took_us = note_time(slot, flight);
+    assert(&request_of(pqr__list_first(&slot->air))->flight == flight);
+    while (n-- > 0) {
+        struct pqr_reply *request = land(slot);
+        remember(request, took_us);
+        if (stays(slot, request, settled))
+            return;
+        if (request->tx && request->reply == PQR__REPLY_OK && !settled->lost)
+            pqr__request_finish(request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED,
+                "ended before it began");
+        else
+            settle_request(request, backend, settled);
     }
-    pqr__slot_release(slot);
-    if (slot->state == PQR__SLOT_IDLE)
-        pqr__dispatch_backend(backend);
+    if (settled->tx != PQR__TX_IDLE && (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
+        slot->doomed = true;
+    if (pqr__list_empty(&slot->air))
+        pqr__slot_release(slot);
+    else
+        pqr__dispatch_soon(backend->router);
 }
 
 /* --- cancelling --- */
 
-void pqr__run_cancel(struct pqr__slot *slot)
+void pqr__run_cancel(struct pqr_reply *request)
 {
+    struct pqr__slot *slot = request->slot;
     struct pqr__backend *backend = slot->backend;
     pqr_router *router = backend->router;
     pqr__timer_set(
-        router, &slot->request->deadline, pqr__router_now(router) + router->config->request.cancel_grace_us);
+        router, &request->deadline, pqr__router_now(router) + router->config->request.cancel_grace_us);
     if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
         return;
     if (slot->state != PQR__SLOT_CANCELLING)
         pqr__slot_move(slot, PQR__SLOT_CANCELLING);
-    slot->cancel_pending = true;
+    slot->cancel_pending = slot->cancelled = true;
     if (!pqr__probe_cancel(&backend->probe, slot) && router->ops->cancel(slot->conn) != 0)
         slot->cancel_pending = false; /* no memory: the grace will close the connection */
 }
@@ -201,7 +324,8 @@ void pqr__run_cancel(struct pqr__slot *slot)
 void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
 {
     const struct pqr__transport_ops *ops = slot->backend->router->ops;
-    bool again = !safe && !slot->doomed && slot->request && slot->state == PQR__SLOT_CANCELLING;
+    bool again =
+        !safe && !slot->doomed && !pqr__list_empty(&slot->air) && slot->state == PQR__SLOT_CANCELLING;
     slot->cancel_pending = false;
     slot->doomed |= !safe;
     if (again && ops->cancel(slot->conn) == 0) /* the probe failed us: by the cancel protocol then */
@@ -210,6 +334,6 @@ void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
         pqr__slot_close(slot);
     else if (slot->tx)
         pqr__tx_advance(slot->tx);
-    else if (!slot->request)
+    else if (pqr__list_empty(&slot->air))
         pqr__slot_release(slot);
 }

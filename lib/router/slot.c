@@ -25,8 +25,9 @@ static const char *const state_names[] = {
 static const unsigned allowed[PQR__SLOT_STATES] = {
     [PQR__SLOT_CONNECTING] = BIT(IDENTIFYING) | BIT(CLOSING),
     [PQR__SLOT_IDENTIFYING] = BIT(IDLE) | BIT(CLOSING),
-    [PQR__SLOT_IDLE] = BIT(BUSY) | BIT(BUSY_ADMIN) | BIT(CLOSING),
+    [PQR__SLOT_IDLE] = BIT(BUSY) | BIT(BUSY_ADMIN) | BIT(SHARED) | BIT(CLOSING),
     [PQR__SLOT_BUSY] = BIT(IDLE) | BIT(CANCELLING) | BIT(CLOSING),
+    [PQR__SLOT_SHARED] = BIT(IDLE) | BIT(CANCELLING) | BIT(CLOSING),
     [PQR__SLOT_BUSY_ADMIN] = BIT(IDLE) | BIT(CANCELLING) | BIT(CLOSING),
     [PQR__SLOT_CANCELLING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__SLOT_CLOSING] = 0,
@@ -56,7 +57,7 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
         pqr__list_push_front(&lists[to], &slot->link);
     else
         pqr__list_push_back(&lists[to], &slot->link);
-    if (to == PQR__SLOT_BUSY || to == PQR__SLOT_BUSY_ADMIN)
+    if (from == PQR__SLOT_IDLE && to != PQR__SLOT_CLOSING)
         note_peak(slot->backend);
     pqr__log(&slot->backend->router->log, PQR_LOG_DEBUG, "%s: connection of backend %u: %s -> %s",
         slot->backend->config->name, slot->info.backend_pid, state_names[from], state_names[to]);
@@ -102,7 +103,7 @@ static bool wanted(const struct pqr__slot *slot)
 
 void pqr__slot_release(struct pqr__slot *slot)
 {
-    slot->request = NULL;
+    assert(pqr__list_empty(&slot->air));
     slot->tx = NULL;
     slot->ours_since_us = pqr__router_now(slot->backend->router);
     if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
@@ -117,8 +118,9 @@ void pqr__slot_release(struct pqr__slot *slot)
         return;
     }
     slot->idle_since_us = pqr__router_now(slot->backend->router);
+    slot->cancelled = false;
     pqr__slot_move(slot, PQR__SLOT_IDLE);
-    pqr__dispatch_slot(slot);
+    pqr__dispatch_soon(slot->backend->router);
 }
 
 /* --- opening --- */
@@ -162,7 +164,7 @@ static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal
     if (router->state < PQR__ROUTER_CLOSING)
         failed_to_open(slot, refusal->sqlstate, refusal->message);
     destroy(slot);
-    pqr__dispatch_all(router); /* reads may fall back to the primary now */
+    pqr__dispatch_soon(router); /* reads may fall back to the primary now */
     pqr__pools_grow(router);
 }
 
@@ -214,9 +216,8 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     const struct pqr__transport_ops *ops = endpoint->router->ops;
-    (void)item; /* a flight is of one item as yet */
     if (flight != &slot->own_flight) {
-        pqr__run_item(slot, answer);
+        pqr__run_item(slot, item, answer);
         return;
     }
     slot->own_failed = answer->kind != PQR__ANSWER_OK;
@@ -263,16 +264,15 @@ static void on_settled(
     if (flight == &slot->own_flight)
         own_settled(slot, facts, entering);
     else
-        pqr__run_settled(slot, facts);
+        pqr__run_settled(slot, flight, facts);
 }
 
 static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
     const pqr_notice *notice)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    (void)item;
-    if (slot->request)
-        pqr__run_notice(slot->request, notice);
+    if (flight && flight != &slot->own_flight && item)
+        pqr__run_notice(pqr__container_of(item, struct pqr_reply, item), notice);
     else if (slot->tx && flight == &slot->own_flight) /* COMMIT: of a standby that did not confirm, perhaps */
         pqr__run_notice(slot->tx->request, notice);
     pqr__log(&endpoint->router->log, PQR_LOG_DEBUG, "%s: %s %s: %s", slot->backend->config->name,
@@ -291,7 +291,7 @@ static void on_closed(struct pqr__endpoint *endpoint)
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     struct pqr__backend *backend = slot->backend;
     bool unasked = slot->state != PQR__SLOT_CLOSING;
-    assert(slot->request == NULL);
+    assert(pqr__list_empty(&slot->air));
     if (unasked)
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
     if (slot->tx)
@@ -299,7 +299,7 @@ static void on_closed(struct pqr__endpoint *endpoint)
     destroy(slot);
     if (unasked)
         pqr__probe_now(&backend->probe);
-    pqr__dispatch_all(backend->router); /* reads may fall back to the primary now */
+    pqr__dispatch_soon(backend->router); /* reads may fall back to the primary now */
     pqr__pools_grow(backend->router);
 }
 
@@ -323,6 +323,7 @@ int pqr__slot_open(struct pqr__backend *backend)
     slot->backend = backend;
     slot->state = PQR__SLOT_CONNECTING;
     slot->opened_us = pqr__router_now(router);
+    pqr__list_init(&slot->air);
     int error = router->ops->connect(router->transport, backend->index,
         router->config->pool.connect_timeout_us, &slot->endpoint, &slot->conn);
     if (error) {

@@ -1,5 +1,5 @@
-/* The verdict of a statement depends on what its router has learned (the servers' dialect, and later their catalog):
-   the memo's generation names that state of knowledge, and a verdict of another generation is read anew. */
+/* What is known of a statement is its router's knowledge: a table's seed names the router, and with another one it is
+   looked up anew. */
 #include "router/statement.h"
 
 #include <assert.h>
@@ -27,8 +27,10 @@ void pqr_statement_free(pqr_statement *statement)
     if (!statement)
         return;
     assert(statement->references > 0);
-    if (--statement->references == 0)
-        pqr__free(statement);
+    if (--statement->references > 0)
+        return;
+    pqr__known_unref(statement->known);
+    pqr__free(statement);
 }
 
 /* Callers see it as constant; the count and what is known of it are not part of what they see. */
@@ -47,13 +49,16 @@ struct pqr_statement *pqr__statement_ref(const struct pqr_statement *statement)
     return own(statement);
 }
 
-void pqr__statement_classify(const struct pqr_statement *statement, struct pqr__verdict *out,
-    struct pqr__memo *memo, const struct pqr__dialect *dialect)
+struct pqr__known *pqr__statement_classify(const struct pqr_statement *statement, struct pqr__verdict *out,
+    struct pqr__known_table *table, const struct pqr__dialect *dialect)
 {
-    struct pqr_statement *known = own(statement);
-    if (known->generation != memo->generation) {
-        pqr__classify(&known->verdict, known->sql, known->length, dialect);
-        known->generation = memo->generation;
+    struct pqr_statement *seen = own(statement);
+    if (seen->known && seen->seed == table->seed) {
+        pqr__known_verdict(seen->known, out, table, dialect);
+        return pqr__known_ref(seen->known);
     }
-    *out = known->verdict;
+    pqr__known_unref(seen->known);
+    seen->known = pqr__known_keep(table, out, seen->sql, seen->length, dialect);
+    seen->seed = table->seed;
+    return seen->known ? pqr__known_ref(seen->known) : NULL;
 }

@@ -2,21 +2,22 @@
 #ifndef PQR_ROUTER_STATEMENT_H
 #define PQR_ROUTER_STATEMENT_H
 
-#include "policy/memo.h"
+#include "policy/known.h"
 
 struct pqr_statement {
     unsigned references; /* the application's, and each request's that runs it */
     size_t length;
-    uint64_t generation; /* of the router's knowledge that the verdict comes from; 0: none yet */
-    struct pqr__verdict verdict;
+    uint64_t seed; /* of the table that known is from */
+    struct pqr__known
+        *known; /* what the router that ran it last knows of it; NULL: not run yet, or no memory */
     char sql[];
 };
 
 /* One owner more; gives it back. */
 struct pqr_statement *pqr__statement_ref(const struct pqr_statement *statement);
 
-/* Its verdict by what a router knows now. */
-void pqr__statement_classify(const struct pqr_statement *statement, struct pqr__verdict *out,
-    struct pqr__memo *memo, const struct pqr__dialect *dialect);
+/* Its verdict by what a router knows now. What is known of it, one more owner's, or NULL. */
+struct pqr__known *pqr__statement_classify(const struct pqr_statement *statement, struct pqr__verdict *out,
+    struct pqr__known_table *table, const struct pqr__dialect *dialect);
 
 #endif

@@ -24,7 +24,7 @@
 
 #include "bench.h"
 #include "policy/lexer.h"
-#include "policy/memo.h"
+#include "policy/known.h"
 #include "pqrouter.h"
 
 /* PostgreSQL 15's src/include/parser/scanner.h, which Debian's libpg-query-dev leaves out; the first struct is only
@@ -264,23 +264,23 @@ static void time_texts(const struct text *texts, unsigned rounds)
 
 /* --- The same text again --- */
 
-static struct pqr__memo memo;
+static struct pqr__known_table table;
 
 static void recall(const struct text *text)
 {
     struct pqr__verdict verdict;
-    pqr__memo_classify(&memo, &verdict, text->sql, text->length, &dialect);
+    pqr__known_unref(pqr__known_classify(&table, &verdict, text->sql, text->length, &dialect));
     sink += (unsigned)verdict.route + verdict.word_offset;
 }
 
 static void hash(const struct text *text)
 {
-    sink += (unsigned)pqr__memo_hash(text->sql, text->length, memo.seed);
+    sink += (unsigned)pqr__known_hash(text->sql, text->length, table.seed);
 }
 
-static void time_memo(const struct text *texts, unsigned rounds)
+static void time_known(const struct text *texts, unsigned rounds)
 {
-    pqr__memo_init(&memo, 42, MEGABYTE);
+    pqr__known_init(&table, 42, MEGABYTE);
     printf("\na text read before, nanoseconds           found    hash   found / hash   classify / found\n");
     for (unsigned i = 0; i < FILES; i++) {
         unsigned times[3] = {1, 1, 1};
@@ -382,7 +382,7 @@ int main(int argc, char **argv)
     unsigned rounds = argc > 3 ? bench_number(argv[3]) : 21;
     rounds = rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX;
     time_texts(texts, rounds);
-    time_memo(texts, rounds);
+    time_known(texts, rounds);
     count_allocations(texts);
     time_sizes(rounds < 7 ? rounds : 7);
     return 0;

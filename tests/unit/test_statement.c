@@ -27,25 +27,25 @@ static void the_text_is_copied(void **state)
 static void the_verdict_is_kept_until_its_router_knows_more(void **state)
 {
     (void)state;
-    static struct pqr__memo memo, other;
+    static struct pqr__known_table table, other;
     pqr_statement *statement = NULL;
     struct pqr__verdict verdict;
-    pqr__memo_init(&memo, 2, 1000);
-    pqr__memo_init(&other, 77, 1000);
+    pqr__known_init(&table, 2, 1000);
+    pqr__known_init(&other, 77, 1000);
     assert_int_equal(pqr_statement_new(&statement, "select '\\'; delete from t --'"), 0);
-    pqr__statement_classify(statement, &verdict, &memo, &old);
+    pqr__known_unref(pqr__statement_classify(statement, &verdict, &table, &old));
     assert_int_equal(verdict.route, PQR_CLASS_REPLICA);
     /* The same state of knowledge: not read again, whatever the dialect given. */
-    pqr__statement_classify(statement, &verdict, &memo, &standard);
+    pqr__known_unref(pqr__statement_classify(statement, &verdict, &table, &standard));
     assert_int_equal(verdict.route, PQR_CLASS_REPLICA);
-    pqr__memo_clear(&memo);
-    pqr__statement_classify(statement, &verdict, &memo, &standard);
+    pqr__known_outdate(&table);
+    pqr__known_unref(pqr__statement_classify(statement, &verdict, &table, &standard));
     assert_int_equal(verdict.route, PQR_CLASS_PRIMARY);
-    pqr__statement_classify(statement, &verdict, &other, &old);
+    pqr__known_unref(pqr__statement_classify(statement, &verdict, &other, &old));
     assert_int_equal(verdict.route, PQR_CLASS_REPLICA);
     pqr_statement_free(statement);
-    pqr__memo_finish(&memo);
-    pqr__memo_finish(&other);
+    pqr__known_finish(&table);
+    pqr__known_finish(&other);
 }
 
 static void who_runs_it_keeps_it(void **state)

@@ -1,0 +1,27 @@
+#include "policy/sharing.h"
+
+enum {
+    FLIGHTS_MAX = 2,     /* one is answered while the next is on its way; more only makes later ones wait */
+    SLACK_US = 2 * 1000, /* for the way there and back, and for a machine that is busy otherwise */
+};
+
+bool pqr__sharing_joins(
+    const struct pqr__sharing *sharing, const struct pqr__verdict *verdict, const struct pqr__known *known)
+{
+    return sharing->depth > 1 && verdict->effect == PQR__EFFECT_READ && !verdict->several && known &&
+           pqr__history_is_fast(&known->history, sharing->fast_us);
+}
+
+bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary)
+{
+    return !primary || first == other;
+}
+
+bool pqr__sharing_has_room(const struct pqr__sharing *sharing, uint32_t flying, uint32_t flights,
+    const struct pqr__known *head, uint32_t n_head, uint64_t age_us)
+{
+    uint32_t most = sharing->share_sync > 1 ? FLIGHTS_MAX : sharing->depth;
+    if (flights >= most || flying > sharing->depth / 2) /* refilled at half, several at once */
+        return false;
+    return age_us <= SLACK_US + n_head * pqr__history_bound_us(&head->history);
+}

@@ -1,0 +1,31 @@
+/* What may share a connection, and what a Sync.
+ *
+ * Behind others, each with a Sync of its own: harmless reads that are known to be fast, so that nobody waits long for
+ * a neighbour, and a lost connection costs nothing but another try. Under one Sync, which costs the server one send
+ * instead of many: on a replica any of these. On the primary only executions of one and the same statement, because a
+ * group holds the locks of all its tables until the Sync: two different statements deadlocked with a migration that
+ * took the same locks in the other order. Pure. */
+#ifndef PQR_POLICY_SHARING_H
+#define PQR_POLICY_SHARING_H
+
+#include "policy/known.h"
+
+struct pqr__sharing {
+    uint32_t share_sync; /* reads under one Sync; 1: each has its own */
+    uint32_t depth;      /* requests in the air of a connection; 1: none behind another */
+    uint64_t fast_us;    /* reads that take longer fly alone */
+};
+
+/* known may be NULL: a text without a history. */
+bool pqr__sharing_joins(
+    const struct pqr__sharing *sharing, const struct pqr__verdict *verdict, const struct pqr__known *known);
+
+/* Two that join others; on the primary, or on a server that is not? */
+bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary);
+
+/* Does a connection take more? flying: requests in the air; flights: that they are in; head: of the first of them, that
+   has had the connection for age_us, with n_head under its Sync. */
+bool pqr__sharing_has_room(const struct pqr__sharing *sharing, uint32_t flying, uint32_t flights,
+    const struct pqr__known *head, uint32_t n_head, uint64_t age_us);
+
+#endif
