@@ -63,9 +63,7 @@ struct pqr__backend {
     struct pqr__fleet fleet;
 
     uint32_t peak_usage;
-    uint32_t flying;  /* requests in the air of its slots */
-    uint64_t busy_us; /* that connections spent on flights that came to their end ... */
-    uint64_t served;  /* ... and the requests in them */
+    uint32_t flying; /* requests in the air of its slots */
     uint64_t connects, connect_failures, reads, writes, errors;
     struct pqr__histogram latency;
     struct pqr__ewma answers; /* latency of its reads of late */

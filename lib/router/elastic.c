@@ -20,7 +20,8 @@ enum {
 
 static bool in_use(enum pqr__slot_state state)
 {
-    return state == PQR__SLOT_BUSY || state == PQR__SLOT_BUSY_ADMIN || state == PQR__SLOT_CANCELLING;
+    return state == PQR__SLOT_BUSY || state == PQR__SLOT_SHARED || state == PQR__SLOT_BUSY_ADMIN ||
+           state == PQR__SLOT_CANCELLING;
 }
 
 /* Completes busy_us up to now. */
@@ -39,12 +40,12 @@ void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from,
         return;
     book(backend);
     if (in_use(from)) {
-        load->served++;
+        load->served += from != PQR__SLOT_SHARED;
         load->cancelled += from == PQR__SLOT_CANCELLING;
         return;
     }
     uint32_t used = pqr__pool_in_use(backend) + 1;
-    load->started++;
+    load->started += to != PQR__SLOT_SHARED;
     load->peak = used > load->peak ? used : load->peak;
     pqr__elastic_wake(backend->router, false);
 }
@@ -176,7 +177,7 @@ void pqr__elastic_due(struct pqr__timer *timer)
         wanted |= router->backends[i].resizer.wanted > 0;
         pqr__pool_shrink(&router->backends[i]);
     }
-    pqr__dispatch_all(router); /* a ceiling may have risen */
+    pqr__dispatch_soon(router); /* a ceiling may have risen */
     pqr__pools_grow(router);
     if (alive)
         pqr__elastic_wake(router, false);

@@ -72,7 +72,8 @@ uint32_t pqr__pool_reserve(const struct pqr__backend *backend)
 /* What administrators use does not count: they are let in where others are kept out. */
 static bool below_ceiling(const struct pqr__backend *backend)
 {
-    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_CANCELLING) <
+    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_SHARED) +
+               count(backend, PQR__SLOT_CANCELLING) <
            backend->router->sizing->ceiling(backend);
 }
 

@@ -75,6 +75,8 @@ static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 static void send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
 {
     struct pqr__slot *slot = first->slot;
+    if (slot->state == PQR__SLOT_SHARED)
+        slot->backend->load.started += n;
     if (slot->n_flights++ == 0)
         slot->since_us = first->sent_us;
     first->flight = (struct pqr__flight){.kind = kind, .n_items = n, .items = &first->item};
@@ -255,8 +257,8 @@ static uint64_t note_time(struct pqr__slot *slot, const struct pqr__flight *flig
     uint64_t now = pqr__router_now(slot->backend->router), took = now - slot->since_us;
     slot->since_us = now;
     slot->n_flights--;
-    slot->backend->busy_us += took;
-    slot->backend->served += flight->n_items;
+    if (slot->state == PQR__SLOT_SHARED)
+        slot->backend->load.served += flight->n_items;
     return took / flight->n_items;
 }
 
