@@ -81,8 +81,6 @@ struct pqr_config {
         uint32_t fallback_max;           /* percent of its connections for such reads: 75 */
         uint64_t slow_start_us;          /* 5 s; 0: none */
         char *zone;                      /* preferred; NULL or "": none */
-        enum pqr__reads_mode mode;       /* auto: by the text; explicit: by target and comments alone */
-        enum pqr__balance balance;       /* least_outstanding */
         uint32_t share_sync;             /* reads under one Sync: 16; 1: each has its own */
         uint64_t share_limit_us;         /* 5 ms: reads that take longer share no connection */
     } reads;
