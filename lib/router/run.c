@@ -49,7 +49,8 @@ static void count_sent(const struct pqr_reply *request, struct pqr__backend *bac
         backend->reads++;
     else
         backend->writes++;
-    if (request->entry.role == PQR__QUEUE_REPLICA && backend->role == PQR_ROLE_PRIMARY)
+    if (request->entry.role == PQR__QUEUE_REPLICA && backend->role == PQR_ROLE_PRIMARY &&
+        request->router->config->reads.primary != PQR__PRIMARY_ALWAYS)
         request->router->fallback_primary++;
 }
 

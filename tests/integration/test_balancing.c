@@ -107,7 +107,12 @@ static void primary_always_reads_as_one_of_them(void **state)
 {
     (void)state;
     struct app app = {0};
-    app_start(&app, &cluster, "reads = { primary = \"always\"; balance = \"round_robin\"; };");
+    app_start(&app, &cluster,
+        "pool = { min = 4; }; reads = { primary = \"always\"; balance = \"round_robin\"; slow_start = "
+        "\"none\"; };"
+        "catalog = { load = false; };");
+    for (size_t server = 0; server < 3; server++) /* none is passed over for want of room */
+        APP_UNTIL(&app, app_pool(&app, server).available == 4);
     for (int n = 0; n < 30; n++)
         assert_ok(app_run(&app, "select n from counted"));
     for (size_t server = 0; server < 3; server++)
