@@ -26,8 +26,7 @@ void link_server_init(struct link_server *server, struct sim_world *world, uint6
 
 static void forget_replies(struct pqr__conn *conn)
 {
-    struct pqr__link *link;
-    while ((link = pqr__list_first(&conn->answers)) != NULL) {
+    pqr__list_each (link, &conn->answers) {
         struct reply *reply = pqr__container_of(link, struct reply, link);
         pqr__list_remove(&conn->answers, link);
         sim_alarm_clear(conn->wire->world, &reply->alarm);
