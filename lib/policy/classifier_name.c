@@ -214,6 +214,14 @@ static void tell_relation(struct pqr__sql *scan, const struct pqr__seen *seen, c
         pqr__sql_tell(scan, PQR__TOLD_RELATION, NULL, seen);
 }
 
+static void look_up(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (scan->explain != NULL)
+        tell_relation(scan, seen, before);
+    if (scan->catalog != NULL || scan->named != NULL)
+        by_catalog(scan, seen, before);
+}
+
 void pqr__sql_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
@@ -221,12 +229,8 @@ void pqr__sql_name(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, seen);
         return;
     }
-    if (scan->looks_up) {
-        if (scan->explain != NULL)
-            tell_relation(scan, seen, before);
-        if (scan->catalog != NULL || scan->named != NULL)
-            by_catalog(scan, seen, before);
-    }
+    if (scan->looks_up)
+        look_up(scan, seen, before);
     if (seen->word == NULL) {
         if (pqr__token_may_be_pg(&seen->token) &&
             (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_")))

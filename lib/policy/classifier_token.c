@@ -117,9 +117,15 @@ static inline bool is_quiet(const struct pqr__sql *scan, const struct pqr__seen 
     }
 }
 
-enum { SLACK = 16 }; /* bytes that can be read without a look at the end */
+/* Bytes that are read without a look at the end; and that many with a blank before them. */
+enum { READ = 8, SLACK = 16 };
 
-/* A word at p, which has SLACK bytes behind it; where it ends. */
+static inline const char *past_space(const char *p, const char *end)
+{
+    return is(*p, SPACE) && is(*++p, SPACE) ? run(p + 1, end, SPACE) : p; /* mostly one */
+}
+
+/* A word at p, where READ bytes can be read; where it ends. */
 static inline const char *word_at(struct pqr__seen *seen, const char *p, const char *end)
 {
     uint64_t bytes = eight(p), others = ~identifier_bytes(bytes) & EACH(0x80), first = bytes | EACH(0x20);
@@ -156,11 +162,9 @@ static bool step_over_names(struct pqr__sql *scan)
     unsigned position = scan->position;
     bool stopped = false;
     while (!stopped && end - p >= SLACK) {
-        if (is(*p, SPACE) && is(*++p, SPACE)) { /* mostly one */
-            p = run(p + 1, end, SPACE);
-            if (end - p < SLACK)
-                break;
-        }
+        p = past_space(p, end);
+        if (end - p < READ)
+            break;
         unsigned start = pqr__lexer_starts[(unsigned char)*p];
         struct pqr__seen *seen = &ring[(position + 1) & 7];
         if (start == PQR__START_WORD || (start == PQR__START_PREFIX && is(p[1], WORDLIKE))) {
