@@ -158,12 +158,13 @@ static void take_skipped_result(struct pqr__conn *conn, PGresult *result)
     conn->expects_end = true;
 }
 
-static void take_pipelined(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+static void take_pipelined(
+    struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result, ExecStatusType status)
 {
     bool complete = !flight->running;
     if (!result) {
         take_end(conn, flight);
-    } else if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+    } else if (status == PGRES_PIPELINE_SYNC) {
         if (complete) {
             PQclear(result);
             settle(conn, flight);
@@ -202,18 +203,19 @@ static void take_simple(struct pqr__conn *conn, struct pqr__flight *flight, PGre
     settle(conn, flight);
 }
 
-static bool is_copy(const PGresult *result)
+static bool is_copy(ExecStatusType status)
 {
-    ExecStatusType status = PQresultStatus(result);
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
 /* libpq's own: about a lost connection, a reply that makes no sense, or no memory for it. Whether the server did what
    it was asked is not known then, and what it sends next may belong to anything. */
-static bool is_made_up(const PGconn *pg, const PGresult *result)
+static bool is_made_up(const PGconn *pg, const PGresult *result, ExecStatusType status)
 {
     if (PQstatus(pg) == CONNECTION_BAD)
         return true;
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return false;
     return pqr__result_is_error(result) && !PQresultErrorField(result, PG_DIAG_SQLSTATE);
 }
 
@@ -227,10 +229,11 @@ static void lose_by(struct pqr__conn *conn, PGresult *result)
 
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
-    struct pqr__flight *flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
-    if (is_made_up(conn->pg, result)) {
+    struct pqr__flight *flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
+    ExecStatusType status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
+    if (is_made_up(conn->pg, result, status)) {
         lose_by(conn, result);
-    } else if (is_copy(result)) {
+    } else if (is_copy(status)) {
         PQclear(result);
         PQclear(conn->held);
         conn->held = NULL;
@@ -238,6 +241,6 @@ void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
     } else if (conn->state == PQR__CONN_SIMPLE) {
         take_simple(conn, flight, result);
     } else {
-        take_pipelined(conn, flight, result);
+        take_pipelined(conn, flight, result, status);
     }
 }

@@ -148,8 +148,10 @@ static enum pqr__prepared_how use_entry(
     if ((entry->state == COMING && !ours) || (entry->state == STALE && !may_prepare))
         return PQR__PREPARED_TEXT;
     entry->turn = prepared->turn;
-    unlink_entry(prepared, at);
-    link_after(prepared, 0, at);
+    if (entry->prev != 0) {
+        unlink_entry(prepared, at);
+        link_after(prepared, 0, at);
+    }
     if (entry->state != STALE)
         return PQR__PREPARED_NAME;
     entry->state = COMING;
