@@ -141,6 +141,11 @@ static struct pqr__decision settle_error(const struct pqr__facts *facts)
         return settle_ended(facts);
     if (facts->cancel_near && facts->effect == PQR__EFFECT_READ && strcmp(facts->sqlstate, "57014") == 0)
         return apart(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
+    if (facts->stale) { /* it is parsed anew, on any connection */
+        struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
+        decision.again = true;
+        return decision;
+    }
     switch (verdict_of(facts->sqlstate)) {
     case READ_ONLY:
         return settle_read_only(facts);

@@ -42,6 +42,7 @@ struct pqr_reply {
     enum pqr__request_state state;
     enum pqr__cause cause;
     bool cancel_asked;         /* from the log callback: the deadline is due for that */
+    bool stale;                /* what its connection had prepared of it was of no use any more */
     bool shared;               /* the flight it is in has others */
     bool alone;                /* with others it came to harm: shares no connection any more */
     struct pqr__slot *slot;    /* where it flies */

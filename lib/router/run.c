@@ -61,6 +61,18 @@ static enum pqr__slot_state state_for(const struct pqr_reply *request, bool join
     return joins ? PQR__SLOT_SHARED : PQR__SLOT_BUSY;
 }
 
+/* Statements at once, other texts when they have come often enough. */
+static uint64_t number_of(const struct pqr_reply *request)
+{
+    uint32_t threshold = request->router->config->statements.prepare_threshold;
+    struct pqr__known *known = request->known;
+    bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
+    if (!known || !plain || request->verdict.several || threshold == 0 ||
+        (!request->statement && known->uses < threshold))
+        return 0;
+    return pqr__known_number(known, request->item.n_params, request->item.param_types);
+}
+
 /* Before it is sent: what its text leaves behind, and under which number it may be kept prepared. */
 static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 {
@@ -68,6 +80,7 @@ static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
     request->item.next = NULL;
     if (request->item.own != PQR__OWN_NONE)
         return;
+    request->item.statement = number_of(request);
     count_sent(request, slot->backend);
     if (!plain) /* it may leave more behind than its text shows */
         slot->dirty = true;
@@ -126,6 +139,7 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
     ops->result_free(request->result);
     request->result = answer->result;
     request->reply = kinds[answer->kind];
+    request->stale = answer->stale;
     memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
     request->error[0] = '\0';
     if (answer->message && *answer->message)
@@ -162,6 +176,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .vouched = (request->flags & PQR_IDEMPOTENT) != 0,
         .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
         .shared = request->shared,
+        .stale = request->stale,
         .cancel_near = request->slot && request->slot->cancelled,
         .cause = request->cause,
         .effect = request->verdict.effect,
@@ -248,7 +263,7 @@ static void remember(const struct pqr_reply *request, uint64_t took_us)
         return;
     if (request->reply == PQR__REPLY_OK || request->cause != PQR__CAUSE_NONE)
         pqr__history_done(&request->known->history, took_us);
-    else if (request->reply == PQR__REPLY_ERROR)
+    else if (request->reply == PQR__REPLY_ERROR && !request->stale)
         pqr__history_failed(&request->known->history);
 }
 

@@ -129,7 +129,8 @@ static bool is_conflict(const char *sqlstate)
 
 static bool may_repeat(const struct pqr_tx *tx, bool lost)
 {
-    bool conflict = tx->failed && (is_conflict(tx->request->sqlstate) || is_conflict(tx->end_sqlstate));
+    bool conflict =
+        tx->failed && (tx->stale || is_conflict(tx->request->sqlstate) || is_conflict(tx->end_sqlstate));
     return tx->request->cause == PQR__CAUSE_NONE && tx->attempt < tx->max_attempts && (lost || conflict);
 }
 
@@ -150,7 +151,7 @@ static void repeat(struct pqr_tx *tx)
     struct pqr_reply *request = tx->request;
     move(tx, PQR__TX_WAITING_STATE);
     detach(tx);
-    tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
+    tx->stale = tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
     tx->end_sqlstate[0] = '\0';
     request->router->retries++;
     pqr__request_forget(request);
@@ -208,6 +209,8 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
     if (settled->lost && decision.outcome == PQR_OUTCOME_UNKNOWN &&
         (facts.effect == PQR__EFFECT_READ || facts.effect == PQR__EFFECT_WRITE))
         decision.outcome = PQR_OUTCOME_NOT_EXECUTED; /* COMMIT was never sent */
+    if (decision.status != PQR_STATUS_OK && !tx->failed)
+        tx->stale = statement->stale;
     if (decision.status != PQR_STATUS_OK)
         keep_first_error(tx, statement->sqlstate, settled->lost ? settled->message : statement->error);
     tx->aborted = settled->tx == PQR__TX_FAILED;

@@ -28,6 +28,7 @@ struct pqr_tx {
     unsigned attempt, max_attempts;
     bool want_commit, want_rollback;
     bool failed;                 /* a statement failed; the first error is in request */
+    bool stale;                  /* the first error is of a statement kept prepared, which is parsed anew */
     bool aborted;                /* the server says that it can only be rolled back */
     bool commit_unclear;         /* COMMIT was answered, by libpq and not by the server */
     bool defines;                /* a statement of it did */
