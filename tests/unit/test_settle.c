@@ -177,6 +177,39 @@ static void a_transaction_left_open_is_not_a_success(void **state)
     expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN, false);
 }
 
+static void what_neighbours_bring_upon_a_read_does_not_count(void **state)
+{
+    (void)state;
+    struct pqr__facts aborted = facts_of(PQR__EFFECT_READ, PQR__REPLY_ABORTED, "");
+    struct pqr__facts hit = facts_of(PQR__EFFECT_READ, PQR__REPLY_ERROR, "57014");
+    struct pqr__facts large = facts_of(PQR__EFFECT_READ, PQR__REPLY_NONE, "");
+    hit.cancel_near = true;
+    large.lost = large.cut_off = large.shared = true;
+    aborted.attempts = hit.attempts = large.attempts = 4;
+    expect(aborted, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, true);
+    expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
+    expect(large, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, true);
+    assert_true(pqr__settle(&aborted).alone && pqr__settle(&hit).alone && pqr__settle(&large).alone);
+    large.shared = false;
+    expect(large, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, false);
+    hit.cancel_near = false; /* of the server's own timeout, or an administrator */
+    expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+    hit.cancel_near = true;
+    hit.effect = PQR__EFFECT_WRITE;
+    expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+}
+
+static void a_stale_statement_is_run_again_while_attempts_are_left(void **state)
+{
+    (void)state;
+    struct pqr__facts facts = facts_of(PQR__EFFECT_WRITE, PQR__REPLY_ERROR, "26000");
+    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+    facts.stale = true;
+    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
+    facts.attempts = facts.max_attempts;
+    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +225,8 @@ int main(void)
         cmocka_unit_test(read_only_by_default_is_not_a_change_of_role),
         cmocka_unit_test(a_conflict_is_tried_elsewhere_or_once_more),
         cmocka_unit_test(a_transaction_left_open_is_not_a_success),
+        cmocka_unit_test(what_neighbours_bring_upon_a_read_does_not_count),
+        cmocka_unit_test(a_stale_statement_is_run_again_while_attempts_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

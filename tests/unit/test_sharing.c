@@ -1,0 +1,70 @@
+/* What may fly with what. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "policy/sharing.h"
+
+static const struct pqr__sharing sharing = {.share_sync = 16, .depth = 32, .fast_us = 5000};
+
+static struct pqr__known known_of(uint64_t took_us)
+{
+    struct pqr__known known = {.number = 1};
+    for (int i = 0; i < 20; i++)
+        pqr__history_done(&known.history, took_us);
+    return known;
+}
+
+static void only_fast_harmless_reads_join_others(void **state)
+{
+    (void)state;
+    struct pqr__known fast = known_of(100), slow = known_of(50000);
+    struct pqr__verdict verdict = {.effect = PQR__EFFECT_READ};
+    struct pqr__sharing one = sharing;
+    assert_true(pqr__sharing_joins(&sharing, &verdict, &fast));
+    assert_false(pqr__sharing_joins(&sharing, &verdict, &slow));
+    assert_false(pqr__sharing_joins(&sharing, &verdict, NULL));
+    one.depth = 1;
+    assert_false(pqr__sharing_joins(&one, &verdict, &fast));
+    verdict.several = true;
+    assert_false(pqr__sharing_joins(&sharing, &verdict, &fast));
+    verdict.several = false;
+    for (int effect = PQR__EFFECT_UNKNOWN; effect <= PQR__EFFECT_COPY; effect++) {
+        verdict.effect = (enum pqr__effect)effect;
+        assert_int_equal(pqr__sharing_joins(&sharing, &verdict, &fast), effect == PQR__EFFECT_READ);
+    }
+}
+
+static void the_primary_groups_one_statement_only(void **state)
+{
+    (void)state;
+    struct pqr__known a = known_of(100), b = known_of(100);
+    assert_true(pqr__sharing_groups(&a, &a, true));
+    assert_false(pqr__sharing_groups(&a, &b, true));
+    assert_true(pqr__sharing_groups(&a, &b, false));
+}
+
+static void a_connection_whose_head_is_late_takes_nothing_more(void **state)
+{
+    (void)state;
+    struct pqr__known head = known_of(100);
+    assert_true(pqr__sharing_has_room(&sharing, 1, 1, &head, 1, 200));
+    assert_false(pqr__sharing_has_room(&sharing, 1, 1, &head, 1, 50000));
+    assert_false(pqr__sharing_has_room(&sharing, 17, 1, &head, 16, 200)); /* more than half full */
+    assert_false(pqr__sharing_has_room(&sharing, 2, 2, &head, 1, 200));
+    struct pqr__sharing apart = sharing;
+    apart.share_sync = 1;
+    assert_true(pqr__sharing_has_room(&apart, 16, 16, &head, 1, 200));
+    assert_false(pqr__sharing_has_room(&apart, 17, 17, &head, 1, 200));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_fast_harmless_reads_join_others),
+        cmocka_unit_test(the_primary_groups_one_statement_only),
+        cmocka_unit_test(a_connection_whose_head_is_late_takes_nothing_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
