@@ -48,15 +48,19 @@ def goals(results):
     for result in results.values():
         rows = by_key(result) if "rows" in result else {}
         for goal in result.get("goals", []):
-            row, baseline = rows[goal["row"]], rows[goal["baseline"]]
+            unit = " µs more" if goal["metric"] == "cpu" else "x"
+            limit = f"at {'least' if goal['least'] else 'most'} {goal['value']:g}{unit}"
+            row, baseline = rows.get(goal["row"]), rows[goal["baseline"]]
+            if not row:
+                cells.append([f"{result['title']}: {goal['row']}", baseline["label"], limit, "", "", "not there yet"])
+                continue
             each = ratios(row, baseline, goal["metric"])
             got = median(each)
             reached = got >= goal["value"] if goal["least"] else got <= goal["value"]
-            unit = " µs more" if goal["metric"] == "cpu" else "x"
             what = "" if goal["metric"] == "rate" else f", {METRICS[goal['metric']]}"
             cells.append([
                 f"{result['title']}: {row['label']}{what}", baseline["label"],
-                f"at {'least' if goal['least'] else 'most'} {goal['value']:g}{unit}", f"{got:.2f}{unit}",
+                limit, f"{got:.2f}{unit}",
                 f"{min(each):.2f} to {max(each):.2f}", "reached" if reached else "not reached"])
     cells += counted(results)
     return cells
