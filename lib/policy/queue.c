@@ -50,10 +50,10 @@ static bool fits(const struct pqr__queue *queue, const struct pqr__queue_entry *
 
 static bool is_empty(const struct pqr__queue *queue, unsigned role)
 {
+    unsigned filled = 0;
     for (unsigned lane = 0; lane < PQR__LANES; lane++)
-        if (!pqr__list_empty(&queue->lanes[role][lane]))
-            return false;
-    return true;
+        filled |= queue->filled[lane];
+    return (filled >> role & 1) == 0;
 }
 
 /* Before it is put into its list. */
@@ -65,6 +65,7 @@ static void count_in(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     }
     if (is_empty(queue, entry->role))
         pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
+    queue->filled[entry->lane] |= (uint8_t)(1u << entry->role);
     queue->bytes[entry->lane] += entry->bytes;
     queue->exempt[entry->lane] += entry->exempt;
 }
@@ -95,8 +96,10 @@ void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     pqr__list_remove(list_of(queue, entry), &entry->link);
     queue->bytes[entry->lane] -= entry->bytes;
     queue->exempt[entry->lane] -= entry->exempt;
-    if (pqr__list_empty(list_of(queue, entry)))
+    if (pqr__list_empty(list_of(queue, entry))) {
+        queue->filled[entry->lane] &= (uint8_t) ~(1u << entry->role);
         pqr__codel_emptied(&queue->codel[entry->role][entry->lane]);
+    }
     if (is_empty(queue, entry->role))
         pqr__drain_end(&queue->drain[entry->role]);
 }
@@ -134,9 +137,10 @@ static struct pqr__queue_entry *first_of_lane(
     const struct pqr__queue *queue, unsigned roles, unsigned lane, uint32_t server)
 {
     struct pqr__queue_entry *first = NULL;
-    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++) {
+    unsigned wanted = roles & queue->filled[lane];
+    for (unsigned role = 0; wanted >> role != 0; role++) {
         const struct pqr__list *list = &queue->lanes[role][lane];
-        if (!(roles >> role & 1) || pqr__list_empty(list))
+        if (!(wanted >> role & 1))
             continue;
         struct pqr__queue_entry *entry = first_for(list, queue->codel[role][lane].overloaded, server);
         if (entry && (!first || goes_first(queue, entry, first)))
@@ -246,9 +250,9 @@ uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum
 
 struct pqr__queue_entry *pqr__queue_any(const struct pqr__queue *queue)
 {
-    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
-        for (unsigned lane = 0; lane < PQR__LANES; lane++)
-            if (!pqr__list_empty(&queue->lanes[role][lane]))
+    for (unsigned lane = 0; lane < PQR__LANES; lane++)
+        for (unsigned role = 0; queue->filled[lane] >> role != 0; role++)
+            if (queue->filled[lane] >> role & 1)
                 return pqr__queue_entry_of(pqr__list_first(&queue->lanes[role][lane]));
     return NULL;
 }

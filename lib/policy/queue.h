@@ -51,6 +51,7 @@ struct pqr__queue_tuning {
 
 struct pqr__queue {
     struct pqr__list lanes[PQR__QUEUE_ROLES][PQR__LANES];
+    uint8_t filled[PQR__LANES]; /* bit r: somebody waits in the lane for role r */
     struct pqr__codel codel[PQR__QUEUE_ROLES][PQR__LANES];
     struct pqr__drain drain[PQR__QUEUE_ROLES];
     uint64_t fresh_us[PQR__QUEUE_ROLES]; /* waits count from here: before, no server took from it */

@@ -66,7 +66,8 @@ static struct pqr__slot *idle_slot(const struct pqr__backend *backend)
 static struct pqr__slot *choose(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    struct pqr__choice choice = {.n = 0};
+    struct pqr__choice choice;
+    choice.n = 0;
     for (uint32_t i = 0; i < router->n_backends; i++)
         if (may_take(&router->backends[i], request))
             pqr__balance_add(&choice, &router->backends[i], pqr__pool_outstanding(&router->backends[i]));
@@ -327,7 +328,8 @@ static struct match match(const struct pqr__backend *backend)
    one. False: nobody can take anything. */
 static bool give_one(pqr_router *router)
 {
-    struct pqr__choice idle = {.n = 0}, busy = {.n = 0};
+    struct pqr__choice idle, busy; /* large: not zeroed */
+    idle.n = busy.n = 0;
     struct match matches[PQR__SERVERS_MAX];
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
