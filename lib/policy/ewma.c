@@ -5,7 +5,7 @@
 
 enum {
     SAMPLES = 64,
-    HALF_LIFE_US = 2000000, /* of what is known, without a new sample */
+    HALF_LIFE_US = 500000, /* of what is known, without a new sample */
     LONGEST_US =
         1000000000 /* keeps the arithmetic, and the products that strategies make of it, within 64 bits */
 };
