@@ -32,7 +32,7 @@ static void dispose(struct pqr__mail *mail)
     struct pqr__canceller *canceller = canceller_of(mail);
     PQfreeCancel(canceller->cancel);
 #if PQR__HAVE_NEWER
-    if (canceller->newer)
+    if (canceller->newer && PQcancelFinish)
         PQcancelFinish(canceller->newer);
 #endif
     pqr__free(canceller);

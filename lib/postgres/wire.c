@@ -60,7 +60,7 @@ static void on_notice(void *data, const PGresult *result)
     struct pqr__flight *flight = NULL;
     struct pqr__item *item = NULL;
     if (conn->n_air > 0) {
-        flight = pqr__container_of(pqr__list_first(&conn->flights), struct pqr__flight, link);
+        flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
         item =
             flight->running ? flight->running : flight->telling; /* a deferred trigger's: the last item's */
     }

@@ -234,7 +234,7 @@ static void note_served(pqr_router *router)
 /* True when one is another than before. */
 static bool decide(pqr_router *router)
 {
-    struct pqr__observation seen[PQR__SERVERS_MAX];
+    struct pqr__observation seen[PQR__SERVERS_MAX] = {{0}};
     pqr_role roles[PQR__SERVERS_MAX];
     struct pqr__backend *members[PQR__SERVERS_MAX];
     uint32_t n = 0;

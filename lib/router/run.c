@@ -37,7 +37,7 @@ static void take_off(struct pqr_reply *request, struct pqr__slot *slot, bool sha
 
 static struct pqr_reply *land(struct pqr__slot *slot)
 {
-    struct pqr_reply *request = request_of(pqr__list_first(&slot->air));
+    struct pqr_reply *request = request_of(slot->air.head.next);
     pqr__list_remove(&slot->air, &request->link);
     slot->backend->flying--;
     return request;
@@ -88,6 +88,7 @@ static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 
 static void send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
 {
+    assert(first != NULL && n > 0);
     struct pqr__slot *slot = first->slot;
     if (slot->state == PQR__SLOT_SHARED)
         slot->backend->load.started += n;
@@ -111,7 +112,7 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
 
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
 {
-    struct pqr_reply *first = request_of(pqr__list_first(requests)), *last = NULL;
+    struct pqr_reply *first = request_of(requests->head.next), *last = NULL;
     uint32_t n = requests->count;
     if (slot->state == PQR__SLOT_IDLE)
         pqr__slot_move(slot, PQR__SLOT_SHARED);
@@ -216,10 +217,23 @@ static const char *lost_text(const struct pqr_reply *request, const struct pqr__
     return NULL;
 }
 
+/* It came to harm by its neighbours: that was no attempt of its own. */
+static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision)
+{
+    request->alone |= decision->alone;
+    request->attempts -= decision->alone;
+}
+
+static void run_again(struct pqr_reply *request, const struct pqr__decision *decision)
+{
+    request->router->retries += !pqr__request_is_own(request);
+    pqr__request_forget(request);
+    pqr__dispatch_again(request, decision->to_primary, decision->avoid);
+}
+
 static void settle_request(
     struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
 {
-    pqr_router *router = request->router;
     bool unsent = settled->lost && !settled->sent;
     if (unsent && request->unsent < UNSENT_MAX) {
         request->unsent++;
@@ -230,10 +244,7 @@ static void settle_request(
         facts.attempts = 0; /* it may be given to another one, however often that fails */
     struct pqr__decision decision = pqr__settle(&facts);
     request->slot = NULL;
-    if (decision.alone) {
-        request->alone = true;
-        request->attempts--;
-    }
+    set_apart(request, &decision);
     if (facts.cut_off)
         memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
     if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
@@ -243,13 +254,11 @@ static void settle_request(
     if (decision.probe) /* first: it must not go to the same server because nobody doubts it yet */
         doubt(backend, settled);
     if (decision.again && request->cause == PQR__CAUSE_NONE) {
-        router->retries += !pqr__request_is_own(request);
         request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
-        pqr__request_forget(request);
-        pqr__dispatch_again(request, decision.to_primary, decision.avoid);
+        run_again(request, &decision);
     } else {
         if (request->verdict.defines && decision.outcome != PQR_OUTCOME_NOT_EXECUTED)
-            pqr__catalog_outdated(router);
+            pqr__catalog_outdated(request->router);
         pqr__request_finish(request, decision.status, decision.outcome, lost_text(request, settled));
     }
 }

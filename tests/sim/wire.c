@@ -234,7 +234,7 @@ void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pq
     message->item = item;
     /* As when libpq has no memory for it: an error of its own, whatever the server did. */
     bool commit = item->own == PQR__OWN_COMMIT;
-    if (sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 10 : 1))) {
+    if (sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 60 : 1))) {
         sim_result_free(result);
         result = NULL;
         kind = PQR__ANSWER_ERROR;
