@@ -63,10 +63,5 @@ uint32_t pqr__balancer_ramp(uint32_t weight, uint64_t since_us, uint64_t now_us,
 /* One candidate but skip (n: skips none), at random by weight. */
 uint32_t pqr__balancer_draw(
     struct pqr__balancer *balancer, const struct pqr__candidate *candidates, uint32_t n, uint32_t skip);
-/* What it would have in the air with one more. */
-static inline uint64_t pqr__balancer_load(const struct pqr__candidate *candidate)
-{
-    return candidate->outstanding < 16383 ? candidate->outstanding + 1 : 16384;
-}
 
 #endif

@@ -1,6 +1,8 @@
 /* A sample weighs a 64th: few enough that a single long report does not make its server look slow, many enough
    that one which became slow is known within a few dozen answers (tests/sim/balance: with a
-   16th servers that are alike look different by chance, which costs a tenth of the latency at high load). */
+   16th servers that are alike look different by chance, which costs a tenth of the latency at high load). Some seconds
+   of latency, as of a server that was frozen, fade beside a fraction of a millisecond within seven seconds; a half-life
+   of 2 s is no better in that table and takes half a minute. */
 #include "policy/ewma.h"
 
 enum {

@@ -166,23 +166,34 @@ void pqr__elastic_wake(pqr_router *router, bool waiting)
 void pqr__elastic_due(struct pqr__timer *timer)
 {
     pqr_router *router = pqr__container_of(timer, pqr_router, resize);
-    bool alive = false, wanted = false;
+    bool alive = false;
     router->resize_us = PQR__NEVER;
     if (router->state >= PQR__ROUTER_CLOSING)
         return;
+    router->in_demand = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
-        if (router->backends[i].stay != PQR__STAY_MEMBER)
+        struct pqr__backend *backend = &router->backends[i];
+        if (backend->stay != PQR__STAY_MEMBER)
             continue;
-        alive |= sample(&router->backends[i]);
-        wanted |= router->backends[i].resizer.wanted > 0;
-        pqr__pool_shrink(&router->backends[i]);
+        alive |= sample(backend);
+        router->in_demand |= (unsigned)(backend->resizer.wanted > 0) << backend->role;
     }
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].stay == PQR__STAY_MEMBER)
+            pqr__pool_shrink(&router->backends[i]);
     pqr__dispatch_soon(router); /* a ceiling may have risen */
     pqr__pools_grow(router);
     if (alive)
         pqr__elastic_wake(router, false);
-    else if (wanted) /* until the window is empty */
+    else if (router->in_demand) /* until the window is empty */
         wake_in(router, TICK_IDLE_US);
+}
+
+/* A server whose like are used has one to be used as well: with no more than its reserve the balancer would pass it
+   over for as long as the others let nobody wait. */
+static uint32_t share_of_demand(const struct pqr__backend *backend)
+{
+    return backend->router->in_demand >> backend->role & 1;
 }
 
 /* --- elastic --- */
@@ -194,8 +205,9 @@ static uint32_t elastic_ceiling(const struct pqr__backend *backend)
 
 static uint32_t elastic_wanted(const struct pqr__backend *backend)
 {
-    uint32_t ceiling = elastic_ceiling(backend);
-    return backend->resizer.wanted < ceiling ? backend->resizer.wanted : ceiling;
+    uint32_t ceiling = elastic_ceiling(backend), least = share_of_demand(backend);
+    uint32_t wanted = backend->resizer.wanted > least ? backend->resizer.wanted : least;
+    return wanted < ceiling ? wanted : ceiling;
 }
 
 static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
@@ -220,7 +232,8 @@ static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32
 static bool elastic_shrinks(struct pqr__backend *backend)
 {
     uint32_t open = pqr__pool_open(backend), reserve = pqr__pool_reserve(backend);
-    uint32_t floor = backend->config->min > reserve ? backend->config->min - reserve : 0;
+    uint32_t floor =
+        backend->config->min > reserve ? backend->config->min - reserve : share_of_demand(backend);
     return open > reserve && pqr__resizer_shrinks(&backend->resizer, open - reserve, floor,
                                  elastic_ceiling(backend), pqr__router_now(backend->router));
 }
@@ -241,8 +254,7 @@ static uint32_t plain_ceiling(const struct pqr__backend *backend)
 
 static uint32_t plain_wanted(const struct pqr__backend *backend)
 {
-    (void)backend;
-    return 0;
+    return share_of_demand(backend);
 }
 
 static uint32_t plain_connects(const pqr_router *router, pqr_role role, uint32_t waiting)

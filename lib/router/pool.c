@@ -180,8 +180,8 @@ static void fill(struct pqr__backend *backend)
     if (least < backend->config->min)
         least = backend->config->min;
     uint32_t wanted = backend->router->sizing->wanted(backend);
-    if (least < wanted)
-        least = wanted;
+    if (wanted > 0 && least < wanted + reserve(backend))
+        least = wanted + reserve(backend);
     while (have < least || spare < reserve(backend)) {
         if (!open_one(backend))
             return;

@@ -63,6 +63,7 @@ struct pqr_router {
     const struct pqr__sizing *sizing;
     struct pqr__timer resize; /* often while there is load: how large the pools are to be */
     uint64_t resize_us;       /* when it is due; PQR__NEVER: not set */
+    unsigned in_demand;       /* bit of each role whose servers were used within the resizer's window */
 
     struct pqr__backend *backends; /* PQR__SERVERS_MAX places, which stay where they are */
     uint32_t n_backends;           /* up to the last that is taken */

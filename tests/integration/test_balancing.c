@@ -69,6 +69,22 @@ static void every_strategy_uses_every_replica(void **state)
     }
 }
 
+/* One connection each, which is the administrators': with one request at a time nobody ever waits for a second. */
+static void every_replica_serves_though_nobody_ever_waits(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"pool = { min = 1; };", "pool = { min = 0; resize = false; };"};
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        struct app app = {0};
+        app_start(&app, &cluster, settings[i]);
+        for (size_t server = 1; server < 3; server++)
+            APP_UNTIL(
+                &app, app_run_to(&app, PQR_TARGET_REPLICA, "select 1") && app_pool(&app, server).reads > 0);
+        assert_int_equal(app_pool(&app, 0).reads, 0);
+        app_close(&app);
+    }
+}
+
 static void ewma_turns_away_from_a_replica_that_has_become_slow(void **state)
 {
     (void)state;
@@ -184,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_strategy_uses_every_replica),
+        cmocka_unit_test(every_replica_serves_though_nobody_ever_waits),
         cmocka_unit_test(ewma_turns_away_from_a_replica_that_has_become_slow),
         cmocka_unit_test(near_replicas_come_first_and_others_take_what_is_left),
         cmocka_unit_test(primary_always_reads_as_one_of_them),

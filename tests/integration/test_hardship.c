@@ -151,7 +151,7 @@ static void frozen_replica_gets_no_reads_and_holds_up_no_deadline(void **state)
     pqr_query query = PQR_QUERY_INIT;
     query.sql = "select count(*) from kept";
     query.timeout_ms = 2000;
-    app_start(&app, &cluster, SETTINGS "reads = { balance = \"round_robin\"; slow_start = \"none\"; };");
+    app_start(&app, &cluster, SETTINGS);
     for (int i = 0; i < 10; i++)
         assert_ok(app_run(&app, "select 1"));
     signal_server(1, SIGSTOP);

@@ -169,8 +169,10 @@ static void ewma_takes_the_one_of_two_that_would_answer_sooner(void **state)
         }
         double ratio = (double)pair[0].latency_us / (double)pair[1].latency_us;
         bool alike = ratio <= 1.25 && ratio >= 0.8; /* that much is chance */
+        double full = pair[0].weight > pair[1].weight ? pair[0].weight : pair[1].weight;
         for (uint32_t i = 0; i < 2; i++)
-            cost[i] = (alike ? 1.0 : (double)pair[i].latency_us) * (pair[i].outstanding + 1) / pair[i].weight;
+            cost[i] = alike ? pair[i].outstanding / (double)pair[i].weight
+                            : (double)pair[i].latency_us * (pair[i].outstanding * full / pair[i].weight + 1);
         uint32_t picked = pqr__balancer_pick(&balancer, pair, 2);
         assert_true(cost[picked] <= cost[1 - picked] * (1 + 1e-12));
     }
@@ -185,6 +187,22 @@ static void ewma_tries_a_server_of_which_it_knows_nothing(void **state)
     assert_int_equal(pqr__balancer_pick(&balancer, pair, 2), 1);
     pair[1].outstanding = 2; /* but it is no reason to give it everything */
     assert_int_equal(pqr__balancer_pick(&balancer, pair, 2), 0);
+}
+
+/* As at a slow start, or with one request at a time. */
+static void ewma_lets_idle_servers_share_by_weight(void **state)
+{
+    (void)state;
+    struct pqr__balancer balancer = make(PQR__BALANCE_EWMA, 9);
+    struct pqr__candidate pair[] = {
+        {.server = 0, .weight = 100}, {.server = 1, .weight = 900, .latency_us = 500}};
+    for (uint64_t latency_us = 0; latency_us <= 600; latency_us += 600) {
+        int picked[2] = {0};
+        pair[0].latency_us = latency_us;
+        for (int i = 0; i < 100000; i++)
+            picked[pqr__balancer_pick(&balancer, pair, 2)]++;
+        assert_in_range(picked[0], 9500, 10500);
+    }
 }
 
 static void ewma_gives_a_slow_server_little_and_not_nothing(void **state)
@@ -257,6 +275,7 @@ int main(void)
         cmocka_unit_test(random_follows_the_weights_and_nothing_else),
         cmocka_unit_test(ewma_takes_the_one_of_two_that_would_answer_sooner),
         cmocka_unit_test(ewma_tries_a_server_of_which_it_knows_nothing),
+        cmocka_unit_test(ewma_lets_idle_servers_share_by_weight),
         cmocka_unit_test(ewma_gives_a_slow_server_little_and_not_nothing),
         cmocka_unit_test(a_returning_server_begins_with_a_tenth_and_ends_with_all),
         cmocka_unit_test(servers_nearby_come_first_and_the_others_when_they_have_no_room),
