@@ -164,7 +164,8 @@ PQR_EXPORT const char *pqr_pressure_name(pqr_pressure_level level);
 typedef struct pqr_callbacks {
     size_t struct_size;
     void *data; /* passed to each of them */
-    /* One line without its end, control characters of servers escaped, no SQL text, no secret. It comes in the
+    /* One line without its end, control characters of servers escaped, no secret, no SQL text but that of
+       statements.warm_up. It comes in the
        middle of the router's work, and from inside calls too: what it asks of the router (requests, cancels, closing)
        begins later, and lines that would come of such a call itself are dropped. */
     void (*log)(void *data, pqr_log_level level, const char *text);
@@ -195,7 +196,8 @@ PQR_EXPORT int pqr_router_open(pqr_router **out, struct uv_loop_s *loop, const p
 typedef void (*pqr_ready_cb)(pqr_router *router, int status, const char *why, void *data);
 
 /* Calls back when every server has been probed, one of them is the primary, and each server that is up has
-   a connection ready (with pool.warm_up as many as its min); or after timeout_ms (UINT32_MAX: never). Requests may be made before that: they wait.
+   a connection ready (with pool.warm_up as many as its min; with statements.warm_up these are prepared on it); or
+   after timeout_ms (UINT32_MAX: never). Requests may be made before that: they wait.
    PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_router_ready(pqr_router *router, uint32_t timeout_ms, pqr_ready_cb cb, void *data);
 

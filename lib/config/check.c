@@ -165,6 +165,23 @@ static void check_duplicates(struct pqr__draft *draft)
             check_pair(draft, first, second);
 }
 
+static void check_warm_up(struct pqr__draft *draft)
+{
+    const struct pqr_config *config = &draft->config;
+    uint32_t n = 0;
+    for (const char *text = config->statements.warm_up; text && *text; text += strlen(text) + 1)
+        n++;
+    if (n > config->statements.max_prepared)
+        pqr__problem_add(&draft->problems, draft->lines[PQR__KEY_STATEMENTS_WARM_UP],
+            "statements.warm_up has %u statements; it may have at most statements.max_prepared (%u)",
+            (unsigned)n, (unsigned)config->statements.max_prepared);
+    if (n > 0 && config->statements.prepare_threshold == 0)
+        pqr__problem_add(&draft->problems, draft->lines[PQR__KEY_STATEMENTS_WARM_UP],
+            "statements.warm_up has %u statements, and statements.prepare_threshold is 0, which keeps none "
+            "prepared; set it to at least 1",
+            (unsigned)n);
+}
+
 void pqr__draft_check(struct pqr__draft *draft)
 {
     check_pool(draft);
@@ -173,5 +190,6 @@ void pqr__draft_check(struct pqr__draft *draft)
     check_total(draft);
     check_backoff(draft);
     check_zone(draft);
+    check_warm_up(draft);
     check_duplicates(draft);
 }

@@ -24,6 +24,7 @@ static void finish(struct pqr_config *config)
     pqr__free(config->note);
     pqr__free(config->reads.zone);
     free_wiped(config->pool.init_sql);
+    pqr__free(config->statements.warm_up);
     pqr__free(config->reads.harmless_functions);
     pqr__free(config->reads.harmful_functions);
 }

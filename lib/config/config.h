@@ -111,6 +111,7 @@ struct pqr_config {
     struct {
         uint32_t prepare_threshold; /* 3; 0: nothing is prepared */
         uint32_t max_prepared;      /* a connection: 256 */
+        char *warm_up; /* prepared on each new connection, each ended by a NUL, the last by two; NULL: none */
     } statements;
     uint64_t system_identifier; /* pinned; 0: the first agreement */
     char *note;                 /* what was dropped or changed, for the log, in one line; NULL: nothing */

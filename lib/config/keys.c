@@ -145,6 +145,8 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         RANGE(0, 1000000), AT(config.statements.prepare_threshold)},
     [PQR__KEY_STATEMENTS_MAX_PREPARED] = {"statements.max_prepared", NUMBER, .initial = "256",
         RANGE(1, 10000), AT(config.statements.max_prepared)},
+    [PQR__KEY_STATEMENTS_WARM_UP] = {"statements.warm_up", .type = PQR__KEY_TEXTS,
+        AT(config.statements.warm_up)},
 };
 
 #undef AT

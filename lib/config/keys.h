@@ -17,6 +17,7 @@ enum pqr__key_type {
     PQR__KEY_DIGITS,   /* uint64_t, in quotes */
     PQR__KEY_SQL,      /* char *, from a text or an array of texts, joined by ';' */
     PQR__KEY_PATTERNS, /* char *, from an array of schema.name, one a line */
+    PQR__KEY_TEXTS,    /* char *, from an array of SQL texts, each ended by a NUL, the last by two */
     PQR__KEY_SERVERS,  /* the list of servers */
 };
 

@@ -269,6 +269,34 @@ static void read_sql(
         pqr__value_store_text(reading, key, pqr__text_take(&joined));
 }
 
+/* Statements that are to be prepared, one each. */
+static void read_texts(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
+{
+    enum { LENGTH_MAX = 4096 };
+    struct pqr__text joined = {0};
+    int type = config_setting_type(setting), n = config_setting_length(setting);
+    if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
+        pqr__value_wrong_type(
+            reading, key, setting, "an array of statements: [\"select name from shop where id = $1\"]");
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        const char *text = pqr__value_text(config_setting_get_elem(setting, (unsigned)i));
+        bool empty = text && strspn(text, " \t\r\n;") == strlen(text);
+        if (text && !empty && strlen(text) <= LENGTH_MAX)
+            pqr__text_append(&joined, text, strlen(text) + 1);
+        else
+            tell(reading, pqr__value_line(setting), key, "has as statement %d %s; it must be SQL in quotes",
+                i + 1,
+                !text   ? "something that is no text"
+                : empty ? "an empty one"
+                        : "one of more than 4096 bytes");
+    }
+    if (joined.length > 0 || joined.failed)
+        pqr__value_store_text(reading, key, pqr__text_take(&joined));
+}
+
 static void store_bool(struct pqr__reading *reading, const struct pqr__key *key, bool value)
 {
     memcpy(reading->base + key->offset, &value, sizeof(value));
@@ -313,6 +341,9 @@ void pqr__value_read(
         break;
     case PQR__KEY_PATTERNS:
         pqr__patterns_read(reading, key, setting);
+        break;
+    case PQR__KEY_TEXTS:
+        read_texts(reading, key, setting);
         break;
     case PQR__KEY_SERVERS:
         assert(false); /* the reader takes them */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "policy/lexer.h"
 
 static uint64_t mix(uint64_t state, uint64_t word)
 {
@@ -71,21 +72,34 @@ void pqr__known_outdate(struct pqr__known_table *table)
     table->generation += 2;
 }
 
+static void unname(struct pqr__known **named, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        pqr__known_unref(named[i]);
+    pqr__free(named);
+}
+
 void pqr__known_finish(struct pqr__known_table *table)
 {
+    unname(table->named, table->n_named);
+    table->named = NULL;
+    table->n_named = 0;
     for (unsigned set = 0; set < PQR__KNOWN_SETS; set++)
         for (unsigned way = 0; way < PQR__KNOWN_WAYS; way++)
             drop(table, &table->entries[set][way]);
 }
 
+static bool is_of(const struct pqr__known *known, uint64_t tag, const char *sql, size_t length)
+{
+    return known && known->tag == tag && known->length == length && memcmp(known->text, sql, length) == 0;
+}
+
 static struct pqr__known *find(
     const struct pqr__known_table *table, unsigned set, uint64_t tag, const char *sql, size_t length)
 {
-    for (unsigned way = 0; way < PQR__KNOWN_WAYS; way++) {
-        struct pqr__known *known = table->entries[set][way];
-        if (known && known->tag == tag && known->length == length && memcmp(known->text, sql, length) == 0)
-            return known;
-    }
+    for (unsigned way = 0; way < PQR__KNOWN_WAYS; way++)
+        if (is_of(table->entries[set][way], tag, sql, length))
+            return table->entries[set][way];
     return NULL;
 }
 
@@ -133,12 +147,27 @@ static void enter(struct pqr__known_table *table, unsigned set, struct pqr__know
     *entry = pqr__known_ref(known);
 }
 
+/* It gets a place of its own again. */
+static struct pqr__known *find_named(
+    struct pqr__known_table *table, unsigned set, uint64_t tag, const char *sql, size_t length)
+{
+    for (uint32_t i = 0; i < table->n_named; i++) {
+        if (!is_of(table->named[i], tag, sql, length))
+            continue;
+        enter(table, set, table->named[i]);
+        return table->named[i];
+    }
+    return NULL;
+}
+
 static struct pqr__known *look_up(struct pqr__known_table *table, struct pqr__verdict *out, const char *sql,
     size_t length, const struct pqr__dialect *dialect, bool insist)
 {
     uint64_t tag = pqr__known_hash(sql, length, table->seed);
     unsigned set = (unsigned)(tag >> 56) & (PQR__KNOWN_SETS - 1);
     struct pqr__known *known = find(table, set, tag, sql, length);
+    if (!known && table->n_named > 0)
+        known = find_named(table, set, tag, sql, length);
     if (known) {
         table->hits++;
         known->uses += known->uses != UINT32_MAX;
@@ -170,6 +199,62 @@ struct pqr__known *pqr__known_keep(struct pqr__known_table *table, struct pqr__v
     return look_up(table, out, sql, length, dialect, true);
 }
 
+/* --- named beforehand --- */
+
+/* The highest $n of a text: of these the server infers the types. */
+static int16_t parameters_of(const char *sql, size_t length, const struct pqr__dialect *dialect)
+{
+    struct pqr__lexer lexer;
+    struct pqr__token token;
+    int highest = 0;
+    pqr__lexer_init(&lexer, sql, length, dialect->standard_conforming_strings);
+    for (pqr__lexer_next(&lexer, &token); token.kind > PQR__TOKEN_ERROR; pqr__lexer_next(&lexer, &token)) {
+        int number = 0;
+        for (uint32_t i = 1; token.kind == PQR__TOKEN_PARAMETER && i < token.length && number < 10000; i++)
+            number = 10 * number + (token.at[i] - '0');
+        highest = number > highest ? number : highest;
+    }
+    return (int16_t)highest;
+}
+
+/* Nobody has run it yet: what is guessed of its types may be told better. */
+static void guess(
+    struct pqr__known_table *table, struct pqr__known *known, const struct pqr__dialect *dialect)
+{
+    int16_t n = parameters_of(known->text, known->length, dialect);
+    known->uses = UINT32_MAX;
+    if (known->n_types >= 0 || n > PQR__KNOWN_TYPES)
+        return;
+    known->n_types = n;
+    memset(known->types, 0, sizeof(known->types));
+    known->spare = ++table->last_number;
+}
+
+bool pqr__known_name(struct pqr__known_table *table, const char *texts, const struct pqr__dialect *dialect)
+{
+    struct pqr__verdict verdict;
+    uint32_t n = 0, most = 0;
+    for (const char *text = texts; text && *text; text += strlen(text) + 1)
+        most++;
+    struct pqr__known **named = most ? pqr__calloc(most, sizeof(struct pqr__known *)) : NULL;
+    if (most && !named)
+        return false;
+    for (const char *text = texts; n < most; text += strlen(text) + 1) {
+        named[n] = pqr__known_keep(table, &verdict, text, strlen(text), dialect);
+        if (!named[n]) {
+            unname(named, n);
+            return false;
+        }
+        guess(table, named[n++], dialect);
+    }
+    unname(table->named, table->n_named);
+    table->named = named;
+    table->n_named = n;
+    return true;
+}
+
+/* --- numbers --- */
+
 static bool same_types(const struct pqr__known *known, int n_params, const Oid *types)
 {
     if (known->n_types != n_params)
@@ -184,10 +269,14 @@ uint64_t pqr__known_number(struct pqr__known *known, int n_params, const Oid *ty
 {
     if (n_params > PQR__KNOWN_TYPES)
         return 0;
-    if (known->n_types < 0) {
+    bool same = same_types(known, n_params, types);
+    if (known->n_types < 0 || (known->spare && !same)) {
+        known->number = known->spare ? known->spare : known->number;
         known->n_types = (int16_t)n_params;
         for (int i = 0; i < n_params; i++)
             known->types[i] = types ? types[i] : 0;
+        same = true;
     }
-    return same_types(known, n_params, types) ? known->number : 0;
+    known->spare = 0;
+    return same ? known->number : 0;
 }

@@ -1,7 +1,8 @@
 /* Texts that came before, and what is known of each: its verdict, so that hashing takes the place of reading; its
    history, which says what it may share a connection with; its number, under which connections may keep it prepared.
    Bounded in entries and in bytes; a text that was never sent twice takes no room. What is known of a text is counted:
-   requests and statements that hold it keep it, in the table or not. */
+   requests and statements that hold it keep it, in the table or not. Texts that are named beforehand are kept whatever
+   else comes. */
 #ifndef PQR_POLICY_KNOWN_H
 #define PQR_POLICY_KNOWN_H
 
@@ -21,9 +22,11 @@ struct pqr__known {
     uint64_t tag;        /* of the hash */
     uint64_t generation; /* of the knowledge that the verdict comes from */
     uint64_t number;     /* no other text of this table has had it */
-    uint32_t uses;       /* saturating */
-    int16_t n_types;     /* of the parameters, as first given; -1: not yet */
-    bool refused;        /* a replica refused it, though its text is harmless: it is the primary's */
+    uint64_t spare;  /* the number that it gets when its types, a guess, are not those first given; 0: none */
+    uint32_t uses;   /* saturating */
+    int16_t n_types; /* of the parameters, as first given; -1: not yet */
+    bool unfit;      /* named, and could not be prepared */
+    bool refused;    /* a replica refused it, though its text is harmless: it is the primary's */
     struct pqr__verdict verdict;
     struct pqr__history history;
     Oid types[PQR__KNOWN_TYPES];
@@ -39,6 +42,8 @@ struct pqr__known_table {
     uint64_t seen[PQR__KNOWN_SETS]; /* the last text of each set that was read: kept when it comes again */
     uint8_t next[PQR__KNOWN_SETS];  /* which way is replaced next */
     struct pqr__known *entries[PQR__KNOWN_SETS][PQR__KNOWN_WAYS];
+    struct pqr__known **named; /* each counted; found here when it has lost its place above */
+    uint32_t n_named;
 };
 
 /* seed: so that nobody outside can know which texts share a set. */
@@ -53,6 +58,10 @@ struct pqr__known *pqr__known_classify(struct pqr__known_table *table, struct pq
 /* The same of a text that is worth keeping at its first sight, however long. NULL: no memory. */
 struct pqr__known *pqr__known_keep(struct pqr__known_table *table, struct pqr__verdict *out, const char *sql,
     size_t length, const struct pqr__dialect *dialect);
+/* These texts and no others are named from now on: each ended by a NUL, the last by two; NULL: none. They count as
+   used often, and their parameters as of the types that the server infers, until requests name others. False: no
+   memory, nothing has changed. */
+bool pqr__known_name(struct pqr__known_table *table, const char *texts, const struct pqr__dialect *dialect);
 /* Its verdict by what the table's owner knows now. */
 void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
     const struct pqr__known_table *table, const struct pqr__dialect *dialect);
@@ -61,7 +70,8 @@ struct pqr__known *pqr__known_ref(struct pqr__known *known);
 /* NULL is fine. */
 void pqr__known_unref(struct pqr__known *known);
 
-/* Its number, when these are the types that it was first given with; 0 otherwise. types as in pqr_query. */
+/* Its number, when these are the types that it was first given with; 0 otherwise. types as in pqr_query. What was
+   guessed of a named text gives way to what is given. */
 uint64_t pqr__known_number(struct pqr__known *known, int n_params, const Oid *types);
 
 /* Of a text; a set and a tag are taken from it. */

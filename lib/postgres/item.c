@@ -50,6 +50,18 @@ static bool prepare(
     return PQsendPrepare(conn->pg, name, item->sql, item->n_params, item->param_types);
 }
 
+/* Where it can't be kept it is parsed as the statement without a name, so that its error is told all the same. */
+static bool send_prepare_only(
+    struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item, enum pqr__prepared_how how)
+{
+    char name[PQR__PREPARED_NAME_SIZE];
+    if (how == PQR__PREPARED_TEXT)
+        return PQsendPrepare(conn->pg, "", item->sql, item->n_params, item->param_types);
+    pqr__prepared_name(name, item->statement);
+    return (how == PQR__PREPARED_NAME || prepare(conn, flight, item, name)) &&
+           PQsendDescribePrepared(conn->pg, name);
+}
+
 bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item)
 {
     char name[PQR__PREPARED_NAME_SIZE];
@@ -60,6 +72,8 @@ bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct p
         how = pqr__prepared_use(
             &conn->prepared, item->statement, !conn->preparing || conn->preparing == flight, &item->given_up);
     item->by_name = how == PQR__PREPARED_NAME;
+    if (item->own == PQR__OWN_PREPARE)
+        return send_prepare_only(conn, flight, item, how);
     if (how == PQR__PREPARED_TEXT)
         return send_text(conn->pg, item);
     pqr__prepared_name(name, item->statement);

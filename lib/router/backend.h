@@ -56,6 +56,8 @@ struct pqr__backend {
     uint32_t failures; /* connects in a row */
     uint64_t retry_us; /* not before, after a failed connect */
     struct pqr__timer retry;
+    uint64_t cold_until_us; /* connections opened before that are not warmed up */
+    uint32_t warm_losses;   /* connections in a row that were lost while they were */
 
     struct pqr__load load;
     struct pqr__resizer resizer;

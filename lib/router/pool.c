@@ -5,6 +5,7 @@
 #include "router/balance.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
+#include "router/warm.h"
 
 static uint32_t count(const struct pqr__backend *backend, enum pqr__slot_state state)
 {
@@ -250,8 +251,8 @@ static void close_stuck(struct pqr__backend *backend, enum pqr__slot_state state
     uint64_t now = pqr__router_now(backend->router);
     pqr__list_each (link, &backend->slots[state]) {
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
-        if (pqr__list_empty(&slot->air) && !slot->tx &&
-            now - slot->ours_since_us >= backend->router->config->pool.connect_timeout_us)
+        bool stuck = now - slot->ours_since_us >= backend->router->config->pool.connect_timeout_us;
+        if (pqr__list_empty(&slot->air) && !slot->tx && (pqr__warm_gives_up(slot) || stuck))
             pqr__slot_close(slot);
     }
 }

@@ -13,6 +13,7 @@
 #include "router/pressure.h"
 #include "router/reload.h"
 #include "router/transaction.h"
+#include "router/warm.h"
 
 enum { UPKEEP_US = 1000000 };
 
@@ -308,6 +309,7 @@ void pqr__router_tune(pqr_router *router)
     for (uint32_t i = 0; i < router->n_backends; i++)
         if (router->backends[i].stay == PQR__STAY_MEMBER)
             pqr__elastic_tune(&router->backends[i]);
+    pqr__warm_tune(router);
     router->queue.max_entries = config->queue.max_requests;
     router->queue.max_bytes = config->queue.max_bytes;
     router->queue.tuning = (struct pqr__queue_tuning){

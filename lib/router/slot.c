@@ -12,6 +12,7 @@
 #include "router/dispatch.h"
 #include "router/elastic.h"
 #include "router/transaction.h"
+#include "router/warm.h"
 
 static const char *const state_names[] = {
 #define XX(name, word) #word,
@@ -75,6 +76,7 @@ static void destroy(struct pqr__slot *slot)
     pqr__list_remove(&slot->backend->slots[slot->state], &slot->link);
     if (slot->backend->probe.cancelled == slot)
         slot->backend->probe.cancelled = NULL;
+    pqr__warm_end(slot);
     pqr__free(slot);
 }
 
@@ -195,6 +197,12 @@ static void enter_pool(struct pqr__slot *slot)
     pqr__catalog_wake(router);
 }
 
+static void warm_up(struct pqr__slot *slot)
+{
+    if (slot->state != PQR__SLOT_IDENTIFYING || !pqr__warm_begin(slot))
+        enter_pool(slot);
+}
+
 static void identified(struct pqr__slot *slot)
 {
     const char *init_sql = slot->backend->router->config->pool.init_sql;
@@ -206,7 +214,7 @@ static void identified(struct pqr__slot *slot)
     if (init_sql)
         pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
     else
-        enter_pool(slot);
+        warm_up(slot);
 }
 
 /* --- what flies --- */
@@ -218,6 +226,11 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
     const struct pqr__transport_ops *ops = endpoint->router->ops;
     if (flight != &slot->own_flight) {
         pqr__run_item(slot, item, answer);
+        return;
+    }
+    if (slot->warming) {
+        pqr__warm_item(slot, item, answer);
+        ops->result_free(answer->result);
         return;
     }
     slot->own_failed = answer->kind != PQR__ANSWER_OK;
@@ -238,6 +251,8 @@ static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts
         pqr__tx_own_settled(slot->tx, facts);
         return;
     }
+    if (slot->warming && pqr__warm_settled(slot, facts, entering))
+        return;
     if (slot->own_failed || facts->lost || facts->tx != PQR__TX_IDLE) {
         if (entering && !slot->refused)
             failed_to_open(slot, "", facts->lost ? facts->message : "it is not of use");
@@ -250,6 +265,8 @@ static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts
         identified(slot);
     else if (own == PQR__OWN_DISCARD && slot->backend->router->config->pool.init_sql)
         pqr__slot_send_own(slot, PQR__OWN_INIT, slot->backend->router->config->pool.init_sql);
+    else if (own == PQR__OWN_INIT)
+        warm_up(slot);
     else
         enter_pool(slot);
 }

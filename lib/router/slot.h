@@ -50,7 +50,8 @@ struct pqr__slot {
     struct pqr__flight own_flight; /* the library's own statements */
     struct pqr__item own_item;
     bool own_failed;
-    bool refused; /* counted as a connect that failed */
+    struct pqr__warming *warming; /* what is being prepared on it before it enters the pool; NULL: nothing */
+    bool refused;                 /* counted as a connect that failed */
 
     uint64_t opened_us;  /* when its connect began */
     uint64_t expires_us; /* lifetime; 0: none */

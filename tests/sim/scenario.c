@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "chaos.h"
 #include "heap.h"
 #include "load.h"
@@ -34,6 +35,17 @@ static uint32_t pick(struct sim_world *world, uint32_t low, uint32_t high)
     return (uint32_t)sim_skewed(world, low, high);
 }
 
+/* Prepared on each connection; the servers refuse some of them. */
+static char *warm_up(struct sim_world *world)
+{
+    struct pqr__text texts = {0};
+    for (uint64_t n = sim_between(world, 1, 5); n > 0; n--) {
+        pqr__text_printf(&texts, "select %d where $%d", (int)n, (int)n);
+        pqr__text_append(&texts, "", 1);
+    }
+    return pqr__text_take(&texts);
+}
+
 static void vary_pool(struct sim_world *world, struct pqr_config *config)
 {
     uint32_t reserved = (uint32_t)sim_between(world, 0, 2), least = reserved + 2;
@@ -60,6 +72,8 @@ static void vary_pool(struct sim_world *world, struct pqr_config *config)
     config->fleet.margin = pick(world, 0, 5);
     if (sim_chance(world, 200))
         config->pool.init_sql = pqr__strdup("set a = 1; set b = 2");
+    if (sim_chance(world, 200))
+        config->statements.warm_up = warm_up(world);
 }
 
 static void vary_reads(struct sim_world *world, struct pqr_config *config)

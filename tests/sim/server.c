@@ -181,6 +181,11 @@ static const char *own_statement(
     case PQR__OWN_CATALOG: /* there is nothing but built-ins */
         *result = sim_result_new(0, "SELECT 0");
         break;
+    case PQR__OWN_PREPARE:
+        if (sim_chance(backend->server->world, 200))
+            return "42P01";
+        *result = sim_result_new(0, "");
+        break;
     case PQR__OWN_NONE:
     case PQR__OWN_INIT:
         *result = sim_result_new(0, "SET");

@@ -226,6 +226,19 @@ static void init_sql_may_be_one_text_or_none(void **state)
     }
 }
 
+static void statements_to_warm_up_are_kept_one_each(void **state)
+{
+    static const char wanted[] = "select 1;\nselect $1\0insert into t\0";
+    (void)state;
+    struct pqr_config *config = help_parse("connection = \"host=h\"; statements = { warm_up = [\"select "
+                                           "1;\\nselect $1\", \"insert into t\"]; };");
+    assert_memory_equal(config->statements.warm_up, wanted, sizeof(wanted));
+    pqr_config_free(config);
+    config = help_parse("connection = \"host=h\"; statements = { warm_up = []; };");
+    assert_null(config->statements.warm_up);
+    pqr_config_free(config);
+}
+
 static void it_lives_until_its_last_owner_gives_it_up(void **state)
 {
     struct pqr_config *config = help_parse("connection = \"host=h1\";");
@@ -343,6 +356,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(comments_escapes_and_joined_strings_are_read_as_libconfig_does),
         cmocka_unit_test(strings_with_an_include_in_them_are_strings),
         cmocka_unit_test(init_sql_may_be_one_text_or_none),
+        cmocka_unit_test(statements_to_warm_up_are_kept_one_each),
         cmocka_unit_test(it_lives_until_its_last_owner_gives_it_up),
         cmocka_unit_test(the_threads_locale_is_left_as_it_was),
         cmocka_unit_test(arguments_that_cannot_be_are_refused),

@@ -186,7 +186,8 @@ static int make_files(void **state)
             "servers = ( { name = \"a\"; connection = \"host=h1 options='-c b=2'\" }, { connection = "
             "\"host=h2,h3 "
             "port=1,2 target_session_attrs=any\" } );\n"
-            "pool = { init_sql = [\"select '" CANARY "'\", \"set b = 2\"]; };\n",
+            "pool = { init_sql = [\"select '" CANARY "'\", \"set b = 2\"]; };\n"
+            "statements = { warm_up = [\"select 1\", \"select 2\"]; };\n",
             0600));
     return pqr_set_allocator(own_malloc, own_calloc, own_realloc, own_free);
 }

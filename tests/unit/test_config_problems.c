@@ -146,6 +146,19 @@ static void wrong_types_are_named(void **state)
             "t.cfg:2: pool.init_sql has as statement 1 something that is no text; it must be SQL in quotes"},
         {HOST "pool = { init_sql = [\"a\", \" ; \"]; };",
             "t.cfg:2: pool.init_sql has as statement 2 an empty one; it must be SQL in quotes"},
+        {HOST "statements = { warm_up = (\"a\", 5, \" ; \"); };",
+            "t.cfg:2: statements.warm_up has as statement 2 something that is no text; it must be SQL in "
+            "quotes\n"
+            "t.cfg:2: statements.warm_up has as statement 3 an empty one; it must be SQL in quotes"},
+        {HOST "statements = { warm_up = \"select 1\"; };",
+            "t.cfg:2: statements.warm_up is a text; it must be an array of statements: [\"select name from "
+            "shop where id = $1\"]"},
+        {HOST "statements = { warm_up = [\"a\", \"b\"];\n max_prepared = 1; };",
+            "t.cfg:2: statements.warm_up has 2 statements; it may have at most statements.max_prepared (1)"},
+        {HOST "statements = { warm_up = [\"a\"]; prepare_threshold = 0; };",
+            "t.cfg:2: statements.warm_up has 1 statements, and statements.prepare_threshold is 0, which "
+            "keeps "
+            "none prepared; set it to at least 1"},
     };
     (void)state;
     check(table);

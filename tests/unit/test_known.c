@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -165,6 +166,114 @@ static void knowledge_renewed_keeps_histories(void **state)
     pqr__known_finish(&table);
 }
 
+/* --- named beforehand --- */
+
+static int fail_after = -1; /* allocations; negative: none fails */
+
+static bool fails(void)
+{
+    return fail_after >= 0 && fail_after-- == 0;
+}
+
+static void *failing_malloc(size_t size)
+{
+    return fails() ? NULL : malloc(size);
+}
+
+static void *failing_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : calloc(count, size);
+}
+
+static void *failing_realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : realloc(memory, size);
+}
+
+static struct pqr__known *classified(const char *sql)
+{
+    struct pqr__verdict verdict;
+    return pqr__known_classify(&table, &verdict, sql, strlen(sql), &dialect);
+}
+
+static uint64_t number_of(const char *sql, int n_params, const Oid *types)
+{
+    struct pqr__known *known = classified(sql);
+    uint64_t number = known ? pqr__known_number(known, n_params, types) : 0;
+    pqr__known_unref(known);
+    return number;
+}
+
+static void named_texts_are_kept_whatever_else_comes(void **state)
+{
+    (void)state;
+    pqr__known_init(&table, 7, 1 << 16);
+    assert_true(pqr__known_name(&table, "select $2, '$9', $1 from t\0select 2\0", &dialect));
+    assert_int_equal(table.n_named, 2);
+    uint64_t number = table.named[0]->number;
+    for (int i = 0; i < 20000; i++) {
+        char sql[64];
+        snprintf(sql, sizeof(sql), "select %d from u", i % 5000);
+        number_of(sql, 0, NULL);
+        number_of(sql, 0, NULL);
+    }
+    assert_int_equal(number_of("select $2, '$9', $1 from t", 2, NULL), number);
+    uint64_t hits = table.hits;
+    assert_int_equal(number_of("select $2, '$9', $1 from t", 2, NULL), number);
+    assert_int_equal(table.hits, hits + 1);
+    struct pqr__known *known = classified("select 2");
+    assert_ptr_equal(known, table.named[1]);
+    assert_true(known->uses > 1000000);
+    pqr__known_unref(known);
+    pqr__known_finish(&table);
+}
+
+/* What was prepared with types that the server inferred is not run with others. */
+static void types_that_requests_name_take_the_place_of_a_guess(void **state)
+{
+    static const Oid int8 = 20, none = 0;
+    (void)state;
+    pqr__known_init(&table, 7, 1 << 16);
+    assert_true(pqr__known_name(&table, "select $1\0select 2, $1\0", &dialect));
+    uint64_t first = table.named[0]->number, second = table.named[1]->number;
+    uint64_t typed = number_of("select $1", 1, &int8);
+    assert_true(typed != 0 && typed != first && typed != second);
+    assert_int_equal(table.named[0]->number, typed);
+    assert_int_equal(table.named[0]->types[0], 20);
+    assert_int_equal(number_of("select $1", 1, NULL), 0); /* as with any text: the first given count */
+    assert_int_equal(number_of("select 2, $1", 1, &none), second);
+    assert_int_equal(number_of("select 2, $1", 1, &int8), 0); /* it is no guess any longer */
+    pqr__known_finish(&table);
+}
+
+static void naming_anew_keeps_the_numbers_of_those_that_stay(void **state)
+{
+    (void)state;
+    pqr__known_init(&table, 7, 1 << 16);
+    assert_true(pqr__known_name(&table, "select 1\0select 2\0", &dialect));
+    uint64_t number = table.named[1]->number;
+    assert_true(pqr__known_name(&table, "select 2\0select 3\0", &dialect));
+    assert_int_equal(table.named[0]->number, number);
+    assert_true(pqr__known_name(&table, NULL, &dialect));
+    assert_int_equal(table.n_named, 0);
+    pqr__known_finish(&table);
+}
+
+static void naming_without_memory_changes_nothing(void **state)
+{
+    (void)state;
+    pqr__known_init(&table, 7, 1 << 16);
+    assert_true(pqr__known_name(&table, "select 1\0", &dialect));
+    for (int i = 0; i < 2; i++) {
+        fail_after = i;
+        assert_false(pqr__known_name(&table, "select 2\0select 3\0", &dialect));
+        fail_after = -1;
+        assert_int_equal(table.n_named, 1);
+        assert_string_equal(table.named[0]->text, "select 1");
+    }
+    pqr__known_finish(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +285,12 @@ int main(void)
         cmocka_unit_test(what_is_known_outlives_its_place_in_the_table),
         cmocka_unit_test(a_number_is_for_one_text_and_one_list_of_types),
         cmocka_unit_test(knowledge_renewed_keeps_histories),
+        cmocka_unit_test(named_texts_are_kept_whatever_else_comes),
+        cmocka_unit_test(types_that_requests_name_take_the_place_of_a_guess),
+        cmocka_unit_test(naming_anew_keeps_the_numbers_of_those_that_stay),
+        cmocka_unit_test(naming_without_memory_changes_nothing),
     };
+    if (pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free) != 0)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

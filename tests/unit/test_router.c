@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/wheel.h"
 #include "config/config.h"
 #include "router/router.h"
@@ -42,7 +43,8 @@ static struct {
     uint32_t n_conns;
     uint32_t host_of[64];
     bool standby[SERVERS];
-    enum connects connects[SERVERS];       /* of the pool */
+    enum connects connects[SERVERS]; /* of the pool */
+    bool prepare_hangs;
     enum connects probe_connects[SERVERS]; /* the first connect to a server is its probe's */
     pqr_router *router;
     struct pqr_config *config;
@@ -215,6 +217,25 @@ static void answer_identity(struct pqr__conn *conn)
     settled(conn, PQR__TX_IDLE);
 }
 
+/* All of the flight, or all up to the one with this text, which is refused. */
+static void answer_prepare(struct pqr__conn *conn, const char *refused)
+{
+    if (!conn)
+        abort();
+    bool failed = false;
+    for (struct pqr__item *next = conn->flight->items; next; next = next->next) {
+        struct pqr__answer told = {.kind = failed ? PQR__ANSWER_ABORTED : PQR__ANSWER_OK, .message = ""};
+        if (!failed && refused && strcmp(next->sql, refused) == 0) {
+            told.kind = PQR__ANSWER_ERROR;
+            told.message = "no such table";
+            memcpy(told.sqlstate, "42P01", 6);
+            failed = true;
+        }
+        events.item(conn->context, conn->flight, next, &told);
+    }
+    settled(conn, PQR__TX_IDLE);
+}
+
 static enum connects how(const struct pqr__conn *conn)
 {
     return is_probe(conn) ? fake.probe_connects[conn->server] : fake.connects[conn->server];
@@ -256,6 +277,11 @@ static bool step_own(struct pqr__conn *conn)
     case PQR__OWN_FLEET:
     case PQR__OWN_CATALOG:
         answer(conn, NULL);
+        return true;
+    case PQR__OWN_PREPARE:
+        if (fake.prepare_hangs)
+            return false;
+        answer_prepare(conn, NULL);
         return true;
     case PQR__OWN_NONE:
     case PQR__OWN_BEGIN:
@@ -824,6 +850,106 @@ static void the_body_runs_again_when_commit_was_never_sent(void **state)
     assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
 }
 
+/* --- statements.warm_up --- */
+
+/* A connection of server 0 that is being warmed up. */
+static struct pqr__conn *warming(unsigned skip)
+{
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN && fake.conns[i].server == 0 && fake.conns[i].flight &&
+            fake.conns[i].flight->items->own == PQR__OWN_PREPARE && !fake.conns[i].closing && skip-- == 0)
+            return &fake.conns[i];
+    return NULL;
+}
+
+static void start_with_warm_up(const char *texts, size_t length)
+{
+    fake.config->statements.warm_up = pqr__malloc(length);
+    assert_non_null(fake.config->statements.warm_up);
+    memcpy(fake.config->statements.warm_up, texts, length);
+    fake.config->servers[0].min = 2;
+    fake.prepare_hangs = true;
+    start();
+}
+
+#define START_WITH_WARM_UP(texts) start_with_warm_up(texts, sizeof(texts))
+
+static void connections_enter_the_pool_when_they_are_warm(void **state)
+{
+    (void)state;
+    START_WITH_WARM_UP("select a from t where i = $1\0select 'b'\0");
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 0);
+    const struct pqr__item *first = warming(0)->flight->items;
+    assert_string_equal(first->sql, "select a from t where i = $1");
+    assert_int_equal(first->n_params, 1);
+    assert_string_equal(first->next->sql, "select 'b'");
+    assert_null(first->next->next);
+    assert_true(first->statement != 0 && first->statement != first->next->statement);
+    answer_prepare(warming(0), NULL);
+    settle();
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 1);
+    answer_prepare(warming(0), NULL);
+    settle();
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 2);
+}
+
+static void a_statement_that_fails_keeps_no_other_from_being_prepared(void **state)
+{
+    (void)state;
+    START_WITH_WARM_UP("select 1\0select bad\0select 3\0");
+    answer_prepare(warming(0), "select bad");
+    settle();
+    struct pqr__conn *again = warming(0)->flight->n_items == 1 ? warming(0) : warming(1);
+    assert_string_equal(again->flight->items->sql, "select 3");
+    answer_prepare(again, NULL);
+    settle();
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 1);
+    answer_prepare(warming(0), "select 3"); /* the last one: nothing is sent again */
+    settle();
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 2);
+}
+
+static void a_warm_up_without_end_is_given_up(void **state)
+{
+    (void)state;
+    START_WITH_WARM_UP("select 1\0");
+    assert_non_null(warming(1));
+    advance(5000000);
+    assert_null(warming(0));
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 2);
+    assert_int_equal(fake.router->backends[0].failures, 0);
+}
+
+static void a_warm_up_that_loses_connections_is_given_up(void **state)
+{
+    (void)state;
+    START_WITH_WARM_UP("select 1\0");
+    for (unsigned i = 0; i < 2; i++) {
+        lose(warming(0));
+        advance(i == 0 ? 500000 : 0); /* backoff */
+    }
+    advance(20000000);
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 2);
+}
+
+static void a_named_text_is_run_under_the_number_that_it_was_prepared_under(void **state)
+{
+    static struct told told;
+    (void)state;
+    START_WITH_WARM_UP("insert into t values (1)\0");
+    uint64_t number = warming(0)->flight->items->statement;
+    answer_prepare(warming(0), NULL);
+    settle();
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    fake.prepare_hangs = false;
+    settle();
+    assert_int_equal(flying_on(0, 0)->flight->items->statement, number);
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -846,6 +972,11 @@ int main(void)
         TEST(warnings_of_commit_are_told),
         TEST(commit_answered_with_rollback_is_not_ok),
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
+        TEST(connections_enter_the_pool_when_they_are_warm),
+        TEST(a_statement_that_fails_keeps_no_other_from_being_prepared),
+        TEST(a_warm_up_without_end_is_given_up),
+        TEST(a_warm_up_that_loses_connections_is_given_up),
+        TEST(a_named_text_is_run_under_the_number_that_it_was_prepared_under),
         TEST(a_conflict_at_commit_runs_the_body_again),
         TEST(the_body_runs_again_when_commit_was_never_sent),
     };
