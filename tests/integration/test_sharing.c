@@ -9,14 +9,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "app.h"
+#include "flights.h"
 
 enum { MANY = 48 };
 
 static struct cluster cluster;
-
-/* One connection for requests a server, beside the probe's and the administrator's. */
-#define ONE "pool = { min = 1; max = 3; };"
 
 static int start(void **state)
 {
@@ -35,12 +32,6 @@ static int stop(void **state)
     return 0;
 }
 
-static void warm(struct app *app, pqr_target target, const char *sql)
-{
-    for (int i = 0; i < 10; i++)
-        app_run_to(app, target, sql);
-}
-
 static void send_many(
     struct app *app, pqr_target target, uint32_t flags, const char *const sql[2], struct answer **answers)
 {
@@ -50,21 +41,12 @@ static void send_many(
         app_wait(answers[i]);
 }
 
-static bool together(const struct answer *answer, const struct answer *other)
-{
-    return strcmp(answer->server, other->server) == 0 &&
-           strcmp(answer_value(answer, 0, 0), answer_value(other, 0, 0)) == 0;
-}
-
 /* How many pairs shared a Sync; distance 1: different statements, 2: the same. */
-static unsigned count_together(struct answer **answers, int distance)
+static unsigned count_together(struct answer **answers, unsigned distance)
 {
-    unsigned n = 0;
     for (int i = 0; i < MANY; i++)
         assert_ok(answers[i]);
-    for (int i = 0; i + distance < MANY; i++)
-        n += together(answers[i], answers[i + distance]);
-    return n;
+    return flights_count(answers, MANY, distance);
 }
 
 static void reads_on_a_replica_share(void **state)
@@ -73,9 +55,9 @@ static void reads_on_a_replica_share(void **state)
     static const char *const sql[2] = {"select now() as a", "select now() as b"};
     struct answer *answers[MANY];
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
-    warm(&app, PQR_TARGET_REPLICA, sql[0]);
-    warm(&app, PQR_TARGET_REPLICA, sql[1]);
+    app_start(&app, &cluster, FLIGHTS_ONE);
+    flights_warm(&app, PQR_TARGET_REPLICA, sql[0], NULL);
+    flights_warm(&app, PQR_TARGET_REPLICA, sql[1], NULL);
     send_many(&app, PQR_TARGET_REPLICA, 0, sql, answers);
     assert_true(count_together(answers, 1) > MANY / 4);
     app_close(&app);
@@ -88,9 +70,9 @@ static void on_the_primary_one_statement_shares_and_two_never_do(void **state)
     static const char *const two[2] = {"select now() as a", "select now() as b"};
     struct answer *answers[MANY];
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
-    warm(&app, PQR_TARGET_PRIMARY, two[0]);
-    warm(&app, PQR_TARGET_PRIMARY, two[1]);
+    app_start(&app, &cluster, FLIGHTS_ONE);
+    flights_warm(&app, PQR_TARGET_PRIMARY, two[0], NULL);
+    flights_warm(&app, PQR_TARGET_PRIMARY, two[1], NULL);
     send_many(&app, PQR_TARGET_PRIMARY, 0, same, answers);
     assert_true(count_together(answers, 1) > MANY / 4);
     send_many(&app, PQR_TARGET_PRIMARY, 0, two, answers);
@@ -104,14 +86,14 @@ static void who_wants_to_be_alone_is(void **state)
     static const char *const sql[2] = {"select now() as a", "select now() as a"};
     struct answer *answers[MANY];
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
-    warm(&app, PQR_TARGET_REPLICA, sql[0]);
+    app_start(&app, &cluster, FLIGHTS_ONE);
+    flights_warm(&app, PQR_TARGET_REPLICA, sql[0], NULL);
     send_many(&app, PQR_TARGET_REPLICA, PQR_ALONE, sql, answers);
     assert_int_equal(count_together(answers, 1), 0);
     app_close(&app);
     app = (struct app){0};
-    app_start(&app, &cluster, ONE "reads = { share_sync = 1; };");
-    warm(&app, PQR_TARGET_REPLICA, sql[0]);
+    app_start(&app, &cluster, FLIGHTS_ONE "reads = { share_sync = 1; };");
+    flights_warm(&app, PQR_TARGET_REPLICA, sql[0], NULL);
     send_many(&app, PQR_TARGET_REPLICA, 0, sql, answers);
     assert_int_equal(count_together(answers, 1), 0);
     app_close(&app);
@@ -123,24 +105,19 @@ static void a_statement_without_a_history_is_alone(void **state)
     static const char *const sql[2] = {"select now() as new", "select now() as new"};
     struct answer *answers[MANY];
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
+    app_start(&app, &cluster, FLIGHTS_ONE);
     for (int i = 0; i < 3; i++)
         answers[i] = app_send_to(&app, PQR_TARGET_REPLICA, 0, sql[0]);
     for (int i = 0; i < 3; i++)
         assert_ok(app_wait(answers[i]));
-    assert_false(together(answers[0], answers[1]));
-    assert_false(together(answers[1], answers[2]));
+    assert_false(flights_together(answers[0], answers[1]));
+    assert_false(flights_together(answers[1], answers[2]));
     app_close(&app);
 }
 
 static struct answer *divide(struct app *app, const char *by)
 {
-    pqr_query query = PQR_QUERY_INIT;
-    query.sql = "select 1 / $1::int";
-    query.n_params = 1;
-    query.param_values = &by;
-    query.target = PQR_TARGET_REPLICA;
-    return app_send_query(app, &query);
+    return flights_send(app, PQR_TARGET_REPLICA, "select 1 / $1::int", by);
 }
 
 static void the_neighbours_of_one_that_fails_do_not_notice(void **state)
@@ -148,7 +125,7 @@ static void the_neighbours_of_one_that_fails_do_not_notice(void **state)
     (void)state;
     struct answer *answers[MANY];
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
+    app_start(&app, &cluster, FLIGHTS_ONE);
     for (int i = 0; i < 10; i++)
         assert_ok(app_wait(divide(&app, "1")));
     for (int i = 0; i < MANY; i++)
@@ -167,8 +144,8 @@ static void a_prepared_statement_that_went_stale_is_parsed_anew(void **state)
 {
     (void)state;
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
-    warm(&app, PQR_TARGET_PRIMARY, "select * from shape");
+    app_start(&app, &cluster, FLIGHTS_ONE);
+    flights_warm(&app, PQR_TARGET_PRIMARY, "select * from shape", NULL);
     assert_int_equal(app_run_to(&app, PQR_TARGET_PRIMARY, "select * from shape")->attempts, 1);
     cluster_exec(&cluster, 0, "alter table shape add column b int default 7");
     struct answer *answer = app_run_to(&app, PQR_TARGET_PRIMARY, "select * from shape");
@@ -185,8 +162,8 @@ static void cancelling_one_leaves_the_others_their_answers(void **state)
         "select now(), pg_sleep(case when clock_timestamp() - now() < '1s' then 0 else 0 end)";
     struct answer *answers[MANY];
     struct app app = {0};
-    app_start(&app, &cluster, ONE);
-    warm(&app, PQR_TARGET_REPLICA, sql);
+    app_start(&app, &cluster, FLIGHTS_ONE);
+    flights_warm(&app, PQR_TARGET_REPLICA, sql, NULL);
     for (int i = 0; i < MANY; i++)
         answers[i] = app_send_to(&app, PQR_TARGET_REPLICA, 0, sql);
     for (int i = 0; i < MANY; i += 7)
