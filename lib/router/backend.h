@@ -112,6 +112,10 @@ void pqr__pools_grow(pqr_router *router);
 void pqr__pool_shrink(struct pqr__backend *backend);
 /* Closes idle connections beyond max. */
 void pqr__pool_fit(struct pqr__backend *backend);
+/* The configuration changed: what is taken over all is brought down to max_total, then new servers' probes begin. */
+void pqr__room_changed(pqr_router *router);
+/* A connection is idle, or gone: as far as that has not come to its end. */
+void pqr__room_make(pqr_router *router);
 /* Closes what has been idle too long or lived too long. */
 void pqr__pool_trim(struct pqr__backend *backend);
 

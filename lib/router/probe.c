@@ -161,7 +161,7 @@ static void open_connection(struct pqr__probe *probe)
 static void next_due(struct pqr__timer *timer)
 {
     struct pqr__probe *probe = pqr__container_of(timer, struct pqr__probe, next);
-    if (stopped(probe))
+    if (stopped(probe) || (probe->state == PQR__PROBE_ABSENT && probe->waits))
         return;
     if (probe->state == PQR__PROBE_ABSENT)
         open_connection(probe);
@@ -265,6 +265,7 @@ static void gone(struct pqr__probe *probe)
     move(probe, PQR__PROBE_ABSENT);
     if (!stopped(probe))
         pqr__timer_set(router, &probe->next, earliest);
+    pqr__room_make(router);
 }
 
 static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal *refusal)

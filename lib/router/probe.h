@@ -39,6 +39,7 @@ struct pqr__probe {
     uint64_t asked_us;
     uint64_t started_us;         /* of the last connect */
     bool answered;               /* the question in the air has its row */
+    bool waits;                  /* of a new server: until there is room for it (room.c) */
     bool again;                  /* asked for while one was under way */
     struct pqr__slot *cancelled; /* whose backend the cancel in the air is for; NULL: nobody's any longer */
     char pid[16];

@@ -51,6 +51,7 @@ static void retire_connections(struct pqr__backend *backend)
     close_listed(&backend->slots[PQR__SLOT_IDENTIFYING]);
     close_listed(&backend->slots[PQR__SLOT_IDLE]);
     doom_listed(&backend->slots[PQR__SLOT_BUSY]);
+    doom_listed(&backend->slots[PQR__SLOT_SHARED]);
     doom_listed(&backend->slots[PQR__SLOT_BUSY_ADMIN]);
     doom_listed(&backend->slots[PQR__SLOT_CANCELLING]);
 }
@@ -124,9 +125,12 @@ static void apply(pqr_router *router, const struct pqr_config *next, const struc
         }
         if (router->backends[place].stay == PQR__STAY_MEMBER)
             pqr__pool_fit(&router->backends[place]);
-        if (plan->joins[place] || plan->returns[place])
+        if (plan->joins[place] || plan->returns[place]) {
+            router->backends[place].probe.waits = true;
             pqr__probe_now(&router->backends[place].probe);
+        }
     }
+    pqr__room_changed(router);
     pqr__backends_judge(router);
     pqr__elastic_wake(router, true);
     router->poked = true; /* what became possible is done, what became known is told, from the loop */

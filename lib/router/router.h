@@ -67,6 +67,7 @@ struct pqr_router {
 
     struct pqr__backend *backends; /* PQR__SERVERS_MAX places, which stay where they are */
     uint32_t n_backends;           /* up to the last that is taken */
+    bool crowded;                  /* by a new configuration more is taken than there may be (room.c) */
     struct pqr_config *pending;    /* to be taken up when the event under way is over; NULL: none */
     struct pqr__cluster cluster;
     struct pqr__lsn_history history;

@@ -123,6 +123,7 @@ void pqr__slot_release(struct pqr__slot *slot)
     slot->cancelled = false;
     pqr__slot_move(slot, PQR__SLOT_IDLE);
     pqr__dispatch_soon(slot->backend->router);
+    pqr__room_make(slot->backend->router);
 }
 
 /* --- opening --- */
@@ -166,6 +167,7 @@ static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal
     if (router->state < PQR__ROUTER_CLOSING)
         failed_to_open(slot, refusal->sqlstate, refusal->message);
     destroy(slot);
+    pqr__room_make(router);
     pqr__dispatch_soon(router); /* reads may fall back to the primary now */
     pqr__pools_grow(router);
 }
@@ -314,6 +316,7 @@ static void on_closed(struct pqr__endpoint *endpoint)
     if (slot->tx)
         pqr__tx_lost(slot->tx);
     destroy(slot);
+    pqr__room_make(backend->router);
     if (unasked)
         pqr__probe_now(&backend->probe);
     pqr__dispatch_soon(backend->router); /* reads may fall back to the primary now */
