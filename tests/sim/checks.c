@@ -3,9 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct sim_entry *entry_of(const struct sim_checks *checks, const struct pqr__item *item)
+#include "base/text.h"
+#include "texts.h"
+
+struct sim_entry *sim_check_entry(const struct sim_checks *checks, const struct pqr__item *item)
 {
-    return item->own == PQR__OWN_NONE ? sim_ledger_find(checks->ledger, item->sql) : NULL;
+    if (item->own != PQR__OWN_NONE)
+        return NULL;
+    return sim_ledger_find(checks->ledger, item->sql, item->n_params > 0 ? item->param_values[0] : NULL);
 }
 
 /* --- Promise 3: limits ---------------------------------------------------------------------------------- */
@@ -35,8 +40,6 @@ void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn)
 static void check_shape(
     const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
 {
-    if (!pqr__list_empty(&conn->flights))
-        sim_fail(checks->world, "promise 2: c%u has a flight in the air already", conn->id);
     if (conn->cancelling)
         sim_fail(checks->world, "promise 2: a flight on c%u while a cancel is on its way there", conn->id);
     uint32_t n = 0;
@@ -92,7 +95,8 @@ static void check_inputs(
         char text[60];
         const char *expected = sim_entry_value(entry, i, text, sizeof(text)), *value = item->param_values[i];
         same = expected && value ? strcmp(expected, value) == 0 : expected == value;
-        same = same && item->param_types[i] == (Oid)(20 + i) && (!value || item->param_lengths[i] == i);
+        same = same && item->param_types[i] == sim_entry_type(entry, i) &&
+               (!value || item->param_lengths[i] == i);
     }
     if (!same)
         sim_fail(checks->world, "%llu is sent with other inputs than were given",
@@ -127,25 +131,38 @@ static void check_entry(
             checks->world, "promise 4: %s %llu is sent to the replica s%u", kind, nonce, conn->server->index);
 }
 
+static void note_proof(const struct sim_checks *checks, const struct pqr__flight *flight)
+{
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
+        struct sim_entry *entry = sim_check_entry(checks, item);
+        if (entry)
+            entry->proven = sim_is_proven(entry);
+    }
+}
+
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     check_shape(checks, conn, flight);
+    note_proof(checks, flight);
+    sim_check_company(checks, conn, flight);
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         if (item->own != PQR__OWN_NONE) {
             sim_trace(checks->world, "  c%u < own %d", conn->id, (int)item->own);
             check_own(checks, conn, item->own);
             continue;
         }
-        struct sim_entry *entry = entry_of(checks, item);
+        struct sim_entry *entry = sim_check_entry(checks, item);
         if (!entry)
             sim_fail(checks->world, "c%u is sent a text that nobody gave us: %s", conn->id, item->sql);
-        sim_trace(checks->world, "  c%u < %s %llu", conn->id, sim_kind_name(entry->kind),
-            (unsigned long long)entry->nonce);
+        sim_trace(checks->world, "  c%u < %s %llu%s%s", conn->id, sim_kind_name(entry->kind),
+            (unsigned long long)entry->nonce, entry->of ? ": " : "", entry->of ? entry->of->sql : "");
         check_owner(checks, conn, entry);
         check_entry(checks, conn, entry);
         check_inputs(checks, item, entry);
+        checks->flights.apart += entry->apart && entry->aborted;
         entry->in_air = true;
-        entry->answer_seen = false;
+        entry->answer_seen = entry->aborted = false;
+        entry->sqlstate[0] = '\0';
         entry->sends++;
         entry->sent_us = checks->world->now_us;
         entry->conn = conn;
@@ -191,7 +208,7 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     const struct pg_result *result)
 {
     static const char *const words[] = {"ok", "error", "aborted"};
-    struct sim_entry *entry = entry_of(checks, item);
+    struct sim_entry *entry = sim_check_entry(checks, item);
     sim_trace(checks->world, "  c%u > %s %s", conn->id, words[kind], sqlstate);
     bool corrected = !flight->telling && !item->next; /* at the Sync */
     if (item != flight->telling && !corrected)
@@ -202,6 +219,10 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
         conn->owner->commit_failed = commit_failed(kind, sqlstate, result);
     if (!entry)
         return;
+    entry->aborted = kind == PQR__ANSWER_ABORTED;
+    pqr__text_copy(entry->sqlstate, sizeof(entry->sqlstate), sqlstate);
+    if (entry->aborted)
+        sim_check_aborted(checks, entry);
     entry->answer_seen =
         kind == PQR__ANSWER_ABORTED || (kind == PQR__ANSWER_ERROR && error_proves_rollback(entry, sqlstate));
 }
@@ -210,10 +231,11 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
     bool lost, enum pqr__tx_status tx)
 {
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
-        struct sim_entry *entry = entry_of(checks, item);
+        struct sim_entry *entry = sim_check_entry(checks, item);
         if (!entry)
             continue;
         entry->in_air = false;
+        sim_check_history(checks, entry, lost, false);
         if (lost ? flight->sent : !entry->answer_seen)
             entry->may_have_run = true;
     }

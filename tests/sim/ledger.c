@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "texts.h"
+
 enum { FIRST_NONCE = 1000000, NONCE_DIGITS = 7 };
 
 static const struct {
@@ -25,7 +27,7 @@ static const struct {
     [SIM_CONTROL] = {"control", "begin /* %llu */", false},
 };
 
-struct sim_entry *sim_ledger_add(struct sim_ledger *ledger, enum sim_kind kind, enum sim_fate fate)
+static struct sim_entry *add(struct sim_ledger *ledger, enum sim_kind kind, enum sim_fate fate)
 {
     if (ledger->count == ledger->capacity) {
         ledger->capacity = ledger->capacity ? 2 * ledger->capacity : 64;
@@ -39,16 +41,32 @@ struct sim_entry *sim_ledger_add(struct sim_ledger *ledger, enum sim_kind kind, 
     entry->nonce = FIRST_NONCE + ledger->count;
     entry->kind = kind;
     entry->fate = fate;
+    entry->deadline_us = UINT64_MAX;
+    ledger->entries[ledger->count++] = entry;
+    return entry;
+}
+
+struct sim_entry *sim_ledger_add(struct sim_ledger *ledger, enum sim_kind kind, enum sim_fate fate)
+{
+    struct sim_entry *entry = add(ledger, kind, fate);
     char text[sizeof(entry->text)];
     const char *cut = strstr(kinds[kind].text, "%llu");
     snprintf(text, sizeof(text), "%.*s%llu%s", (int)(cut - kinds[kind].text), kinds[kind].text,
         (unsigned long long)entry->nonce, cut + strlen("%llu"));
     memcpy(entry->text, text, sizeof(text));
-    ledger->entries[ledger->count++] = entry;
     return entry;
 }
 
-struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *sql)
+struct sim_entry *sim_ledger_add_text(struct sim_ledger *ledger, struct sim_text *text, enum sim_fate fate)
+{
+    struct sim_entry *entry = add(ledger, text->kind, fate);
+    memcpy(entry->text, text->sql, sizeof(text->sql));
+    entry->of = text;
+    entry->n_params = text->n_params;
+    return entry;
+}
+
+static struct sim_entry *find(const struct sim_ledger *ledger, const char *sql)
 {
     for (const char *at = sql; *at; at++) {
         size_t digits = 0;
@@ -65,6 +83,12 @@ struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *s
     return NULL;
 }
 
+struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *sql, const char *parameter)
+{
+    struct sim_entry *entry = find(ledger, sql);
+    return entry || !parameter ? entry : find(ledger, parameter);
+}
+
 void sim_ledger_finish(struct sim_ledger *ledger)
 {
     for (size_t i = 0; i < ledger->count; i++)
@@ -75,10 +99,19 @@ void sim_ledger_finish(struct sim_ledger *ledger)
 
 const char *sim_entry_value(const struct sim_entry *entry, int i, char *out, size_t size)
 {
+    if (entry->of && i == 0) {
+        snprintf(out, size, "%llu", (unsigned long long)entry->nonce);
+        return out;
+    }
     if ((entry->nonce + (uint64_t)i) % 4 == 0)
         return NULL;
     snprintf(out, size, "value %d of %llu", i, (unsigned long long)entry->nonce);
     return out;
+}
+
+unsigned sim_entry_type(const struct sim_entry *entry, int i)
+{
+    return (entry->other_types ? SIM_OTHER_TYPES : 20) + (unsigned)i;
 }
 
 bool sim_kind_writes(enum sim_kind kind)

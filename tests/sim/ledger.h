@@ -1,5 +1,6 @@
-/* The ledger: one entry an application statement, found again by the number (nonce) in its text. It knows what the
-   statement is, what will become of it, and what the servers did with it, whatever the router says. */
+/* The ledger: one entry an application statement, found again by the number (nonce) in its text, or in its first
+   parameter where the text is one of those that come again. It knows what the statement is, what will become of it, and
+   what the servers did with it, whatever the router says. */
 #ifndef SIM_LEDGER_H
 #define SIM_LEDGER_H
 
@@ -39,16 +40,23 @@ struct sim_owner {
     bool commit_sent, commit_failed; /* failed: the server said so */
 };
 
+struct sim_text;
+
 struct sim_entry {
     uint64_t nonce;
     enum sim_kind kind;
     enum sim_fate fate;
     uint64_t service_us;
     char text[120];
+    struct sim_text *of; /* one of those that come again; NULL: a text of its own */
     int n_params;
+    bool familiar;    /* its text has come so often before that the router knows it */
+    bool other_types; /* than the text's parameters mostly have */
 
     struct sim_owner *owner;
-    bool in_tx, idempotent, replica_allowed, answered;
+    bool in_tx, idempotent, alone, replica_allowed, answered;
+    bool given_up;        /* by the application: it was cancelled */
+    uint64_t deadline_us; /* of its request */
 
     /* The client's end, kept by checks.c. */
     unsigned sends;
@@ -57,6 +65,10 @@ struct sim_entry {
     uint64_t sent_us;
     const void *conn; /* of the last send */
     bool sent_to_standby;
+    bool proven;      /* at the last send its text had a clean history */
+    bool apart;       /* its neighbours brought harm upon it: flies alone from then on */
+    bool aborted;     /* the last answer: it did not run */
+    char sqlstate[6]; /* the same: its error, or "" */
 
     /* The servers' end. */
     unsigned tries;
@@ -69,12 +81,16 @@ struct sim_ledger {
 };
 
 struct sim_entry *sim_ledger_add(struct sim_ledger *ledger, enum sim_kind kind, enum sim_fate fate);
-/* By the first number of seven digits or more in a text; NULL when there is none that we gave out. */
-struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *sql);
+/* Of a text that comes again. */
+struct sim_entry *sim_ledger_add_text(struct sim_ledger *ledger, struct sim_text *text, enum sim_fate fate);
+/* By the first number of seven digits or more in a text, else in the first parameter (may be NULL); NULL when there is
+   none that we gave out. */
+struct sim_entry *sim_ledger_find(const struct sim_ledger *ledger, const char *sql, const char *parameter);
 void sim_ledger_finish(struct sim_ledger *ledger);
 
-/* What parameter number i of a statement is: written to out, or NULL. */
+/* What parameter number i of a statement is: written to out, or NULL; and its type. */
 const char *sim_entry_value(const struct sim_entry *entry, int i, char *out, size_t size);
+unsigned sim_entry_type(const struct sim_entry *entry, int i);
 
 bool sim_kind_writes(enum sim_kind kind);
 const char *sim_kind_name(enum sim_kind kind);

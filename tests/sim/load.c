@@ -18,6 +18,7 @@ void sim_load_init(struct sim_load *load, struct sim_world *world, struct sim_ch
         .interval_us = 20000,
         .budget = 30};
     pqr__list_init(&load->open);
+    sim_texts_init(&load->texts, world);
 }
 
 /* --- Requests ------------------------------------------------------------------------------------------ */
@@ -38,91 +39,6 @@ struct sim_request *sim_request_new(struct sim_load *load)
     return request;
 }
 
-static enum sim_kind random_kind(struct sim_world *world, bool in_tx, bool read_only)
-{
-    static const enum sim_kind anywhere[] = {SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ,
-        SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_LOCK_READ, SIM_FUNCTION, SIM_HIDDEN,
-        SIM_SEVERAL, SIM_CALL, SIM_ODD, SIM_SESSION, SIM_COPY, SIM_CONTROL};
-    static const enum sim_kind inside[] = {SIM_READ, SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_FUNCTION,
-        SIM_LOCK_READ, SIM_SESSION, SIM_COPY, SIM_CONTROL};
-    if (read_only)
-        return SIM_READ;
-    if (in_tx)
-        return inside[sim_between(world, 0, sizeof(inside) / sizeof(inside[0]) - 1)];
-    return anywhere[sim_between(world, 0, sizeof(anywhere) / sizeof(anywhere[0]) - 1)];
-}
-
-static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind, bool admin)
-{
-    struct sim_world *world = load->world;
-    if (load->siege)
-        return admin ? SIM_FINE : SIM_ENDLESS;
-    if (kind == SIM_READ && sim_chance(world, 30))
-        return SIM_NO_STANDBY;
-    if (kind == SIM_FUNCTION && sim_chance(world, 50))
-        return SIM_ENDS_TX;
-    if (kind == SIM_CALL && sim_chance(world, 300))
-        return SIM_HALF;
-    if (sim_kind_writes(kind) && sim_chance(world, 40))
-        return SIM_DEFERRED;
-    if (sim_chance(world, 850))
-        return SIM_FINE;
-    static const enum sim_fate bad[] = {SIM_BAD, SIM_BAD, SIM_CONFLICT, SIM_CONFLICT, SIM_ENDLESS, SIM_STUCK};
-    return bad[sim_between(world, 0, sizeof(bad) / sizeof(bad[0]) - 1)];
-}
-
-struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const struct sim_tx *tx)
-{
-    enum sim_kind kind = random_kind(load->world, tx != NULL, tx && tx->read_only);
-    struct sim_entry *entry = sim_ledger_add(load->ledger, kind, random_fate(load, kind, admin));
-    entry->in_tx = tx != NULL;
-    if (kind != SIM_SEVERAL)
-        entry->n_params = (int)sim_skewed(load->world, 0, 4);
-    entry->service_us = sim_skewed(load->world, 100, sim_chance(load->world, 100) ? 2000000 : 50000);
-    return entry;
-}
-
-uint32_t sim_timeout_random(const struct sim_load *load)
-{
-    if (load->siege)
-        return UINT32_MAX;
-    if (sim_chance(load->world, 400))
-        return 0;
-    return sim_chance(load->world, 100) ? UINT32_MAX : (uint32_t)sim_skewed(load->world, 1, 5000);
-}
-
-void sim_inputs_init(struct sim_inputs *inputs, pqr_query *query, const struct sim_entry *entry)
-{
-    *inputs = (struct sim_inputs){.sql = sim_alloc(sizeof(entry->text))};
-    memcpy(inputs->sql, entry->text, sizeof(entry->text));
-    query->sql = inputs->sql;
-    query->n_params = entry->n_params;
-    if (entry->n_params == 0)
-        return;
-    for (int i = 0; i < entry->n_params; i++) {
-        char text[60];
-        if (sim_entry_value(entry, i, text, sizeof(text))) {
-            inputs->values[i] = sim_alloc(sizeof(text));
-            memcpy(inputs->values[i], text, sizeof(text));
-        }
-        inputs->types[i] = (Oid)(20 + i);
-        inputs->lengths[i] = i;
-    }
-    query->param_values = (const char *const *)inputs->values;
-    query->param_types = inputs->types;
-    query->param_lengths = inputs->lengths;
-    query->param_formats = inputs->formats;
-}
-
-/* Overwritten too: it may have been on the caller's stack. */
-void sim_inputs_finish(struct sim_inputs *inputs)
-{
-    free(inputs->sql);
-    for (int i = 0; i < 4; i++)
-        free(inputs->values[i]);
-    memset(inputs, 0xEE, sizeof(*inputs));
-}
-
 void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms)
 {
     struct sim_load *load = request->load;
@@ -131,6 +47,8 @@ void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms)
         limit_us = load->config->request.timeout_us;
     request->accepted_us = request->waiting_us = now_us;
     request->deadline_us = timeout_ms == UINT32_MAX || limit_us == 0 ? PQR__NEVER : now_us + limit_us;
+    if (request->entry)
+        request->entry->deadline_us = request->deadline_us;
     pqr__list_push_back(&load->open, &request->link);
 }
 
@@ -180,6 +98,7 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     request->queued = entry->kind != SIM_SESSION && entry->kind != SIM_COPY && entry->kind != SIM_CONTROL;
     entry->owner = &request->owner;
     entry->idempotent = (query->flags & PQR_IDEMPOTENT) != 0;
+    entry->alone = (query->flags & PQR_ALONE) != 0;
     entry->replica_allowed = entry->kind == SIM_HIDDEN || query->target == PQR_TARGET_ANY ||
                              query->target == PQR_TARGET_REPLICA || query->target == PQR_TARGET_REPLICA_ONLY;
     struct sim_inputs inputs;
@@ -204,13 +123,18 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     free(request);
 }
 
+static uint32_t random_flags(struct sim_world *world, bool often)
+{
+    uint32_t flags = (sim_chance(world, often ? 50 : 150) ? PQR_ADMIN : 0) |
+                     (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0) | (sim_chance(world, 50) ? PQR_ALONE : 0);
+    return !(flags & PQR_ADMIN) && sim_chance(world, 150) ? flags | PQR_BATCH : flags;
+}
+
 static void random_query(struct sim_load *load)
 {
     struct sim_world *world = load->world;
     pqr_query query = PQR_QUERY_INIT;
-    query.flags = (sim_chance(world, 150) ? PQR_ADMIN : 0) | (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0);
-    if (!(query.flags & PQR_ADMIN) && sim_chance(world, 150))
-        query.flags |= PQR_BATCH;
+    query.flags = random_flags(world, false);
     query.timeout_ms = sim_timeout_random(load);
     query.label = sim_chance(world, 300) ? "a label" : NULL;
     struct sim_entry *entry = sim_entry_random(load, (query.flags & PQR_ADMIN) != 0, NULL);
@@ -219,7 +143,36 @@ static void random_query(struct sim_load *load)
     run_query(load, entry, &query, false);
 }
 
+/* A page that needs many rows: what comes at once flies together. */
+static void burst(struct sim_load *load)
+{
+    struct sim_world *world = load->world;
+    pqr_target target =
+        sim_chance(world, 700) ? PQR_TARGET_AUTO : (pqr_target)sim_between(world, 0, PQR_TARGET_ANY);
+    bool one = sim_chance(world, 300); /* text, again and again: the primary groups nothing else */
+    struct sim_text *text = NULL;
+    for (uint64_t n = sim_skewed(world, 2, 30); n > 0 && load->budget > 0 && load->router; n--) {
+        pqr_query query = PQR_QUERY_INIT;
+        query.flags = random_flags(world, true);
+        query.timeout_ms = sim_chance(world, 800) ? 0 : sim_timeout_random(load);
+        query.target = sim_chance(world, 900) ? target : PQR_TARGET_AUTO;
+        if (!one || !text)
+            text = sim_texts_pick(&load->texts, sim_chance(world, 900) ? 1u << SIM_READ : ~0u);
+        load->budget--;
+        if (text)
+            run_query(load, sim_text_entry(&load->texts, text, load->ledger), &query, false);
+    }
+}
+
 /* --- What an application does --------------------------------------------------------------------------- */
+
+static void note_cancel(struct sim_request *request)
+{
+    if (request->cancelled_us == 0)
+        request->cancelled_us = request->load->world->now_us;
+    if (request->entry)
+        request->entry->given_up = true;
+}
 
 static void random_cancel(struct sim_load *load)
 {
@@ -240,8 +193,8 @@ static void random_cancel(struct sim_load *load)
     else if (status != (open ? 0 : PQR_ENOENT))
         sim_fail(
             load->world, "cancel of a request that is %s answers %d", open ? "open" : "answered", status);
-    if (open && request->cancelled_us == 0)
-        request->cancelled_us = load->world->now_us;
+    if (open)
+        note_cancel(request);
 }
 
 static void is_ready(pqr_router *router, int status, const char *why, void *data)
@@ -283,7 +236,7 @@ static void look_at_stats(struct sim_load *load)
     const pqr_router_totals *totals = pqr_stats_totals(stats);
     uint32_t again = 0; /* those that flew return to the queue past its bound */
     for (uint32_t i = 0; i < load->config->n_servers; i++)
-        again += load->config->servers[i].max;
+        again += load->config->servers[i].max * load->config->pool.pipeline_depth;
     uint32_t normal = totals->waiting - totals->admin_waiting - totals->batch_waiting;
     uint32_t limit = load->config->queue.max_requests + again; /* each lane has the bound for itself */
     if (normal > limit || totals->admin_waiting > limit || totals->batch_waiting > limit)
@@ -338,7 +291,9 @@ void sim_load_act(struct sim_load *load)
         return;
     load->budget--;
     uint64_t what = sim_between(world, 0, 99);
-    if (what < 60)
+    if (what < 60 && !load->siege && sim_chance(world, load->bursts))
+        burst(load);
+    else if (what < 60)
         random_query(load);
     else if (what < 75)
         sim_tx_random(load);
@@ -385,8 +340,7 @@ void sim_load_calm(struct sim_load *load)
         load->checks->in_call++;
         pqr_request_cancel(load->router, request->id);
         load->checks->in_call--;
-        if (request->cancelled_us == 0)
-            request->cancelled_us = load->world->now_us;
+        note_cancel(request);
     }
 }
 

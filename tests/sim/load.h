@@ -4,6 +4,7 @@
 #define SIM_LOAD_H
 
 #include "checks.h"
+#include "texts.h"
 
 enum { SIM_MAX_ATTEMPTS = 8, SIM_MAX_STATEMENTS = 6 };
 
@@ -52,6 +53,9 @@ struct sim_load {
     struct sim_request **requests;
     size_t n_requests, capacity;
     struct pqr__list open;
+    struct sim_texts texts;
+    unsigned repeats; /* of a thousand requests, so many are of a text that comes again */
+    unsigned bursts;  /* of a thousand actions that send a request, so many send several */
     struct sim_alarm tick, close;
     uint64_t interval_us;
     unsigned budget, proofs, close_chance, ready_calls, ready_callbacks;
@@ -83,7 +87,7 @@ void sim_load_close(struct sim_load *load);
 void sim_load_verify(struct sim_load *load);
 void sim_load_finish(struct sim_load *load);
 
-/* --- Between load.c, load_tx.c and verify.c --- */
+/* --- Between load.c, draw.c, load_tx.c and verify.c --- */
 
 struct sim_request *sim_request_new(struct sim_load *load);
 /* A kind and a fate at random; tx: of a statement in it, or NULL. */

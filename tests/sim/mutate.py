@@ -5,7 +5,8 @@ usage: mutate.py SOURCE_ROOT SIM_LIBRARY PQROUTER_LIBRARY FLAG... -- COMPILER...
 
 mutations/N-name.patch changes one source file of lib; the mutated object takes the place of the one in the
 library. A mutation is caught when the simulator ends with "promise N" within SEEDS seeds (9: a leak, which is what
-breaks a promise to free what replies hold).
+breaks a promise to free what replies hold). A word in the place of N is that of another rule: "flights", who may
+share a connection.
 """
 import pathlib
 import re
@@ -45,22 +46,23 @@ def build(work, root, patch, libraries, flags, compiler):
     return program
 
 
-def caught(program, promise):
+def caught(program, rule):
     """Looks for the promise by name: a fault breaks others too, some seeds see those first."""
     others, seed = set(), 1
+    promise = f'promise {rule}' if rule.isdigit() else rule
     while seed <= SEEDS:
         run = subprocess.run([program, '--from', str(seed), '--seeds', str(SEEDS - seed + 1)], capture_output=True,
                              text=True)
         if run.returncode == 0:
             break
-        if f'promise {promise}:' in run.stderr:
+        if f'{promise}:' in run.stderr:
             return ''
         others.add(run.stderr)
         failed = re.search(r'--seed (\d+)', run.stderr)
         if not failed or len(others) == OTHERS:
             break
         seed = int(failed.group(1)) + 1
-    return f'promise {promise} is not seen broken within {SEEDS} seeds\n' + ''.join(others)
+    return f'{promise} is not seen broken within {SEEDS} seeds\n' + ''.join(others)
 
 
 def main():

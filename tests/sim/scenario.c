@@ -87,6 +87,15 @@ static void vary_reads(struct sim_world *world, struct pqr_config *config)
         config->reads.primary = PQR__PRIMARY_NEVER;
 }
 
+static void vary_sharing(struct sim_world *world, struct pqr_config *config)
+{
+    config->pool.pipeline_depth = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 32);
+    config->reads.share_sync = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 16);
+    config->reads.share_limit_us = sim_skewed(world, 1000, 50000);
+    config->statements.prepare_threshold = pick(world, 0, 4);
+    config->statements.max_prepared = sim_chance(world, 500) ? pick(world, 1, 6) : 256;
+}
+
 static void vary_overload(struct sim_world *world, struct pqr_config *config)
 {
     config->queue.normal_share = (uint32_t)sim_between(world, 0, 90);
@@ -102,6 +111,7 @@ static void vary_rest(struct sim_world *world, struct pqr_config *config)
     config->probe.timeout_us = sim_skewed(world, 50000, 1000000);
     vary_reads(world, config);
     vary_overload(world, config);
+    vary_sharing(world, config);
     if (sim_chance(world, 300))
         config->queue.max_requests = pick(world, 1, 30);
     if (sim_chance(world, 200))
@@ -143,6 +153,8 @@ static int make_fewer(struct scenario *scenario)
     fewer->request = config->request;
     fewer->transaction = config->transaction;
     fewer->catalog = config->catalog;
+    fewer->statements.prepare_threshold = config->statements.prepare_threshold;
+    fewer->statements.max_prepared = config->statements.max_prepared;
     return config->pool.init_sql && !fewer->pool.init_sql ? PQR_ENOMEM : 0;
 }
 
@@ -263,6 +275,20 @@ static void end(void *context)
     sim_load_close(&scenario->load);
 }
 
+/* Many come for the same pages, on a day that is not too bad: what flies together needs a history first. */
+static void make_readers(struct scenario *scenario)
+{
+    struct sim_world *world = &scenario->world;
+    struct sim_load *load = &scenario->load;
+    load->repeats = 950;
+    load->bursts = 700;
+    load->budget = pick(world, 200, 1500);
+    load->interval_us = sim_skewed(world, 1000, 50000);
+    scenario->chaos.interval_us *= 5;
+    scenario->wire.send_lost /= 5;
+    scenario->wire.answer_lost /= 5;
+}
+
 static void make_load(struct scenario *scenario, const struct sim_options *options)
 {
     struct sim_world *world = &scenario->world;
@@ -275,8 +301,14 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     load->standbys--; /* the primary */
     load->keeps_open = config->pool.admin_reserved > 0;
     load->budget = pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
+    if (sim_chance(world, 600)) {
+        load->repeats = pick(world, 100, 1000);
+        load->bursts = pick(world, 50, 500);
+    }
     load->interval_us = sim_skewed(world, 1000, 200000);
     load->siege = sim_chance(world, 60);
+    if (!load->siege && sim_chance(world, 400))
+        make_readers(scenario);
     if (scenario->fewer && !load->siege && sim_chance(world, 200))
         sim_alarm_set(
             world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
@@ -421,10 +453,23 @@ static void run(struct scenario *scenario, const struct sim_options *options)
         live(scenario);
         sim_load_verify(&scenario->load);
     }
+    sim_texts_finish(&scenario->load.texts);
     sim_chaos_finish(&scenario->chaos);
     sim_wire_finish(&scenario->wire);
     for (uint32_t i = 0; i < scenario->wire.n_servers; i++)
         sim_server_finish(&scenario->servers[i]);
+}
+
+static void add_flights(struct sim_flights *sum, const struct sim_flights *flights)
+{
+    sum->groups += flights->groups;
+    sum->members += flights->members;
+    sum->largest = flights->largest > sum->largest ? flights->largest : sum->largest;
+    sum->on_primary += flights->on_primary;
+    sum->mixed += flights->mixed;
+    sum->behind += flights->behind;
+    sum->aborted += flights->aborted;
+    sum->apart += flights->apart;
 }
 
 static void summarise(const struct scenario *scenario, struct sim_summary *summary)
@@ -432,6 +477,7 @@ static void summarise(const struct scenario *scenario, struct sim_summary *summa
     summary->steps += scenario->world.steps;
     summary->allocations = sim_heap.calls;
     summary->requests += scenario->load.n_requests;
+    add_flights(&summary->flights, &scenario->checks.flights);
     for (size_t i = 0; i < scenario->load.n_requests; i++)
         summary->ok += scenario->load.requests[i]->status == PQR_STATUS_OK;
 }

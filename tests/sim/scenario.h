@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "checks.h"
+
 struct sim_options {
     bool trace;
     uint64_t fail_at; /* the number of the allocation that fails, from 1; 0: none */
@@ -14,6 +16,7 @@ struct sim_options {
 
 struct sim_summary {
     uint64_t steps, allocations, requests, ok;
+    struct sim_flights flights;
 };
 
 /* Ends the program when a promise is broken. */

@@ -61,11 +61,36 @@ static void fail_each_allocation(uint64_t seed, struct sim_summary *summary)
         (unsigned long long)seed, (unsigned long long)allocations);
 }
 
+/* What the checks of flights are about; each has to occur, or they show nothing. */
+static bool report(const struct sim_flights *flights)
+{
+    const struct {
+        const char *what;
+        uint64_t times;
+    } lines[] = {
+        {"groups under one Sync", flights->groups},
+        {"requests in them", flights->members},
+        {"in the largest", flights->largest},
+        {"groups on a primary", flights->on_primary},
+        {"groups of several texts", flights->mixed},
+        {"flights sent behind another", flights->behind},
+        {"requests aborted by a neighbour", flights->aborted},
+        {"of them run again, alone", flights->apart},
+    };
+    bool all = true;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        printf("%9llu %s\n", (unsigned long long)lines[i].times, lines[i].what);
+        all &= lines[i].times > 0;
+    }
+    return all;
+}
+
 static const char usage[] =
-    "usage: sim [--seeds N] [--from SEED] [--seed SEED] [--trace] [--oom] [--fail-at N [--fail-on]]\n"
+    "usage: sim [--seeds N] [--from SEED] [--seed SEED] [--all] [--trace] [--oom] [--fail-at N [--fail-on]]\n"
     "Runs the router on simulated servers and a virtual clock, one history a seed.\n"
     "  --seeds N    that many seeds (default 100), from --from (default 1)\n"
     "  --seed SEED  one seed\n"
+    "  --all        ends with 1 when something that is checked has not occurred\n"
     "  --trace      print what happens\n"
     "  --oom        each seed once for each allocation, which fails: alone, and with all after it\n"
     "  --fail-at N  the Nth allocation fails; --fail-on: and all after it\n"
@@ -75,12 +100,12 @@ int main(int argc, char **argv)
 {
     static const struct option known[] = {{"seeds", required_argument, NULL, 'n'},
         {"from", required_argument, NULL, 'f'}, {"seed", required_argument, NULL, 's'},
-        {"trace", no_argument, NULL, 't'}, {"oom", no_argument, NULL, 'o'},
+        {"all", no_argument, NULL, 'e'}, {"trace", no_argument, NULL, 't'}, {"oom", no_argument, NULL, 'o'},
         {"fail-at", required_argument, NULL, 'a'}, {"fail-on", no_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     uint64_t from = 1, seeds = 100;
     struct sim_options options = {0};
-    bool each = false;
+    bool each = false, all = false;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
         switch (option) {
@@ -93,6 +118,9 @@ int main(int argc, char **argv)
             break;
         case 'f':
             from = number;
+            break;
+        case 'e':
+            all = true;
             break;
         case 't':
             options.trace = true;
@@ -124,5 +152,8 @@ int main(int argc, char **argv)
     printf("%llu seeds, %llu steps, %llu requests, %llu of them ok\n", (unsigned long long)seeds,
         (unsigned long long)summary.steps, (unsigned long long)summary.requests,
         (unsigned long long)summary.ok);
-    return 0;
+    if (report(&summary.flights) || !all)
+        return 0;
+    fputs("not all of it has occurred\n", stderr);
+    return 1;
 }

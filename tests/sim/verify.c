@@ -1,4 +1,6 @@
 /* What was promised to the application about each of its requests. */
+#include <string.h>
+
 #include "base/wheel.h"
 #include "load.h"
 
@@ -32,11 +34,28 @@ static void verify_outcome(const struct sim_request *request)
             pqr_outcome_name(request->outcome));
 }
 
+/* What became of its neighbours in a flight is nothing of its own. */
+static void verify_own(const struct sim_request *request, const pqr_reply *reply)
+{
+    const struct sim_load *load = request->load;
+    const struct sim_entry *entry = request->entry;
+    bool ended = load->closing_us > 0 || sim_is_ended(load->checks, entry);
+    if (entry->aborted && !entry->in_tx && !ended)
+        sim_fail(load->world,
+            "flights: %llu did not run, only its neighbour failed, and it is answered with %s",
+            nonce_of(request), pqr_status_name(request->status));
+    if (request->status == PQR_STATUS_SQL_ERROR && entry->sends > 0 && !entry->in_tx &&
+        strcmp(pqr_reply_sqlstate(reply), entry->sqlstate) != 0)
+        sim_fail(load->world, "flights: %llu is answered with the error '%s', its own was '%s'",
+            nonce_of(request), pqr_reply_sqlstate(reply), entry->sqlstate);
+}
+
 void sim_verify_query(struct sim_request *request, const pqr_reply *reply)
 {
     const struct sim_world *world = request->load->world;
     const struct sim_entry *entry = request->entry;
     verify_outcome(request);
+    verify_own(request, reply);
     if (request->status == PQR_STATUS_OK) {
         const struct pg_result *result = pqr_reply_result(reply);
         if (!result || result->nonce != entry->nonce)

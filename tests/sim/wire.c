@@ -192,6 +192,8 @@ static void deliver(void *context)
     case SETTLED:
         pqr__list_remove(&conn->flights, &copy.flight->link);
         sim_check_settled(conn->wire->checks, conn, copy.flight, false, copy.tx);
+        if (!pqr__list_empty(&conn->flights)) /* what libpq does not show */
+            facts.tx = PQR__TX_UNKNOWN;
         events->settled(conn->context, copy.flight, &facts);
         return;
     case NOTICE:
@@ -388,7 +390,8 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
         statement->item = item;
         statement->own = item->own;
         if (item->own == PQR__OWN_NONE)
-            statement->entry = sim_ledger_find(conn->server->ledger, item->sql);
+            statement->entry = sim_ledger_find(
+                conn->server->ledger, item->sql, item->n_params > 0 ? item->param_values[0] : NULL);
         else if (item->own == PQR__OWN_BEGIN)
             statement->read_only = strstr(item->sql, "READ ONLY") != NULL;
         else if (item->own == PQR__OWN_CANCEL && item->n_params > 0 && item->param_values[0])

@@ -1,0 +1,120 @@
+/* Who may share a connection, and what becomes of those who do. */
+#include <string.h>
+
+#include "checks.h"
+#include "policy/history.h"
+#include "texts.h"
+
+static void check_neighbour(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__item *item, bool sending)
+{
+    const struct sim_entry *entry = sim_check_entry(checks, item);
+    if (!entry)
+        sim_fail(
+            checks->world, "promise 2: own statement %d shares c%u with others", (int)item->own, conn->id);
+    const char *kind = sim_kind_name(entry->kind), *why = NULL;
+    if (entry->kind != SIM_READ)
+        why = "which is no harmless read";
+    else if (entry->in_tx)
+        why = "which is of a transaction";
+    else if (entry->alone)
+        why = "which asked to be alone";
+    else if (sending && entry->apart)
+        why = "which has come to harm by its neighbours before";
+    else if (!entry->proven)
+        why = "whose text has no clean history";
+    if (why)
+        sim_fail(checks->world, "flights: %s %llu, %s, shares c%u with others", kind,
+            (unsigned long long)entry->nonce, why, conn->id);
+}
+
+static void check_neighbours(const struct sim_checks *checks, const struct pqr__conn *conn,
+    const struct pqr__flight *flight, bool sending)
+{
+    if (flight->kind != PQR__FLIGHT_PIPELINE)
+        sim_fail(checks->world, "flights: a simple flight shares c%u with others", conn->id);
+    for (const struct pqr__item *item = flight->items; item; item = item->next)
+        check_neighbour(checks, conn, item, sending);
+}
+
+/* A group holds the locks of all its tables until its Sync: on the primary those of one text alone. A backend that
+   began as a primary told so: as long as it is one, the router knows. */
+static void check_group(
+    struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    bool primary = conn->backend && !conn->server->in_recovery && !conn->began_in_recovery;
+    const struct sim_text *first = sim_check_entry(checks, flight->items)->of;
+    bool mixed = false;
+    for (const struct pqr__item *item = flight->items->next; item; item = item->next)
+        mixed |= sim_check_entry(checks, item)->of != first;
+    if (primary && mixed)
+        sim_fail(checks->world, "flights: different texts under one Sync on c%u, to the primary", conn->id);
+    if (flight->n_items > checks->config->reads.share_sync)
+        sim_fail(checks->world, "flights: %u under one Sync, %u may", flight->n_items,
+            checks->config->reads.share_sync);
+    checks->flights.groups++;
+    checks->flights.members += flight->n_items;
+    checks->flights.on_primary += primary;
+    checks->flights.mixed += mixed;
+    if (flight->n_items > checks->flights.largest)
+        checks->flights.largest = flight->n_items;
+}
+
+/* Statements prepared on a new connection go together. */
+static bool is_own(const struct pqr__flight *flight)
+{
+    for (const struct pqr__item *item = flight->items; item; item = item->next)
+        if (item->own == PQR__OWN_NONE)
+            return false;
+    return true;
+}
+
+void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    bool group = flight->n_items > 1, behind = !pqr__list_empty(&conn->flights);
+    uint32_t flying = flight->n_items;
+    if (!behind && (!group || is_own(flight)))
+        return;
+    check_neighbours(checks, conn, flight, true);
+    pqr__list_each (link, &conn->flights) {
+        const struct pqr__flight *other = pqr__container_of(link, struct pqr__flight, link);
+        check_neighbours(checks, conn, other, false);
+        flying += other->n_items;
+    }
+    if (flying > checks->config->pool.pipeline_depth)
+        sim_fail(checks->world, "flights: %u in the air of c%u, %u may", flying, conn->id,
+            checks->config->pool.pipeline_depth);
+    checks->flights.behind += behind;
+    if (group)
+        check_group(checks, conn, flight);
+}
+
+bool sim_is_proven(const struct sim_entry *entry)
+{
+    return entry->of && entry->of->clean >= PQR__HISTORY_CLEAN;
+}
+
+/* Cancelled, too late, or of a transaction that may be: what comes of it then is no fault of its text. */
+bool sim_is_ended(const struct sim_checks *checks, const struct sim_entry *entry)
+{
+    return entry->in_tx || entry->given_up || checks->world->now_us >= entry->deadline_us;
+}
+
+void sim_check_aborted(struct sim_checks *checks, struct sim_entry *entry)
+{
+    checks->flights.aborted++;
+    entry->apart = true;
+}
+
+/* Counted generously: an error of one that was to end counts for its text, as an execution does, and one that was asked
+   for before its text was known counts not at all. */
+void sim_check_history(const struct sim_checks *checks, const struct sim_entry *entry, bool lost, bool stale)
+{
+    bool failed = !lost && entry->sqlstate[0] != '\0' && !stale, ended = sim_is_ended(checks, entry);
+    if (!entry->of)
+        return;
+    if (failed && !ended)
+        entry->of->clean = entry->familiar ? 0 : entry->of->clean;
+    else if (ended || (!lost && !entry->aborted && !stale))
+        entry->of->clean++;
+}
