@@ -44,6 +44,8 @@ static void arm(pqr_router *router, uint64_t at_us)
 void pqr__timer_set(pqr_router *router, struct pqr__timer *timer, uint64_t at_us)
 {
     pqr__wheel_set(&router->wheel, &timer->alarm, at_us);
+    if (at_us < router->due_us)
+        router->due_us = at_us;
     arm(router, at_us);
 }
 
@@ -55,7 +57,7 @@ void pqr__timer_clear(struct pqr__timer *timer)
 void pqr__router_wake(pqr_router *router)
 {
     if (!router->in_event) /* its end does all that a wake-up would */
-        arm(router, pqr__router_now(router));
+        arm(router, 0);
 }
 
 static void upkeep_due(struct pqr__timer *timer)
@@ -157,7 +159,18 @@ void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, vo
 
 /* --- events --- */
 
-static void end_event(pqr_router *router)
+/* Flights that end in the same turn of the loop make room for one larger one: unless all is quiet, or more would not
+   fit, what waits is given out in the next turn, before anything is waited for. */
+static bool turn_is_over(const pqr_router *router)
+{
+    if (pqr__queue_any(&router->queue))
+        for (uint32_t i = 0; i < router->n_backends; i++)
+            if (router->backends[i].flying > 0)
+                return false;
+    return true;
+}
+
+static void end_event(pqr_router *router, bool of_turn)
 {
     if (pqr__dispatch_is_worth_it(router))
         pqr__dispatch_due(router);
@@ -165,7 +178,8 @@ static void end_event(pqr_router *router)
     pqr__backends_tell(router);
     pqr__pressure_tell(router);
     pqr__requests_call(router);
-    pqr__dispatch_due(router); /* with what the callbacks asked for: it may share flights */
+    if (of_turn || turn_is_over(router) || pqr__dispatch_is_worth_it(router))
+        pqr__dispatch_due(router); /* with what the callbacks asked for: it may share flights */
     if (router->waiters.count > 0)
         pqr__ready_call(router);
     pqr__reload_advance(router);
@@ -196,7 +210,7 @@ static void on_connected(void *context, const struct pqr__connect_info *info)
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
     endpoint->ops->connected(endpoint, info);
-    end_event(router);
+    end_event(router, false);
 }
 
 static void on_refused(void *context, const struct pqr__refusal *refusal)
@@ -204,7 +218,7 @@ static void on_refused(void *context, const struct pqr__refusal *refusal)
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
     endpoint->ops->refused(endpoint, refusal);
-    end_event(router);
+    end_event(router, false);
 }
 
 static void on_item(
@@ -220,7 +234,7 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
     endpoint->ops->settled(endpoint, flight, facts);
-    end_event(router);
+    end_event(router, false);
 }
 
 static void on_notice(
@@ -235,7 +249,7 @@ static void on_cancelled(void *context, bool delivered)
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
     endpoint->ops->cancelled(endpoint, delivered);
-    end_event(router);
+    end_event(router, false);
 }
 
 static void on_closed(void *context)
@@ -243,15 +257,13 @@ static void on_closed(void *context)
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
     endpoint->ops->closed(endpoint);
-    end_event(router);
+    end_event(router, false);
 }
 
-static void on_timer(void *data)
+static void ring(pqr_router *router)
 {
-    pqr_router *router = data;
     struct pqr__link *link;
     struct pqr__list due;
-    enter(router);
     pqr__list_init(&due);
     pqr__wheel_turn(&router->wheel, pqr__router_now(router), &due);
     while ((link = pqr__list_first(&due)) != NULL) {
@@ -260,10 +272,23 @@ static void on_timer(void *data)
         pqr__wheel_clear(alarm);
         timer->due(timer);
     }
+}
+
+/* Most of the time it is but a wake-up, and no timer is due. */
+static void on_timer(void *data)
+{
+    pqr_router *router = data;
+    enter(router);
+    bool rings = pqr__router_now(router) >= router->due_us;
+    if (rings)
+        ring(router);
     router->armed_us = PQR__NEVER;
-    end_event(router);
-    if (router->state < PQR__ROUTER_DOWN)
-        arm(router, pqr__wheel_next_us(&router->wheel));
+    end_event(router, true);
+    if (router->state >= PQR__ROUTER_DOWN)
+        return;
+    if (rings)
+        router->due_us = pqr__wheel_next_us(&router->wheel);
+    arm(router, router->due_us);
 }
 
 static void on_down(void *data)
@@ -327,7 +352,7 @@ static void init(pqr_router *router, uint64_t seed)
     router->dialect = (struct pqr__dialect){.standard_conforming_strings = true,
         .ascii_safe = true,
         .named = router->named.count > 0 ? &router->named : NULL};
-    router->armed_us = PQR__NEVER;
+    router->armed_us = router->due_us = PQR__NEVER;
     router->upkeep.due = upkeep_due;
     router->resize.due = pqr__elastic_due;
     router->resize_us = PQR__NEVER;

@@ -54,7 +54,8 @@ struct pqr_router {
     struct pqr__catalog_loader catalog;
 
     struct pqr__wheel wheel;
-    uint64_t armed_us;
+    uint64_t due_us;   /* no timer is due before */
+    uint64_t armed_us; /* when the transport's timer is; 0: it wakes up at once */
     bool in_event;
     bool in_log;              /* the log callback runs */
     bool poked;               /* from inside a call: something waits that was not seen to yet */

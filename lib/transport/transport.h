@@ -170,7 +170,8 @@ struct pqr__transport_ops {
     /* Ends a connection at any point of its life; more than once is harmless. Politely (Terminate) if it can be
        done without waiting. */
     void (*close)(struct pqr__conn *conn);
-    /* One timer: due at at_us of now_us's clock, replacing what was set; PQR__NEVER (base/wheel.h) clears it. */
+    /* One timer: due at at_us of now_us's clock, replacing what was set; PQR__NEVER (base/wheel.h) clears it; 0: before
+       anything is waited for. */
     void (*timer_set)(struct pqr__transport *transport, uint64_t at_us);
     /* A monotonic clock. */
     uint64_t (*now_us)(struct pqr__transport *transport);

@@ -950,11 +950,54 @@ static void a_named_text_is_run_under_the_number_that_it_was_prepared_under(void
     assert_int_equal(told.status, PQR_STATUS_OK);
 }
 
+static void what_must_wait_is_seen_to_before_the_loop_waits(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    read_from_replica(&told);
+    assert_null(flying_on(1, 0));
+    assert_int_equal(fake.timer_us, 0); /* not in the next millisecond */
+}
+
+static void read_again(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    on_reply(reply, told);
+    read_from_replica(told + 1);
+}
+
+/* What two flights made room for may go out as one. */
+static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **state)
+{
+    static struct told told[4];
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    start();
+    query.sql = "select 1";
+    for (unsigned i = 0; i < 4; i += 2) {
+        assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_again, &told[i]), 0);
+        settle();
+    }
+    struct pqr__conn *a = flying_on(1, 0), *b = flying_on(2, 0);
+    assert_true(a && b);
+    answer(a, NULL);
+    assert_null(flying_on(1, 0));
+    assert_int_equal(fake.timer_us, 0);
+    answer(b, NULL); /* nothing is left that could be waited for */
+    assert_int_equal(told[0].times + told[2].times, 2);
+    assert_int_equal((flying_on(1, 0) != NULL) + (flying_on(1, 1) != NULL) + (flying_on(2, 0) != NULL) +
+                         (flying_on(2, 1) != NULL),
+        2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_must_wait_is_seen_to_before_the_loop_waits),
+        TEST(what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end),
         TEST(replica_only_never_reaches_the_primary),
         TEST(a_request_that_avoids_a_server_holds_nobody_up),
         TEST(the_reserve_is_not_shrunk_away),
