@@ -256,11 +256,23 @@ static void take_more(
     }
 }
 
+/* Idle connections that requests of this server's role may take, the reserve apart. */
+static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
+{
+    uint32_t idle = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (backend->role == role && pqr__pool_has_room(backend, PQR__LANE_NORMAL))
+            idle += backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
+    }
+    return idle;
+}
+
 /* What waits goes out together; what an idle connection could take as well is left to that. */
 static uint32_t share_of(const struct pqr__backend *backend)
 {
     uint32_t waiting = pqr__queue_count(&backend->router->queue);
-    uint32_t idle = backend->slots[PQR__SLOT_IDLE].count;
+    uint32_t idle = idle_of_role(backend->router, backend->role);
     uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
     uint32_t most = backend->router->config->reads.share_sync;
     return fair < 1 ? 1 : fair < most ? fair : most;
@@ -270,11 +282,11 @@ static void fill(struct pqr__slot *slot, enum pqr__lane lowest)
 {
     struct pqr__backend *backend = slot->backend;
     struct pqr__list group;
+    uint32_t most = share_of(backend);
     pqr__list_init(&group);
     struct pqr_reply *first = take(&group, backend, lowest);
     if (pqr__dispatch_joins(first)) {
         uint32_t room = backend->router->config->pool.pipeline_depth - slot->air.count;
-        uint32_t most = share_of(backend);
         take_more(&group, first, backend, most < room ? most : room);
         pqr__run_together(&group, slot);
     } else {

@@ -991,11 +991,44 @@ static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **stat
         2);
 }
 
+static void read_four_times(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    on_reply(reply, told);
+    for (unsigned i = 1; i <= 4; i++)
+        read_from_replica(told + i);
+}
+
+/* One connection is idle, and the reserve, which is not theirs. */
+static void what_is_asked_for_together_fills_one_flight(void **state)
+{
+    static struct told told[5];
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    fake.connects[2] = fake.probe_connects[2] = REFUSED;
+    fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
+    start();
+    for (unsigned i = 0; i < PQR__HISTORY_CLEAN; i++) {
+        read_from_replica(&told[0]);
+        run_down();
+        answer(flying_on(1, 0), NULL); /* at once: it is known to be fast */
+        run_down();
+    }
+    query.sql = "select 1";
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_four_times, &told[0]), 0);
+    struct pqr__conn *conn = flying_on(1, 0);
+    answer(conn, NULL);
+    assert_non_null(conn->flight);
+    assert_int_equal(conn->flight->n_items, 4);
+    lose(conn);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(what_is_asked_for_together_fills_one_flight),
         TEST(what_must_wait_is_seen_to_before_the_loop_waits),
         TEST(what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end),
         TEST(replica_only_never_reaches_the_primary),
