@@ -40,7 +40,11 @@ static void verify_own(const struct sim_request *request, const pqr_reply *reply
     const struct sim_load *load = request->load;
     const struct sim_entry *entry = request->entry;
     bool ended = load->closing_us > 0 || sim_is_ended(load->checks, entry);
-    if (entry->aborted && !entry->in_tx && !ended)
+    /* While it waited to be run again it may have been turned away, like others that wait. */
+    bool turned_away =
+        request->outcome == PQR_OUTCOME_NOT_EXECUTED &&
+        (request->status == PQR_STATUS_OVERLOADED || request->status == PQR_STATUS_UNAVAILABLE);
+    if (entry->aborted && !entry->in_tx && !ended && !turned_away)
         sim_fail(load->world,
             "flights: %llu did not run, only its neighbour failed, and it is answered with %s",
             nonce_of(request), pqr_status_name(request->status));
