@@ -242,6 +242,13 @@ enum {
     PQR_BATCH = 1u << 2,
     /* It shares no connection while it runs: for a read that may block, or that is to be measured. */
     PQR_ALONE = 1u << 3,
+    /* As writes.pipeline, for this request: a write that is known to be short may be sent behind others, and others
+       behind it, before those are answered. Each commits for itself, in the order of sending. But one that waits for a
+       lock holds up those behind it, and when the connection is lost, all that were sent on it are
+       PQR_OUTCOME_UNKNOWN. Of no effect on what is not a single INSERT, UPDATE, DELETE or the like, or
+       has not been quick and without errors of late. Not for a write whose lock a transaction of this application
+       holds that goes on when a later write is answered: it might be behind that one. */
+    PQR_PIPELINE = 1u << 4,
 };
 
 /* A text that is run again and again: copied once, and classified once instead of at each run. */
@@ -266,7 +273,7 @@ typedef struct pqr_query {
     const int *param_formats;
     int result_format; /* 0 text, 1 binary */
     pqr_target target;
-    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT, PQR_ALONE */
+    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT, PQR_ALONE, PQR_PIPELINE */
     uint32_t timeout_ms; /* until answered, waiting included; 0: as configured, UINT32_MAX: none */
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
 } pqr_query;
@@ -543,12 +550,13 @@ typedef struct pqr_router_totals {
     pqr_latency latency;                     /* from accepted to answered */
     pqr_latency queued;                      /* of that, waiting */
     size_t n_pools;
-    uint64_t catalog_entries; /* names known of the database's own functions, operators, types, relations */
-    uint64_t catalog_bytes;   /* the memory they take */
-    uint64_t catalog_loads;   /* times that it was read completely */
-    uint32_t batch_waiting;   /* requests in the queues with PQR_BATCH */
-    uint64_t refused;         /* overloaded, at once: the queue was full, or too long for their timeout */
-    uint64_t shed;            /* overloaded, after they waited: by queue.target */
+    uint64_t catalog_entries;  /* names known of the database's own functions, operators, types, relations */
+    uint64_t catalog_bytes;    /* the memory they take */
+    uint64_t catalog_loads;    /* times that it was read completely */
+    uint32_t batch_waiting;    /* requests in the queues with PQR_BATCH */
+    uint64_t refused;          /* overloaded, at once: the queue was full, or too long for their timeout */
+    uint64_t shed;             /* overloaded, after they waited: by queue.target */
+    uint64_t pipelined_writes; /* sent while others were in the air of their connection */
 } pqr_router_totals;
 
 typedef struct pqr_stats pqr_stats;

@@ -54,7 +54,7 @@ struct pqr_config {
         bool resize;                             /* true: sized by the load */
         uint32_t target_utilisation;             /* percent: 70 */
         uint64_t window_us;                      /* 1 min */
-        uint32_t pipeline_depth;                 /* reads in the air of a connection: 32 */
+        uint32_t pipeline_depth;                 /* requests in the air of a connection: 32 */
         char *init_sql; /* run on each new connection, statements joined by ";\n"; NULL: none */
         bool warm_up;   /* false; pqr_router_ready waits for min */
     } pool;
@@ -84,6 +84,9 @@ struct pqr_config {
         uint32_t share_sync;             /* reads under one Sync: 16; 1: each has its own */
         uint64_t share_limit_us;         /* 5 ms: reads that take longer share no connection */
     } reads;
+    struct {
+        bool pipeline; /* false: a write has its connection for itself */
+    } writes;
     struct {
         uint32_t max_requests; /* 10,000 */
         uint64_t max_bytes;    /* 64 MiB of text and parameters */

@@ -109,6 +109,8 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         AT(config.reads.share_sync)},
     [PQR__KEY_READS_SHARE_LIMIT] = {"reads.share_limit", DURATION, .initial = "5ms", RANGE(1, H),
         AT(config.reads.share_limit_us)},
+    [PQR__KEY_WRITES_PIPELINE] = {"writes.pipeline", .type = PQR__KEY_BOOL, .initial = "false",
+        AT(config.writes.pipeline)},
     [PQR__KEY_QUEUE_MAX_REQUESTS] = {"queue.max_requests", NUMBER, .initial = "10000", RANGE(1, 10000000),
         AT(config.queue.max_requests)},
     [PQR__KEY_QUEUE_MAX_BYTES] = {"queue.max_bytes", SIZE, .initial = "64MB", RANGE(KB, TB),

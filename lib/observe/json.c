@@ -84,6 +84,7 @@ static void totals_json(struct pqr__text *text, const pqr_router_totals *totals)
     NUMBER(batch_waiting);
     NUMBER(refused);
     NUMBER(shed);
+    NUMBER(pipelined_writes);
 #undef NUMBER
 }
 

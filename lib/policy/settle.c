@@ -139,7 +139,7 @@ static struct pqr__decision settle_error(const struct pqr__facts *facts)
         return finish(PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
     if (facts->cause != PQR__CAUSE_NONE)
         return settle_ended(facts);
-    if (facts->cancel_near && facts->effect == PQR__EFFECT_READ && strcmp(facts->sqlstate, "57014") == 0)
+    if (facts->cancel_near && rolls_back_whole(facts->effect) && strcmp(facts->sqlstate, "57014") == 0)
         return apart(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
     if (facts->stale) { /* it is parsed anew, on any connection */
         struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);

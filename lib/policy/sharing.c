@@ -12,6 +12,13 @@ bool pqr__sharing_joins(
            pqr__history_is_fast(&known->history, sharing->fast_us);
 }
 
+bool pqr__sharing_follows(
+    const struct pqr__sharing *sharing, const struct pqr__verdict *verdict, const struct pqr__known *known)
+{
+    return sharing->depth > 1 && verdict->effect == PQR__EFFECT_WRITE && !verdict->several &&
+           !verdict->defines && known && pqr__history_is_fast(&known->history, sharing->fast_us);
+}
+
 bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary)
 {
     return !primary || first == other;

@@ -20,10 +20,17 @@ struct pqr__sharing {
 bool pqr__sharing_joins(
     const struct pqr__sharing *sharing, const struct pqr__verdict *verdict, const struct pqr__known *known);
 
+/* A write that may have others before it and behind it, each with a Sync of its own: a statement that rolls back whole,
+   that is known to be fast, and that takes no lock on a definition. Whoever asks for it knows that a lost connection
+   leaves all of them unknown. */
+bool pqr__sharing_follows(
+    const struct pqr__sharing *sharing, const struct pqr__verdict *verdict, const struct pqr__known *known);
+
 /* Two that join others; on the primary, or on a server that is not? */
 bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary);
 
-/* Does a connection take more? flying: requests in the air; flights: that they are in; head: of the first of them, that
+/* Does a connection take more? flying: requests in the air; flights: that they are in, but for writes when it is about
+   a read; head: of the first of them, that
    has had the connection for age_us, with n_head under its Sync. */
 bool pqr__sharing_has_room(const struct pqr__sharing *sharing, uint32_t flying, uint32_t flights,
     const struct pqr__known *head, uint32_t n_head, uint64_t age_us);

@@ -48,11 +48,11 @@ static enum pqr__tx_status tx_status(const PGconn *pg)
 }
 
 /* libpq compares its way through a list of parameters: of several flights in the air not each asks, but the last
-   does. */
+   does, and one that failed: it may be a write that a primary of the past refused. */
 static bool in_recovery(struct pqr__conn *conn)
 {
     enum { LOOK_AFTER = 16 };
-    if (conn->n_air > 0 && ++conn->n_unlooked < LOOK_AFTER)
+    if (conn->n_air > 0 && !pqr__result_is_error(conn->held) && ++conn->n_unlooked < LOOK_AFTER)
         return conn->in_recovery;
     const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
     conn->in_recovery = standby && standby[0] == 'o' && standby[1] == 'n';

@@ -212,12 +212,26 @@ static struct pqr__sharing sharing_of(const pqr_router *router)
         .fast_us = router->config->reads.share_limit_us};
 }
 
+static bool is_read(const struct pqr_reply *request)
+{
+    return request->verdict.effect == PQR__EFFECT_READ;
+}
+
+/* A write that has asked for it, or the configuration for all. */
+static bool follows(const struct pqr_reply *request, const struct pqr__sharing *sharing)
+{
+    bool asked = request->router->config->writes.pipeline || request->flags & PQR_PIPELINE;
+    return asked && request->entry.role == PQR__QUEUE_PRIMARY &&
+           pqr__sharing_follows(sharing, &request->verdict, request->known);
+}
+
 bool pqr__dispatch_joins(const struct pqr_reply *request)
 {
     struct pqr__sharing sharing = sharing_of(request->router);
     return !request->alone && !request->tx && request->item.own == PQR__OWN_NONE &&
            request->entry.lane != PQR__LANE_ADMIN && !(request->flags & PQR_ALONE) &&
-           pqr__sharing_joins(&sharing, &request->verdict, request->known);
+           (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
+                             : follows(request, &sharing));
 }
 
 /* The next that a server may run; NULL: none. */
@@ -239,7 +253,15 @@ static struct pqr_reply *take(
     return request;
 }
 
-/* The next ones too, as many as may share a Sync with the first. */
+/* It may go out with the first of a group: reads under its Sync, writes behind it. */
+static bool belongs(const struct pqr_reply *next, const struct pqr_reply *first, bool primary)
+{
+    if (!pqr__dispatch_joins(next) || is_read(next) != is_read(first))
+        return false;
+    return !is_read(first) || pqr__sharing_groups(first->known, next->known, primary);
+}
+
+/* The next ones too, as many as may go with the first. */
 static void take_more(
     struct pqr__list *group, const struct pqr_reply *first, const struct pqr__backend *backend, uint32_t most)
 {
@@ -248,8 +270,7 @@ static void take_more(
     uint64_t bytes = first->entry.bytes;
     while (group->count < most) {
         const struct pqr_reply *next = next_for(backend, PQR__LANE_BATCH);
-        if (!next || !pqr__dispatch_joins(next) || bytes + next->entry.bytes > BYTES_MAX ||
-            !pqr__sharing_groups(first->known, next->known, primary))
+        if (!next || bytes + next->entry.bytes > BYTES_MAX || !belongs(next, first, primary))
             return;
         bytes += next->entry.bytes;
         take(group, backend, PQR__LANE_BATCH);
@@ -288,7 +309,10 @@ static void fill(struct pqr__slot *slot, enum pqr__lane lowest)
     if (pqr__dispatch_joins(first)) {
         uint32_t room = backend->router->config->pool.pipeline_depth - slot->air.count;
         take_more(&group, first, backend, most < room ? most : room);
-        pqr__run_together(&group, slot);
+        if (is_read(first))
+            pqr__run_together(&group, slot);
+        else
+            pqr__run_in_turn(&group, slot);
     } else {
         pqr__list_remove(&group, &first->link);
         pqr__run(first, slot);
@@ -296,9 +320,12 @@ static void fill(struct pqr__slot *slot, enum pqr__lane lowest)
 }
 
 /* A busy connection that the request may join, the one with the fewest before it; NULL: there is none. */
-static struct pqr__slot *slot_to_join(const struct pqr__backend *backend)
+static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const struct pqr_reply *request)
 {
     struct pqr__sharing sharing = sharing_of(backend->router);
+    bool read = is_read(request);
+    if (!read)
+        sharing.share_sync = 1; /* as many flights as requests */
     struct pqr__slot *best = NULL;
     uint64_t now = pqr__router_now(backend->router);
     pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
@@ -306,8 +333,8 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend)
         const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
         if (slot->doomed || (best && best->air.count <= slot->air.count))
             continue;
-        if (pqr__sharing_has_room(&sharing, slot->air.count, slot->n_flights, head->known,
-                head->flight.n_items, now - slot->since_us))
+        if (pqr__sharing_has_room(&sharing, slot->air.count, slot->n_flights - (read ? slot->n_writes : 0),
+                head->known, head->flight.n_items, now - slot->since_us))
             best = slot;
     }
     return best;
@@ -332,7 +359,7 @@ static struct match match(const struct pqr__backend *backend)
     if (next && idle && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
         found.slot = idle_slot(backend);
     else if (next && busy && pqr__dispatch_joins(next))
-        found.slot = slot_to_join(backend);
+        found.slot = slot_to_join(backend, next);
     return found;
 }
 

@@ -28,6 +28,8 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
 void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
 /* Reads that may share a connection, as one flight. requests, linked by their link, is empty after it. */
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot);
+/* Writes that may follow one another, each as a flight of its own. The same. */
+void pqr__run_in_turn(struct pqr__list *requests, struct pqr__slot *slot);
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer);
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled);

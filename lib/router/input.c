@@ -31,7 +31,7 @@ int pqr__query_check(pqr_query *out, const pqr_query *query)
     memcpy(&copy, query, query->struct_size < sizeof(copy) ? query->struct_size : sizeof(copy));
     if (!copy.sql == !copy.statement || !parameters_fit(&copy) || copy.result_format < 0 ||
         copy.result_format > 1 || (unsigned)copy.target > PQR_TARGET_ANY ||
-        (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE)) ||
+        (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE)) ||
         (copy.flags & PQR_ADMIN && copy.flags & PQR_BATCH))
         return PQR_EINVAL;
     *out = copy;

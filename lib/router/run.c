@@ -1,6 +1,6 @@
 /* Requests on a connection: sent, answered, perhaps cancelled, settled. A flight is one request, or several reads under
  * one Sync; it is the memory of the first. Several flights may be in the air. A cancel ends whatever runs: that is the
- * request that was to end, or a read before it, which is run again elsewhere.
+ * request that was to end, or one before it, which rolls back whole and is run again; then the next cancel follows.
  */
 #include <string.h>
 
@@ -86,12 +86,21 @@ static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
         slot->dirty = true;
 }
 
+static bool is_write(const struct pqr_reply *request)
+{
+    return request->verdict.effect != PQR__EFFECT_READ;
+}
+
 static void send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
 {
     assert(first != NULL && n > 0);
     struct pqr__slot *slot = first->slot;
     if (slot->state == PQR__SLOT_SHARED)
         slot->backend->load.started += n;
+    if (is_write(first)) {
+        first->router->pipelined_writes += slot->n_flights > 0;
+        slot->n_writes++;
+    }
     if (slot->n_flights++ == 0)
         slot->since_us = first->sent_us;
     first->flight = (struct pqr__flight){.kind = kind, .n_items = n, .items = &first->item};
@@ -128,6 +137,18 @@ void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
     send(first, n, PQR__FLIGHT_PIPELINE);
 }
 
+void pqr__run_in_turn(struct pqr__list *requests, struct pqr__slot *slot)
+{
+    struct pqr__link *link;
+    while ((link = pqr__list_first(requests)) != NULL) {
+        struct pqr__list one;
+        pqr__list_init(&one);
+        pqr__list_remove(requests, link);
+        pqr__list_push_back(&one, link);
+        pqr__run_together(&one, slot);
+    }
+}
+
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer)
 {
     static const enum pqr__reply_kind kinds[] = {
@@ -156,11 +177,14 @@ void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
     request->n_notices++;
 }
 
-/* While more is in the air of a connection, its status is not known; but then all of it is harmless reads. */
+/* While more is in the air of a connection, its status is not known; but then all of it is single statements that can't
+   begin a transaction. */
 static bool left_open(const struct pqr_reply *request, const struct pqr__settled *settled)
 {
+    bool followed = request->verdict.effect == PQR__EFFECT_WRITE && request->slot &&
+                    !pqr__list_empty(&request->slot->air);
     if (settled->tx == PQR__TX_UNKNOWN)
-        return request->verdict.effect != PQR__EFFECT_READ;
+        return is_write(request) && !followed;
     return settled->tx != PQR__TX_IDLE;
 }
 
@@ -282,6 +306,7 @@ static uint64_t note_time(struct pqr__slot *slot, const struct pqr__flight *flig
     uint64_t now = pqr__router_now(slot->backend->router), took = now - slot->since_us;
     slot->since_us = now;
     slot->n_flights--;
+    slot->n_writes -= is_write(request_of(pqr__list_first(&slot->air)));
     if (slot->state == PQR__SLOT_SHARED)
         slot->backend->load.served += flight->n_items;
     return took / flight->n_items;
@@ -305,6 +330,26 @@ static bool stays(struct pqr__slot *slot, struct pqr_reply *request, const struc
     return false;
 }
 
+/* --- cancelling --- */
+
+static void ask_cancel(struct pqr__slot *slot)
+{
+    struct pqr__backend *backend = slot->backend;
+    slot->cancel_pending = slot->cancelled = true;
+    slot->cancelled_flight = &request_of(pqr__list_first(&slot->air))->flight;
+    if (!pqr__probe_cancel(&backend->probe, slot) && backend->router->ops->cancel(slot->conn) != 0)
+        slot->cancel_pending = false; /* no memory: the grace will close the connection */
+}
+
+/* The last cancel ended what was before the request that was to end: now it runs itself. */
+static void cancel_next(struct pqr__slot *slot)
+{
+    const struct pqr_reply *head = request_of(pqr__list_first(&slot->air));
+    if (slot->state == PQR__SLOT_CANCELLING && !slot->cancel_pending && !slot->doomed &&
+        head->cause != PQR__CAUSE_NONE && slot->cancelled_flight != &head->flight)
+        ask_cancel(slot);
+}
+
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
 {
     struct pqr__backend *backend = slot->backend;
@@ -324,13 +369,13 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     }
     if (settled->tx != PQR__TX_IDLE && (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
         slot->doomed = true;
-    if (pqr__list_empty(&slot->air))
+    if (pqr__list_empty(&slot->air)) {
         pqr__slot_release(slot);
-    else
+    } else {
         pqr__dispatch_soon(backend->router);
+        cancel_next(slot);
+    }
 }
-
-/* --- cancelling --- */
 
 void pqr__run_cancel(struct pqr_reply *request)
 {
@@ -343,9 +388,7 @@ void pqr__run_cancel(struct pqr_reply *request)
         return;
     if (slot->state != PQR__SLOT_CANCELLING)
         pqr__slot_move(slot, PQR__SLOT_CANCELLING);
-    slot->cancel_pending = slot->cancelled = true;
-    if (!pqr__probe_cancel(&backend->probe, slot) && router->ops->cancel(slot->conn) != 0)
-        slot->cancel_pending = false; /* no memory: the grace will close the connection */
+    ask_cancel(slot);
 }
 
 void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
@@ -363,4 +406,6 @@ void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
         pqr__tx_advance(slot->tx);
     else if (pqr__list_empty(&slot->air))
         pqr__slot_release(slot);
+    else
+        cancel_next(slot);
 }

@@ -13,7 +13,7 @@
     XX(IDENTIFYING, identifying) /* identity and init SQL, before it enters the pool */               \
     XX(IDLE, idle)                                                                                    \
     XX(BUSY, busy)             /* a request or transaction of a normal lane owns it */                \
-    XX(SHARED, shared)         /* reads of normal lanes fly on it, and others may join them */        \
+    XX(SHARED, shared)         /* requests of normal lanes fly on it, and others may join them */     \
     XX(BUSY_ADMIN, busy_admin) /* of the admin lane */                                                \
     XX(CANCELLING, cancelling) /* its owner is being cancelled; nothing new until that is answered */ \
     XX(CLOSING, closing)
@@ -40,12 +40,14 @@ struct pqr__slot {
 
     struct pqr__list air; /* the requests that fly, in order */
     uint32_t n_flights;   /* that they are in */
+    uint32_t n_writes;    /* of those, flights of anything but harmless reads */
     uint64_t since_us;    /* when the first of them had the connection for itself */
     struct pqr_tx *tx;    /* the owner across flights */
     bool dirty;           /* session state may have been left: DISCARD ALL before it is idle */
     bool doomed;          /* closed instead of going idle */
     bool cancel_pending;  /* a cancel is under way; it might hit the next statement */
     bool cancelled;       /* there was one since it was idle: it may have hit a neighbour */
+    const struct pqr__flight *cancelled_flight; /* the first in the air when the last one was sent */
 
     struct pqr__flight own_flight; /* the library's own statements */
     struct pqr__item own_item;

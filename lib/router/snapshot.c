@@ -79,6 +79,7 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .misroutes = router->misroutes,
         .refused = router->refused,
         .shed = router->shed,
+        .pipelined_writes = router->pipelined_writes,
         .n_pools = router->config->n_servers,
         .catalog_loads = router->catalog.loads,
     };

@@ -50,6 +50,7 @@ static void assert_defaults(const struct pqr_config *config)
     assert_u64(config->reads.slow_start_us, 5 * S);
     assert_null(config->reads.zone);
     assert_int_equal(config->reads.mode, PQR__READS_AUTO);
+    assert_false(config->writes.pipeline);
     assert_int_equal(config->reads.session, PQR__SESSION_REFUSE);
     assert_null(config->reads.harmless_functions);
     assert_null(config->reads.harmful_functions);
@@ -112,6 +113,7 @@ static void every_key_that_is_written_arrives(void **state)
         "slow_start = \"none\"; zone = \"east\"; session = \"primary\"; "
         "harmless_functions = [\"shop.get_*\", \"*.Price?\"]; harmful_functions = (\"pg_catalog.random\"); "
         "}\n"
+        "writes = { pipeline = true; }\n"
         "queue = { max_requests = 12; max_bytes = \"13kB\"; normal_share = 30; batch_share = 5; "
         "batch_age = \"7s\"; target = \"80ms\"; interval = \"900ms\"; }\n"
         "request = { timeout = 0; cancel_grace = \"100ms\"; max_retries = 0; max_result = \"1GB\"; }\n"
@@ -145,6 +147,7 @@ static void every_key_that_is_written_arrives(void **state)
     assert_int_equal(config->reads.fallback_max, 40);
     assert_u64(config->reads.slow_start_us, 0);
     assert_string_equal(config->reads.zone, "east");
+    assert_true(config->writes.pipeline);
     assert_string_equal(config->servers[0].zone, "east");
     assert_string_equal(config->servers[1].zone, "");
     assert_true(config->pool.warm_up);

@@ -127,7 +127,7 @@ static void problems_name_the_file_and_line_they_are_in(void **state)
         "main.cfg:8: queue.max_rquests is unknown; did you mean queue.max_requests?\n"
         "main.cfg:10: last is unknown; remove it, or write one of connection, servers, system_identifier, "
         "pool, fleet, tcp, "
-        "probe, reads, queue, request, transaction, catalog, statements");
+        "probe, reads, writes, queue, request, transaction, catalog, statements");
 }
 
 static void a_syntax_error_in_an_included_file_is_told_there(void **state)

@@ -180,7 +180,7 @@ static void unknown_keys_come_with_the_nearest_known_one(void **state)
         {HOST "zzzzzz = { a = { b = 1; }; };",
             "t.cfg:2: zzzzzz is unknown; remove it, or write one of "
             "connection, servers, system_identifier, pool, fleet, tcp, "
-            "probe, reads, queue, request, transaction, catalog, statements"},
+            "probe, reads, writes, queue, request, transaction, catalog, statements"},
         {HOST "servers = ( { nmae = \"a\" } );",
             "t.cfg:2: servers[0].nmae is unknown; did you mean servers[0].name?"},
     };

@@ -177,7 +177,7 @@ static void a_transaction_left_open_is_not_a_success(void **state)
     expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN, false);
 }
 
-static void what_neighbours_bring_upon_a_read_does_not_count(void **state)
+static void what_neighbours_bring_upon_a_request_does_not_count(void **state)
 {
     (void)state;
     struct pqr__facts aborted = facts_of(PQR__EFFECT_READ, PQR__REPLY_ABORTED, "");
@@ -195,8 +195,10 @@ static void what_neighbours_bring_upon_a_read_does_not_count(void **state)
     hit.cancel_near = false; /* of the server's own timeout, or an administrator */
     expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
     hit.cancel_near = true;
-    hit.effect = PQR__EFFECT_WRITE;
-    expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+    hit.effect = PQR__EFFECT_WRITE; /* it is rolled back whole */
+    expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
+    hit.effect = PQR__EFFECT_PARTIAL;
+    expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN, false);
 }
 
 static void a_stale_statement_is_run_again_while_attempts_are_left(void **state)
@@ -225,7 +227,7 @@ int main(void)
         cmocka_unit_test(read_only_by_default_is_not_a_change_of_role),
         cmocka_unit_test(a_conflict_is_tried_elsewhere_or_once_more),
         cmocka_unit_test(a_transaction_left_open_is_not_a_success),
-        cmocka_unit_test(what_neighbours_bring_upon_a_read_does_not_count),
+        cmocka_unit_test(what_neighbours_bring_upon_a_request_does_not_count),
         cmocka_unit_test(a_stale_statement_is_run_again_while_attempts_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,31 @@ static void only_fast_harmless_reads_join_others(void **state)
     }
 }
 
+static void only_fast_writes_that_define_nothing_follow_others(void **state)
+{
+    (void)state;
+    struct pqr__known fast = known_of(100), slow = known_of(50000), failed = known_of(100);
+    struct pqr__verdict verdict = {.effect = PQR__EFFECT_WRITE};
+    struct pqr__sharing one = sharing;
+    pqr__history_failed(&failed.history);
+    assert_true(pqr__sharing_follows(&sharing, &verdict, &fast));
+    assert_false(pqr__sharing_follows(&sharing, &verdict, &slow));
+    assert_false(pqr__sharing_follows(&sharing, &verdict, &failed));
+    assert_false(pqr__sharing_follows(&sharing, &verdict, NULL));
+    one.depth = 1;
+    assert_false(pqr__sharing_follows(&one, &verdict, &fast));
+    verdict.several = true;
+    assert_false(pqr__sharing_follows(&sharing, &verdict, &fast));
+    verdict.several = false;
+    verdict.defines = true;
+    assert_false(pqr__sharing_follows(&sharing, &verdict, &fast));
+    verdict.defines = false;
+    for (int effect = PQR__EFFECT_UNKNOWN; effect <= PQR__EFFECT_COPY; effect++) {
+        verdict.effect = (enum pqr__effect)effect;
+        assert_int_equal(pqr__sharing_follows(&sharing, &verdict, &fast), effect == PQR__EFFECT_WRITE);
+    }
+}
+
 static void the_primary_groups_one_statement_only(void **state)
 {
     (void)state;
@@ -63,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_fast_harmless_reads_join_others),
+        cmocka_unit_test(only_fast_writes_that_define_nothing_follow_others),
         cmocka_unit_test(the_primary_groups_one_statement_only),
         cmocka_unit_test(a_connection_whose_head_is_late_takes_nothing_more),
     };
