@@ -1,6 +1,7 @@
 #include "policy/ceiling.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum {
     MS = 1000,
@@ -62,7 +63,7 @@ uint32_t pqr__ceiling_limit(const struct pqr__ceiling *ceiling)
 enum pqr__ceiling_reason pqr__ceiling_reason(const struct pqr__ceiling *ceiling)
 {
     if (ceiling->refused_at && ceiling->refused_at < ceiling->limit)
-        return PQR__CEILING_REFUSED;
+        return ceiling->failed ? PQR__CEILING_FAILED : PQR__CEILING_REFUSED;
     if (ceiling->limit == ceiling->max)
         return PQR__CEILING_MAX;
     return ceiling->reason;
@@ -293,16 +294,24 @@ void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_s
         judge(ceiling, sample->now_us);
 }
 
-void pqr__ceiling_refused(struct pqr__ceiling *ceiling, uint32_t open, uint64_t now_us)
+static bool is_of_class(const char *sqlstate, const char *class)
 {
-    if (open == 0) /* it takes nobody: that tells nothing of how many it would */
+    return strncmp(sqlstate, class, 2) == 0;
+}
+
+void pqr__ceiling_refused(struct pqr__ceiling *ceiling, const char *sqlstate, uint32_t open, uint64_t now_us)
+{
+    bool full = is_of_class(sqlstate, "53"); /* insufficient resources */
+    bool trouble = *sqlstate == '\0' || is_of_class(sqlstate, "08") || strcmp(sqlstate, "57P03") == 0;
+    if (open == 0 || (!full && !trouble)) /* it takes nobody: that tells nothing of how many it would */
         return;
-    if (ceiling->refused_at > open) /* it had crept too far */
+    if (full && ceiling->refused_at > open) /* it had crept too far */
         ceiling->refused_wait_us = ceiling->refused_wait_us * 2 > REFUSED_WAIT_MAX_US
                                        ? REFUSED_WAIT_MAX_US
                                        : ceiling->refused_wait_us * 2;
     ceiling->refused_at = open < ceiling->max ? open : ceiling->max;
     ceiling->refused_us = now_us;
+    ceiling->failed = !full;
 }
 
 void pqr__ceiling_connected(struct pqr__ceiling *ceiling, uint32_t open)

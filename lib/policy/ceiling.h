@@ -3,8 +3,9 @@
  * up, throughput is measured at it, then at another one, and the two are compared: it climbs by doubling as long as
  * that adds throughput; then it holds, and tries a quarter more and a quarter less from time to time. Where a
  * quarter less serves as much it stays, since the latency is lower there. A pool that is not used up teaches
- * nothing, and is never grown. A refused connect (53300 above all) sets a second limit, at what was open, which
- * creeps up again. Pure: the time is passed in.
+ * nothing, and is never grown. A connect that the server refuses for want of room (53300 above all) or that fails
+ * (timed out, reset, refused by the network) sets a second limit, at what was open, which creeps up again. Pure: the
+ * time is passed in.
  */
 #ifndef PQR_POLICY_CEILING_H
 #define PQR_POLICY_CEILING_H
@@ -23,6 +24,7 @@
     XX(TRYING_LESS, "trying whether fewer connections serve as much") \
     XX(MAX, "pool.max")                                               \
     XX(REFUSED, "the server refused more connections")                \
+    XX(FAILED, "connects failed when as many were open")              \
     XX(FIXED, "pool.resize is off")
 
 enum pqr__ceiling_reason {
@@ -61,14 +63,17 @@ struct pqr__ceiling {
     uint64_t next_more_us, next_less_us; /* no trial before */
     uint64_t more_wait_us, less_wait_us; /* doubled by each trial that failed */
     uint32_t refused_at;                 /* 0: not refused; else at most so many are open */
+    bool failed;                         /* refused_at is of a connect that failed, not of a refusal */
     uint64_t refused_us, refused_wait_us;
 };
 
 /* start: the limit before anything is known. */
 void pqr__ceiling_init(struct pqr__ceiling *ceiling, uint32_t start, uint32_t max, uint64_t now_us);
 void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_sample *sample);
-/* A connect was refused while so many were open: by the server for want of room, or the server is in trouble. */
-void pqr__ceiling_refused(struct pqr__ceiling *ceiling, uint32_t open, uint64_t now_us);
+/* A connect failed while so many were open, for this reason ("": the network's, a timeout). Where it tells that the
+   server or the way to it is in trouble, more is not tried for a while; a wrong password or a missing database says
+   nothing of how many. */
+void pqr__ceiling_refused(struct pqr__ceiling *ceiling, const char *sqlstate, uint32_t open, uint64_t now_us);
 
 /* A connect succeeded, and so many are open: when that is more than was refused, there is room again. */
 void pqr__ceiling_connected(struct pqr__ceiling *ceiling, uint32_t open);

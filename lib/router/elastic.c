@@ -59,9 +59,8 @@ void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us)
 
 void pqr__elastic_refused(struct pqr__backend *backend, const char *sqlstate)
 {
-    /* Class 53, insufficient resources: it has as many as it can bear. Others say nothing of how many. */
-    if (strncmp(sqlstate, "53", 2) == 0)
-        pqr__ceiling_refused(&backend->ceiling, pqr__pool_open(backend), pqr__router_now(backend->router));
+    pqr__ceiling_refused(
+        &backend->ceiling, sqlstate, pqr__pool_open(backend), pqr__router_now(backend->router));
 }
 
 /* What idle_timeout closes need not be kept any longer for the window's sake. */

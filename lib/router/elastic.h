@@ -27,6 +27,7 @@ void pqr__elastic_tune(struct pqr__backend *backend);
 /* A connection is about to change its state. */
 void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from, enum pqr__slot_state to);
 void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us);
+/* A connect failed: sqlstate "": not by the server's word. */
 void pqr__elastic_refused(struct pqr__backend *backend, const char *sqlstate);
 /* Its part of the requests that wait. */
 uint32_t pqr__elastic_waiting(const struct pqr__backend *backend);

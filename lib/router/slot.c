@@ -134,7 +134,9 @@ static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const c
     pqr_router *router = backend->router;
     const struct pqr_config *config = router->config;
     slot->refused = true;
-    pqr__elastic_refused(backend, sqlstate);
+    if (slot->state == PQR__SLOT_CONNECTING ||
+        *sqlstate) /* not when it is only another server than expected */
+        pqr__elastic_refused(backend, sqlstate);
     backend->connect_failures++;
     backend->retry_us =
         pqr__router_now(router) + pqr__backoff_us(config->pool.backoff_min_us, config->pool.backoff_max_us,

@@ -163,12 +163,12 @@ static void a_refusal_limits_to_what_is_open_and_creeps_up(void **state)
     struct trial trial;
     struct server server = {.knee = MAX, .service_us = 1000};
     trial_init(&trial, 64, 1);
-    pqr__ceiling_refused(&trial.ceiling, 12, 0);
+    pqr__ceiling_refused(&trial.ceiling, "53300", 12, 0);
     assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 12);
     assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_REFUSED);
     run(&trial, &server, 1);
     assert_in_range(pqr__ceiling_limit(&trial.ceiling), 14, 16);
-    pqr__ceiling_refused(&trial.ceiling, 12, trial.now_us);
+    pqr__ceiling_refused(&trial.ceiling, "53300", 12, trial.now_us);
     run(&trial, &server, 1); /* slower after each that went too far */
     assert_in_range(pqr__ceiling_limit(&trial.ceiling), 13, 14);
     run(&trial, &server, 300);
@@ -180,7 +180,7 @@ static void a_connect_past_what_was_refused_lifts_the_limit(void **state)
     (void)state;
     struct trial trial;
     trial_init(&trial, 64, 1);
-    pqr__ceiling_refused(&trial.ceiling, 12, 0);
+    pqr__ceiling_refused(&trial.ceiling, "53300", 12, 0);
     pqr__ceiling_connected(&trial.ceiling, 12); /* in place of another one */
     assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 12);
     pqr__ceiling_connected(&trial.ceiling, 13);
@@ -192,8 +192,40 @@ static void a_server_that_takes_nobody_teaches_nothing(void **state)
     (void)state;
     struct trial trial;
     trial_init(&trial, 8, 1);
-    pqr__ceiling_refused(&trial.ceiling, 0, 0);
+    pqr__ceiling_refused(&trial.ceiling, "53300", 0, 0);
     assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+}
+
+static void a_connect_that_fails_limits_like_a_refusal_and_is_tried_again_soon(void **state)
+{
+    (void)state;
+    static const char *const troubles[] = {"", "08006", "57P03"};
+    struct server server = {.knee = MAX, .service_us = 1000};
+    for (unsigned i = 0; i < 3; i++) {
+        struct trial trial;
+        trial_init(&trial, 64, 1);
+        pqr__ceiling_refused(&trial.ceiling, troubles[i], 12, 0);
+        assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 12);
+        assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_FAILED);
+        for (uint32_t open = 11; open > 5; open--) /* an outage, in which connections get lost too */
+            pqr__ceiling_refused(&trial.ceiling, troubles[i], open, 0);
+        assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 6);
+        run(&trial, &server, 1);
+        assert_in_range(pqr__ceiling_limit(&trial.ceiling), 8, 10);
+        pqr__ceiling_refused(&trial.ceiling, "53300", 7, trial.now_us);
+        assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_REFUSED);
+    }
+}
+
+static void what_people_have_to_mend_says_nothing_of_how_many(void **state)
+{
+    (void)state;
+    static const char *const mends[] = {"28P01", "28000", "3D000", "42501"};
+    struct trial trial;
+    trial_init(&trial, 64, 1);
+    for (unsigned i = 0; i < 4; i++)
+        pqr__ceiling_refused(&trial.ceiling, mends[i], 12, 0);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 64);
 }
 
 static void a_trial_that_nobody_needs_ends_where_it_began(void **state)
@@ -239,8 +271,8 @@ static void it_stays_between_one_and_max_whatever_it_is_told(void **state)
                 .waiting = pqr__random_below(&trial.random, 4) > 0};
             pqr__ceiling_note(&trial.ceiling, &sample);
             if (pqr__random_below(&trial.random, 300) == 0)
-                pqr__ceiling_refused(
-                    &trial.ceiling, (uint32_t)pqr__random_below(&trial.random, 150), trial.now_us);
+                pqr__ceiling_refused(&trial.ceiling, pqr__random_below(&trial.random, 2) ? "" : "53300",
+                    (uint32_t)pqr__random_below(&trial.random, 150), trial.now_us);
             assert_in_range(pqr__ceiling_limit(&trial.ceiling), 1, MAX);
             assert_true(pqr__ceiling_text(pqr__ceiling_reason(&trial.ceiling))[0] != '\0');
         }
@@ -258,6 +290,8 @@ int main(void)
         cmocka_unit_test(a_refusal_limits_to_what_is_open_and_creeps_up),
         cmocka_unit_test(a_connect_past_what_was_refused_lifts_the_limit),
         cmocka_unit_test(a_server_that_takes_nobody_teaches_nothing),
+        cmocka_unit_test(a_connect_that_fails_limits_like_a_refusal_and_is_tried_again_soon),
+        cmocka_unit_test(what_people_have_to_mend_says_nothing_of_how_many),
         cmocka_unit_test(a_trial_that_nobody_needs_ends_where_it_began),
         cmocka_unit_test(it_stays_between_one_and_max_whatever_it_is_told),
     };

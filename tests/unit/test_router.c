@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "base/wheel.h"
 #include "config/config.h"
 #include "router/router.h"
@@ -45,6 +46,7 @@ static struct {
     bool standby[SERVERS];
     enum connects connects[SERVERS]; /* of the pool */
     bool prepare_hangs;
+    const char *refusal;                   /* its SQLSTATE; NULL: 53300 */
     enum connects probe_connects[SERVERS]; /* the first connect to a server is its probe's */
     pqr_router *router;
     struct pqr_config *config;
@@ -248,7 +250,8 @@ static bool step_connecting(struct pqr__conn *conn)
         .in_recovery = fake.standby[conn->server],
         .standard_conforming_strings = true,
         .encoding_ascii_safe = true};
-    struct pqr__refusal refusal = {.sqlstate = "53300", .message = "too many clients"};
+    struct pqr__refusal refusal = {.message = "no connection"};
+    pqr__text_copy(refusal.sqlstate, sizeof(refusal.sqlstate), fake.refusal ? fake.refusal : "53300");
     if (how(conn) == HANGING)
         return false;
     if (how(conn) == REFUSED) {
@@ -850,6 +853,37 @@ static void the_body_runs_again_when_commit_was_never_sent(void **state)
     assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
 }
 
+/* Two are busy and the reserve is open when a third is wanted. */
+static uint32_t ceiling_after(const char *refusal)
+{
+    static struct told told[3];
+    fake.config->servers[0].max = 20;
+    start();
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 2) {
+            fake.connects[0] = REFUSED;
+            fake.refusal = refusal;
+        }
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+        settle();
+    }
+    assert_int_equal(pqr__pool_open(&fake.router->backends[0]), 3);
+    assert_true(fake.router->backends[0].connect_failures > 0);
+    return pqr__ceiling_limit(&fake.router->backends[0].ceiling);
+}
+
+static void connects_that_fail_lower_the_ceiling(void **state)
+{
+    (void)state;
+    assert_int_equal(ceiling_after(""), 3);
+}
+
+static void a_wrong_password_does_not_lower_the_ceiling(void **state)
+{
+    (void)state;
+    assert_true(ceiling_after("28P01") > 3);
+}
+
 /* --- statements.warm_up --- */
 
 /* A connection of server 0 that is being warmed up. */
@@ -1048,6 +1082,8 @@ int main(void)
         TEST(warnings_of_commit_are_told),
         TEST(commit_answered_with_rollback_is_not_ok),
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
+        TEST(connects_that_fail_lower_the_ceiling),
+        TEST(a_wrong_password_does_not_lower_the_ceiling),
         TEST(connections_enter_the_pool_when_they_are_warm),
         TEST(a_statement_that_fails_keeps_no_other_from_being_prepared),
         TEST(a_warm_up_without_end_is_given_up),
