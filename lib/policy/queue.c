@@ -149,16 +149,11 @@ static struct pqr__queue_entry *first_of_lane(
     return first;
 }
 
-/* The next, and which lanes it goes before although they want the same: those are owed a part of a turn. */
-struct turn {
-    struct pqr__queue_entry *entry;
-    bool contended[PQR__LANES];
-};
-
-static void yield_to(struct turn *turn, const struct pqr__queue *queue, struct pqr__queue_entry *entry,
+/* The lane is owed a part of the turn of a more urgent one, or now has it. */
+static void yield_to(struct pqr__turn *turn, const struct pqr__queue *queue, struct pqr__queue_entry *entry,
     uint32_t share, bool allowed)
 {
-    turn->contended[entry->lane] = true;
+    turn->contended |= (uint8_t)(1u << entry->lane);
     if (allowed && queue->credit[entry->lane] + share >= TURN)
         turn->entry = entry;
 }
@@ -176,11 +171,11 @@ static bool has_aged(const struct pqr__queue *queue, unsigned roles)
     return false;
 }
 
-static struct turn next_turn(
+static struct pqr__turn turn_of_lanes(
     const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
 {
     const struct pqr__queue_tuning *tuning = &queue->tuning;
-    struct turn turn = {0};
+    struct pqr__turn turn = {0};
     struct pqr__queue_entry *first[PQR__LANES];
     for (unsigned lane = 0; lane < PQR__LANES; lane++) {
         first[lane] = first_of_lane(queue, roles, lane, server);
@@ -197,14 +192,23 @@ static struct turn next_turn(
     return turn;
 }
 
-static void settle_credit(struct pqr__queue *queue, const struct turn *turn)
+struct pqr__turn pqr__queue_turn(
+    const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
+{
+    bool only_normal = ((queue->filled[PQR__LANE_ADMIN] | queue->filled[PQR__LANE_BATCH]) & roles) == 0;
+    if (only_normal && lowest >= PQR__LANE_NORMAL) /* as most of the time */
+        return (struct pqr__turn){.entry = first_of_lane(queue, roles, PQR__LANE_NORMAL, server)};
+    return turn_of_lanes(queue, roles, lowest, server);
+}
+
+static void settle_credit(struct pqr__queue *queue, struct pqr__turn turn)
 {
     const uint32_t share[PQR__LANES] = {0, queue->tuning.normal_share, queue->tuning.batch_share};
     for (unsigned lane = PQR__LANE_NORMAL; lane < PQR__LANES; lane++) {
-        if (!turn->contended[lane])
+        if (!(turn.contended >> lane & 1))
             continue;
         uint32_t credit = queue->credit[lane] + share[lane];
-        if (turn->entry->lane == lane)
+        if (turn.entry->lane == lane)
             credit -= TURN;
         queue->credit[lane] = credit < CREDIT_MAX ? credit : CREDIT_MAX;
     }
@@ -221,22 +225,12 @@ static void note_taken(struct pqr__queue *queue, const struct pqr__queue_entry *
     pqr__drain_took(&queue->drain[entry->role], queue->now_us);
 }
 
-struct pqr__queue_entry *pqr__queue_peek(
-    const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
+void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn)
 {
-    return next_turn(queue, roles, lowest, server).entry;
-}
-
-struct pqr__queue_entry *pqr__queue_take(
-    struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
-{
-    struct turn turn = next_turn(queue, roles, lowest, server);
-    if (!turn.entry)
-        return NULL;
-    settle_credit(queue, &turn);
+    if (turn.contended)
+        settle_credit(queue, turn);
     note_taken(queue, turn.entry);
     pqr__queue_remove(queue, turn.entry);
-    return turn.entry;
 }
 
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane)

@@ -77,13 +77,18 @@ void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 
-/* Takes out the entry whose turn it is in the lanes down to `lowest`, among the roles of the mask, that does not avoid
-   the server. Looks at no more than a few entries of each list. NULL: none. */
-struct pqr__queue_entry *pqr__queue_take(
-    struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server);
-/* The one that pqr__queue_take would give; it stays. */
-struct pqr__queue_entry *pqr__queue_peek(
+/* Whose turn it is; good until the queue changes. */
+struct pqr__turn {
+    struct pqr__queue_entry *entry; /* NULL: nobody's */
+    uint8_t contended;              /* bit l: lane l wanted it too, and is owed a part of it */
+};
+
+/* In the lanes down to `lowest`, among the roles of the mask, not avoiding the server. Looks at no more than a few
+   entries of each list. */
+struct pqr__turn pqr__queue_turn(
     const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server);
+/* Takes out the entry whose turn it is, which there has to be. */
+void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn);
 
 /* Entries waiting in one lane, over the roles of the mask. */
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane);

@@ -102,6 +102,8 @@ uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
 uint32_t pqr__pool_outstanding(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);
+/* The one to be used next, NULL: none is idle. */
+struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend);
 /* Under way: neither identified nor refused yet. */
 uint32_t pqr__pool_coming(const struct pqr__backend *backend);
 /* Idle connections that only administrators may take now. */

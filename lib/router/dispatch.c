@@ -1,13 +1,12 @@
 /* Which queue a request belongs to, and which server takes it. A request is bound to a server only when a
- * connection can take it; until then it waits for its role. What is asked for in an event is given out at its end, so
- * that it can share flights; what is asked for at other times goes out at once if a connection is idle.
+ * connection can take it; until then it waits for its role (give.c). What is asked for outside of events goes out at
+ * once if a connection is idle.
  */
 #include "router/dispatch.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/sharing.h"
 #include "router/balance.h"
 #include "router/pressure.h"
 #include "router/transaction.h"
@@ -56,12 +55,6 @@ static bool may_take(const struct pqr__backend *backend, const struct pqr_reply 
            pqr__pool_has_room(backend, request->entry.lane);
 }
 
-static struct pqr__slot *idle_slot(const struct pqr__backend *backend)
-{
-    struct pqr__link *link = pqr__list_first(&backend->slots[PQR__SLOT_IDLE]);
-    return link ? pqr__container_of(link, struct pqr__slot, link) : NULL;
-}
-
 /* A connection for it now, on the server that the balancer prefers; NULL: none has room. */
 static struct pqr__slot *choose(const struct pqr_reply *request)
 {
@@ -72,7 +65,7 @@ static struct pqr__slot *choose(const struct pqr_reply *request)
         if (may_take(&router->backends[i], request))
             pqr__balance_add(&choice, &router->backends[i], pqr__pool_outstanding(&router->backends[i]));
     const struct pqr__backend *backend = pqr__balance_pick(router, &choice);
-    return backend ? idle_slot(backend) : NULL;
+    return backend ? pqr__pool_idle(backend) : NULL;
 }
 
 static bool others_first(const struct pqr_reply *request)
@@ -196,214 +189,6 @@ void pqr__dispatch(struct pqr_reply *request)
         pqr__run(request, slot);
     else
         enqueue(request);
-}
-
-/* --- giving out what waits --- */
-
-static struct pqr_reply *request_of(struct pqr__queue_entry *entry)
-{
-    return entry ? pqr__container_of(entry, struct pqr_reply, entry) : NULL;
-}
-
-static struct pqr__sharing sharing_of(const pqr_router *router)
-{
-    return (struct pqr__sharing){.share_sync = router->config->reads.share_sync,
-        .depth = router->config->pool.pipeline_depth,
-        .fast_us = router->config->reads.share_limit_us};
-}
-
-static bool is_read(const struct pqr_reply *request)
-{
-    return request->verdict.effect == PQR__EFFECT_READ;
-}
-
-/* A write that has asked for it, or the configuration for all. */
-static bool follows(const struct pqr_reply *request, const struct pqr__sharing *sharing)
-{
-    bool asked = request->router->config->writes.pipeline || request->flags & PQR_PIPELINE;
-    return asked && request->entry.role == PQR__QUEUE_PRIMARY &&
-           pqr__sharing_follows(sharing, &request->verdict, request->known);
-}
-
-bool pqr__dispatch_joins(const struct pqr_reply *request)
-{
-    struct pqr__sharing sharing = sharing_of(request->router);
-    return !request->alone && !request->tx && request->item.own == PQR__OWN_NONE &&
-           request->entry.lane != PQR__LANE_ADMIN && !(request->flags & PQR_ALONE) &&
-           (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
-                             : follows(request, &sharing));
-}
-
-/* The next that a server may run; NULL: none. */
-static struct pqr_reply *next_for(const struct pqr__backend *backend, enum pqr__lane lowest)
-{
-    return request_of(
-        pqr__queue_peek(&backend->router->queue, pqr__balance_roles_now(backend), lowest, backend->index));
-}
-
-/* The same, out of the queue and into a group. */
-static struct pqr_reply *take(
-    struct pqr__list *group, const struct pqr__backend *backend, enum pqr__lane lowest)
-{
-    struct pqr_reply *request = request_of(
-        pqr__queue_take(&backend->router->queue, pqr__balance_roles_now(backend), lowest, backend->index));
-    request->state = PQR__REQUEST_ACCEPTED;
-    pqr__link_init(&request->link);
-    pqr__list_push_back(group, &request->link);
-    return request;
-}
-
-/* It may go out with the first of a group: reads under its Sync, writes behind it. */
-static bool belongs(const struct pqr_reply *next, const struct pqr_reply *first, bool primary)
-{
-    if (!pqr__dispatch_joins(next) || is_read(next) != is_read(first))
-        return false;
-    return !is_read(first) || pqr__sharing_groups(first->known, next->known, primary);
-}
-
-/* The next ones too, as many as may go with the first. */
-static void take_more(
-    struct pqr__list *group, const struct pqr_reply *first, const struct pqr__backend *backend, uint32_t most)
-{
-    enum { BYTES_MAX = 64 * 1024 };
-    bool primary = backend->role == PQR_ROLE_PRIMARY;
-    uint64_t bytes = first->entry.bytes;
-    while (group->count < most) {
-        const struct pqr_reply *next = next_for(backend, PQR__LANE_BATCH);
-        if (!next || bytes + next->entry.bytes > BYTES_MAX || !belongs(next, first, primary))
-            return;
-        bytes += next->entry.bytes;
-        take(group, backend, PQR__LANE_BATCH);
-    }
-}
-
-/* Idle connections that requests of this server's role may take, the reserve apart. */
-static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
-{
-    uint32_t idle = 0;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        if (backend->role == role && pqr__pool_has_room(backend, PQR__LANE_NORMAL))
-            idle += backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
-    }
-    return idle;
-}
-
-/* What waits goes out together; what an idle connection could take as well is left to that. */
-static uint32_t share_of(const struct pqr__backend *backend)
-{
-    uint32_t waiting = pqr__queue_count(&backend->router->queue);
-    uint32_t idle = idle_of_role(backend->router, backend->role);
-    uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
-    uint32_t most = backend->router->config->reads.share_sync;
-    return fair < 1 ? 1 : fair < most ? fair : most;
-}
-
-static void fill(struct pqr__slot *slot, enum pqr__lane lowest)
-{
-    struct pqr__backend *backend = slot->backend;
-    struct pqr__list group;
-    uint32_t most = share_of(backend);
-    pqr__list_init(&group);
-    struct pqr_reply *first = take(&group, backend, lowest);
-    if (pqr__dispatch_joins(first)) {
-        uint32_t room = backend->router->config->pool.pipeline_depth - slot->air.count;
-        take_more(&group, first, backend, most < room ? most : room);
-        if (is_read(first))
-            pqr__run_together(&group, slot);
-        else
-            pqr__run_in_turn(&group, slot);
-    } else {
-        pqr__list_remove(&group, &first->link);
-        pqr__run(first, slot);
-    }
-}
-
-/* A busy connection that the request may join, the one with the fewest before it; NULL: there is none. */
-static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const struct pqr_reply *request)
-{
-    struct pqr__sharing sharing = sharing_of(backend->router);
-    bool read = is_read(request);
-    if (!read)
-        sharing.share_sync = 1; /* as many flights as requests */
-    struct pqr__slot *best = NULL;
-    uint64_t now = pqr__router_now(backend->router);
-    pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
-        struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
-        const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
-        if (slot->doomed || (best && best->air.count <= slot->air.count))
-            continue;
-        if (pqr__sharing_has_room(&sharing, slot->air.count, slot->n_flights - (read ? slot->n_writes : 0),
-                head->known, head->flight.n_items, now - slot->since_us))
-            best = slot;
-    }
-    return best;
-}
-
-/* What a server can do now for the queue: the connection for the next, taken from lanes down to lowest. */
-struct match {
-    struct pqr__slot *slot; /* NULL: nothing */
-    enum pqr__lane lowest;
-};
-
-static struct match match(const struct pqr__backend *backend)
-{
-    struct match found = {NULL, PQR__LANE_BATCH};
-    bool idle = pqr__pool_has_room(backend, PQR__LANE_ADMIN);
-    bool busy = !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]);
-    if (!idle && !busy)
-        return found;
-    if (!busy && !pqr__pool_has_room(backend, PQR__LANE_BATCH))
-        found.lowest = PQR__LANE_ADMIN;
-    const struct pqr_reply *next = next_for(backend, found.lowest);
-    if (next && idle && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
-        found.slot = idle_slot(backend);
-    else if (next && busy && pqr__dispatch_joins(next))
-        found.slot = slot_to_join(backend, next);
-    return found;
-}
-
-/* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy
-   one. False: nobody can take anything. */
-static bool give_one(pqr_router *router)
-{
-    struct pqr__choice idle, busy; /* large: not zeroed */
-    idle.n = busy.n = 0;
-    struct match matches[PQR__SERVERS_MAX];
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        matches[i] = match(backend);
-        if (matches[i].slot)
-            pqr__balance_add(matches[i].slot->state == PQR__SLOT_IDLE ? &idle : &busy, backend,
-                pqr__pool_outstanding(backend));
-    }
-    const struct pqr__backend *chosen = pqr__balance_pick(router, idle.n > 0 ? &idle : &busy);
-    if (!chosen)
-        return false;
-    fill(matches[chosen->index].slot, matches[chosen->index].lowest);
-    return true;
-}
-
-void pqr__dispatch_soon(pqr_router *router)
-{
-    router->poked = true;
-    pqr__router_wake(router);
-}
-
-bool pqr__dispatch_is_worth_it(const pqr_router *router)
-{
-    return router->poked && pqr__queue_count(&router->queue) >= router->config->reads.share_sync;
-}
-
-void pqr__dispatch_due(pqr_router *router)
-{
-    if (!router->poked)
-        return;
-    router->poked = false;
-    while (pqr__queue_any(&router->queue) && give_one(router))
-        ;
-    if (pqr__queue_any(&router->queue) || router->waiters.count > 0)
-        pqr__pools_grow(router);
 }
 
 /* Some server that it does not avoid may run it, now or when it has room. */

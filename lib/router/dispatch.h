@@ -6,14 +6,6 @@
 
 /* Sends an accepted request on the best server with room, or queues it, or answers that neither can be. */
 void pqr__dispatch(struct pqr_reply *request);
-/* There may be something for somebody: seen to at the end of this event, or from the loop. */
-void pqr__dispatch_soon(pqr_router *router);
-/* If there may be: gives what waits to the connections that can take it, and opens more for the rest. */
-void pqr__dispatch_due(pqr_router *router);
-/* So much waits that no flight gets larger by waiting for what callbacks will ask for. */
-bool pqr__dispatch_is_worth_it(const pqr_router *router);
-/* It may fly with others, as far as is known of it now. */
-bool pqr__dispatch_joins(const struct pqr_reply *request);
 /* Back to the queue, for another server or for the primary. */
 void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid);
 
@@ -24,7 +16,18 @@ void pqr__dispatch_reclassify(pqr_router *router);
 /* How the servers read text, learned from a new connection: what waits is classified anew when that is news. */
 void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info);
 
-/* run.c: a request on a connection that nothing flies on. */
+/* --- give.c --- */
+/* There may be something for somebody: seen to at the end of this event, or from the loop. */
+void pqr__dispatch_soon(pqr_router *router);
+/* If there may be: gives what waits to the connections that can take it, and opens more for the rest. */
+void pqr__dispatch_due(pqr_router *router);
+/* So much waits that no flight gets larger by waiting for what callbacks will ask for. */
+bool pqr__dispatch_is_worth_it(const pqr_router *router);
+/* It may fly with others, as far as is known of it now. */
+bool pqr__dispatch_joins(const struct pqr_reply *request);
+
+/* --- run.c --- */
+/* A request on a connection that nothing flies on. */
 void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
 /* Reads that may share a connection, as one flight. requests, linked by their link, is empty after it. */
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot);

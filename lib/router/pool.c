@@ -85,6 +85,12 @@ bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane)
     return count(backend, PQR__SLOT_IDLE) > reserve(backend) && below_ceiling(backend);
 }
 
+struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend)
+{
+    struct pqr__link *link = pqr__list_first(&backend->slots[PQR__SLOT_IDLE]);
+    return link ? pqr__container_of(link, struct pqr__slot, link) : NULL;
+}
+
 /* --- growth --- */
 
 /* Connections, the probe's and the reserve included, that it has use for now. */

@@ -6,6 +6,21 @@
 
 #include "policy/queue.h"
 
+static struct pqr__queue_entry *peek(
+    const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
+{
+    return pqr__queue_turn(queue, roles, lowest, server).entry;
+}
+
+static struct pqr__queue_entry *take(
+    struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
+{
+    struct pqr__turn turn = pqr__queue_turn(queue, roles, lowest, server);
+    if (turn.entry)
+        pqr__queue_take(queue, turn);
+    return turn.entry;
+}
+
 static struct pqr__queue queue;
 
 static int setup(void **state)
@@ -31,10 +46,10 @@ static void the_oldest_over_all_roles_goes_first(void **state)
     pqr__queue_push(&queue, &a);
     pqr__queue_push(&queue, &b);
     pqr__queue_push(&queue, &c);
-    assert_ptr_equal(pqr__queue_take(&queue, PQR__MASK_PRIMARY | PQR__MASK_ANY, PQR__LANE_NORMAL, 0), &b);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &a);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &c);
-    assert_null(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0));
+    assert_ptr_equal(take(&queue, PQR__MASK_PRIMARY | PQR__MASK_ANY, PQR__LANE_NORMAL, 0), &b);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &a);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &c);
+    assert_null(take(&queue, ALL, PQR__LANE_NORMAL, 0));
 }
 
 static void admin_overtakes_and_normal_is_not_given_to_admin_only_room(void **state)
@@ -43,10 +58,10 @@ static void admin_overtakes_and_normal_is_not_given_to_admin_only_room(void **st
     struct pqr__queue_entry normal = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
     struct pqr__queue_entry admin = entry(PQR__QUEUE_PRIMARY, PQR__LANE_ADMIN);
     pqr__queue_push(&queue, &normal);
-    assert_null(pqr__queue_take(&queue, ALL, PQR__LANE_ADMIN, 0));
+    assert_null(take(&queue, ALL, PQR__LANE_ADMIN, 0));
     pqr__queue_push(&queue, &admin);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &admin);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &normal);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &admin);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &normal);
 }
 
 static void an_avoided_server_is_passed_over_by_its_entry_only(void **state)
@@ -57,10 +72,10 @@ static void an_avoided_server_is_passed_over_by_its_entry_only(void **state)
     first.avoid = 1u << 3;
     pqr__queue_push(&queue, &first);
     pqr__queue_push(&queue, &second);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 3), &second);
-    assert_null(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 3));
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 3), &second);
+    assert_null(take(&queue, ALL, PQR__LANE_NORMAL, 3));
     pqr__queue_forgive(&queue);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 3), &first);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 3), &first);
 }
 
 static void one_that_comes_back_keeps_its_place(void **state)
@@ -74,7 +89,7 @@ static void one_that_comes_back_keeps_its_place(void **state)
     pqr__queue_remove(&queue, &entries[1]);
     pqr__queue_return(&queue, &entries[1]);
     for (int i = 0; i < 4; i++)
-        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &entries[i]);
+        assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &entries[i]);
 }
 
 static void bounds_refuse_entries_and_bytes_but_never_who_was_accepted(void **state)
@@ -113,8 +128,8 @@ static void exempt_entry_takes_its_turn_and_nobodys_place(void **state)
     pqr__queue_remove(&queue, &own);
     assert_int_equal(pqr__queue_count(&queue), 1);
     assert_true(pqr__queue_push(&queue, &own));
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &a);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_NORMAL, 0), &own);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &a);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &own);
     pqr__queue_return(&queue, &own);
     assert_int_equal(pqr__queue_count(&queue), 0);
 }
@@ -125,15 +140,15 @@ static void peek_shows_what_take_gives(void **state)
     struct pqr__queue_entry normal = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
     struct pqr__queue_entry batch = entry(PQR__QUEUE_PRIMARY, PQR__LANE_BATCH);
     struct pqr__queue_entry admin = entry(PQR__QUEUE_REPLICA, PQR__LANE_ADMIN);
-    assert_null(pqr__queue_peek(&queue, ALL, PQR__LANE_BATCH, 0));
+    assert_null(peek(&queue, ALL, PQR__LANE_BATCH, 0));
     pqr__queue_push(&queue, &batch);
-    assert_null(pqr__queue_peek(&queue, ALL, PQR__LANE_NORMAL, 0));
+    assert_null(peek(&queue, ALL, PQR__LANE_NORMAL, 0));
     pqr__queue_push(&queue, &normal);
     pqr__queue_push(&queue, &admin);
     struct pqr__queue_entry *expected[] = {&admin, &normal, &batch};
     for (int i = 0; i < 3; i++) {
-        assert_ptr_equal(pqr__queue_peek(&queue, ALL, PQR__LANE_BATCH, 0), expected[i]);
-        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), expected[i]);
+        assert_ptr_equal(peek(&queue, ALL, PQR__LANE_BATCH, 0), expected[i]);
+        assert_ptr_equal(take(&queue, ALL, PQR__LANE_BATCH, 0), expected[i]);
     }
 }
 
@@ -154,7 +169,7 @@ static void fill_lane(enum pqr__lane lane)
 static void count_turns(int turns, enum pqr__lane lowest, int *counts)
 {
     for (int i = 0; i < turns; i++) {
-        struct pqr__queue_entry *taken = pqr__queue_take(&queue, ALL, lowest, 0);
+        struct pqr__queue_entry *taken = take(&queue, ALL, lowest, 0);
         assert_non_null(taken);
         counts[taken->lane]++;
     }
@@ -251,14 +266,14 @@ static void standing_queue_serves_the_newest_and_turns_the_oldest_away(void **st
             break;
         assert_null(pqr__queue_overdue(&queue));
         if (i % 2)
-            assert_non_null(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0));
+            assert_non_null(take(&queue, ALL, PQR__LANE_BATCH, 0));
         assert_true(i < 30); /* it is noticed */
     }
     assert_true(pqr__queue_overloaded(&queue));
     struct pqr__queue_entry *newest = pqr__queue_entry_of(pqr__list_last(&queue.lanes[0][PQR__LANE_NORMAL]));
     struct pqr__queue_entry *oldest = pqr__queue_entry_of(pqr__list_first(&queue.lanes[0][PQR__LANE_NORMAL]));
     assert_ptr_equal(pqr__queue_overdue(&queue), oldest);
-    assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), newest);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_BATCH, 0), newest);
     for (struct pqr__queue_entry *late; (late = pqr__queue_overdue(&queue));) {
         assert_true(pqr__queue_waited_us(&queue, late) > 50000);
         pqr__queue_remove(&queue, late);
@@ -282,7 +297,7 @@ static void administrators_and_the_routers_own_are_never_turned_away(void **stat
     pqr__queue_push(&queue, &own);
     for (int i = 0; i < 10; i++) {
         pqr__queue_time(&queue, (uint64_t)(i + 1) * 1000000);
-        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), &admins[i]);
+        assert_ptr_equal(take(&queue, ALL, PQR__LANE_BATCH, 0), &admins[i]);
         assert_null(pqr__queue_overdue(&queue));
     }
     queue.codel[PQR__QUEUE_PRIMARY][PQR__LANE_NORMAL].overloaded = true;
@@ -314,7 +329,7 @@ static void a_time_without_servers_is_not_overload(void **state)
     pqr__queue_refresh(&queue, PQR__MASK_PRIMARY);
     for (int i = 0; i < 30; i++) { /* all within the interval */
         pqr__queue_time(&queue, 20000000 + (uint64_t)i * 10000);
-        assert_ptr_equal(pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0), &entries[i]);
+        assert_ptr_equal(take(&queue, ALL, PQR__LANE_BATCH, 0), &entries[i]);
         assert_null(pqr__queue_overdue(&queue));
     }
     assert_int_equal(pqr__queue_oldest_us(&queue, ALL, PQR__LANE_BATCH), 0);
@@ -334,14 +349,14 @@ static void expected_wait_is_what_the_queue_then_takes(void **state)
     assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 0); /* not known */
     for (int i = 0; i < 20; i++) {
         pqr__queue_time(&queue, now_us += 20000);
-        pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0);
+        take(&queue, ALL, PQR__LANE_BATCH, 0);
     }
     assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 40 * 20000);
     assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_ADMIN), 0);
     assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL), 0);
     assert_int_equal(pqr__queue_oldest_us(&queue, PQR__MASK_REPLICA, PQR__LANE_NORMAL), 400000);
     pqr__queue_push(&queue, &last);
-    while (pqr__queue_take(&queue, ALL, PQR__LANE_BATCH, 0) != &last)
+    while (take(&queue, ALL, PQR__LANE_BATCH, 0) != &last)
         now_us += 20000;
     assert_int_equal(now_us - 1400000, 40 * 20000);
     assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 0);

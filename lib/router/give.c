@@ -1,0 +1,213 @@
+/* Giving out what waits: to which connection the next goes, and what goes with it. What is asked for in one turn of the
+ * loop is given out at its end, so that it can share flights.
+ */
+#include "policy/sharing.h"
+#include "router/balance.h"
+#include "router/dispatch.h"
+
+static struct pqr_reply *request_of(struct pqr__queue_entry *entry)
+{
+    return entry ? pqr__container_of(entry, struct pqr_reply, entry) : NULL;
+}
+
+static struct pqr__sharing sharing_of(const pqr_router *router)
+{
+    return (struct pqr__sharing){.share_sync = router->config->reads.share_sync,
+        .depth = router->config->pool.pipeline_depth,
+        .fast_us = router->config->reads.share_limit_us};
+}
+
+static bool is_read(const struct pqr_reply *request)
+{
+    return request->verdict.effect == PQR__EFFECT_READ;
+}
+
+/* A write that has asked for it, or the configuration for all. */
+static bool follows(const struct pqr_reply *request, const struct pqr__sharing *sharing)
+{
+    bool asked = request->router->config->writes.pipeline || request->flags & PQR_PIPELINE;
+    return asked && request->entry.role == PQR__QUEUE_PRIMARY &&
+           pqr__sharing_follows(sharing, &request->verdict, request->known);
+}
+
+bool pqr__dispatch_joins(const struct pqr_reply *request)
+{
+    struct pqr__sharing sharing = sharing_of(request->router);
+    return !request->alone && !request->tx && request->item.own == PQR__OWN_NONE &&
+           request->entry.lane != PQR__LANE_ADMIN && !(request->flags & PQR_ALONE) &&
+           (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
+                             : follows(request, &sharing));
+}
+
+/* What a server can do now for the queue: the connection for the next. */
+struct match {
+    struct pqr__slot *slot; /* NULL: nothing */
+    unsigned roles;
+    struct pqr__turn turn;
+};
+
+/* Out of the queue and into a group. */
+static struct pqr_reply *take(struct pqr__list *group, struct pqr__queue *queue, struct pqr__turn turn)
+{
+    struct pqr_reply *request = request_of(turn.entry);
+    pqr__queue_take(queue, turn);
+    request->state = PQR__REQUEST_ACCEPTED;
+    pqr__link_init(&request->link);
+    pqr__list_push_back(group, &request->link);
+    return request;
+}
+
+/* It may go out with the first of a group: reads under its Sync, writes behind it. */
+static bool belongs(const struct pqr_reply *next, const struct pqr_reply *first, bool primary)
+{
+    if (!pqr__dispatch_joins(next) || is_read(next) != is_read(first))
+        return false;
+    return !is_read(first) || pqr__sharing_groups(first->known, next->known, primary);
+}
+
+/* The next ones too, as many as may go with the first. */
+static void take_more(
+    struct pqr__list *group, const struct pqr__backend *backend, unsigned roles, uint32_t most)
+{
+    enum { BYTES_MAX = 64 * 1024 };
+    struct pqr__queue *queue = &backend->router->queue;
+    const struct pqr_reply *first = pqr__container_of(group->head.next, struct pqr_reply, link);
+    bool primary = backend->role == PQR_ROLE_PRIMARY;
+    uint64_t bytes = first->entry.bytes;
+    while (group->count < most) {
+        struct pqr__turn turn = pqr__queue_turn(queue, roles, PQR__LANE_BATCH, backend->index);
+        if (!turn.entry || bytes + turn.entry->bytes > BYTES_MAX ||
+            !belongs(request_of(turn.entry), first, primary))
+            return;
+        bytes += turn.entry->bytes;
+        take(group, queue, turn);
+    }
+}
+
+/* Idle connections that requests of this server's role may take, the reserve apart. */
+static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
+{
+    uint32_t idle = 0;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (backend->role == role && pqr__pool_has_room(backend, PQR__LANE_NORMAL))
+            idle += backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
+    }
+    return idle;
+}
+
+/* What waits goes out together; what an idle connection could take as well is left to that. */
+static uint32_t share_of(const struct pqr__backend *backend, const struct pqr__sharing *sharing)
+{
+    uint32_t waiting = pqr__queue_count(&backend->router->queue);
+    uint32_t idle = idle_of_role(backend->router, backend->role);
+    uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
+    uint32_t most = sharing->share_sync > 1 ? sharing->share_sync : sharing->depth / 2;
+    return fair < most ? fair : most;
+}
+
+static void fill(const struct match *match)
+{
+    struct pqr__slot *slot = match->slot;
+    struct pqr__backend *backend = slot->backend;
+    struct pqr__sharing sharing = sharing_of(backend->router);
+    struct pqr__list group;
+    uint32_t most = share_of(backend, &sharing);
+    pqr__list_init(&group);
+    struct pqr_reply *first = take(&group, &backend->router->queue, match->turn);
+    if (pqr__dispatch_joins(first)) {
+        uint32_t room = sharing.depth - slot->air.count;
+        take_more(&group, backend, match->roles, most < room ? most : room);
+        if (is_read(first) && sharing.share_sync > 1)
+            pqr__run_together(&group, slot);
+        else
+            pqr__run_in_turn(&group, slot);
+    } else {
+        pqr__list_remove(&group, &first->link);
+        pqr__run(first, slot);
+    }
+}
+
+/* A busy connection that the request may join, the one with the fewest before it; NULL: there is none. */
+static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const struct pqr_reply *request)
+{
+    struct pqr__sharing sharing = sharing_of(backend->router);
+    bool read = is_read(request);
+    if (!read)
+        sharing.share_sync = 1; /* as many flights as requests */
+    struct pqr__slot *best = NULL;
+    uint64_t now = pqr__router_now(backend->router);
+    pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
+        struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
+        const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
+        if (slot->doomed || (best && best->air.count <= slot->air.count))
+            continue;
+        if (pqr__sharing_has_room(&sharing, slot->air.count, slot->n_flights - (read ? slot->n_writes : 0),
+                head->known, head->flight.n_items, now - slot->since_us))
+            best = slot;
+    }
+    return best;
+}
+
+static struct match match(const struct pqr__backend *backend)
+{
+    struct match found = {0};
+    enum pqr__lane lowest = PQR__LANE_BATCH;
+    bool idle = pqr__pool_has_room(backend, PQR__LANE_ADMIN);
+    bool busy = !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]);
+    if (!idle && !busy)
+        return found;
+    if (!busy && !pqr__pool_has_room(backend, PQR__LANE_BATCH))
+        lowest = PQR__LANE_ADMIN;
+    found.roles = pqr__balance_roles_now(backend);
+    found.turn = pqr__queue_turn(&backend->router->queue, found.roles, lowest, backend->index);
+    const struct pqr_reply *next = request_of(found.turn.entry);
+    if (next && idle && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
+        found.slot = pqr__pool_idle(backend);
+    else if (next && busy && pqr__dispatch_joins(next))
+        found.slot = slot_to_join(backend, next);
+    return found;
+}
+
+/* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy
+   one. False: nobody can take anything. */
+static bool give_one(pqr_router *router)
+{
+    struct pqr__choice idle, busy; /* large: not zeroed */
+    idle.n = busy.n = 0;
+    struct match matches[PQR__SERVERS_MAX];
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        matches[i] = match(backend);
+        if (matches[i].slot)
+            pqr__balance_add(matches[i].slot->state == PQR__SLOT_IDLE ? &idle : &busy, backend,
+                pqr__pool_outstanding(backend));
+    }
+    const struct pqr__backend *chosen = pqr__balance_pick(router, idle.n > 0 ? &idle : &busy);
+    if (!chosen)
+        return false;
+    fill(&matches[chosen->index]);
+    return true;
+}
+
+void pqr__dispatch_soon(pqr_router *router)
+{
+    router->poked = true;
+    pqr__router_wake(router);
+}
+
+bool pqr__dispatch_is_worth_it(const pqr_router *router)
+{
+    return router->poked && pqr__queue_count(&router->queue) >= router->config->reads.share_sync;
+}
+
+void pqr__dispatch_due(pqr_router *router)
+{
+    if (!router->poked)
+        return;
+    router->poked = false;
+    while (pqr__queue_any(&router->queue) && give_one(router))
+        ;
+    if (pqr__queue_any(&router->queue) || router->waiters.count > 0)
+        pqr__pools_grow(router);
+}
