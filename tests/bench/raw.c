@@ -35,7 +35,7 @@ struct pool {
 
 static struct pool pools[2]; /* 0: the primary's, 1: the replicas' */
 static unsigned n_pools = 1;
-static bool reading;
+static uv_prepare_t before_wait;
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
@@ -107,8 +107,15 @@ void peer_send(struct bench_job *job)
 {
     struct pool *pool = &pools[n_pools == 2 && !job->write];
     pool->waiting[(pool->first + pool->n_waiting++) % pool->capacity] = job;
-    if (!reading) /* else when all that has come is read */
-        dispatch(pool);
+}
+
+/* What a turn of the loop asked for goes out together at its end. Sent one by one, the first requests would each have a
+   Sync of their own; over TLS, where a read returns one record and so one answer, it would stay like that. */
+static void dispatch_all(uv_prepare_t *handle)
+{
+    (void)handle;
+    for (unsigned i = 0; i < n_pools; i++)
+        dispatch(&pools[i]);
 }
 
 static void finish_step(struct connection *connection, const struct pool *pool)
@@ -162,11 +169,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         fail(connection);
     if (connection < pool->connections || connection >= pool->connections + pool->n_connections)
         pool = &pools[0];
-    reading = true;
     read_results(connection, pool);
-    reading = false;
-    for (unsigned i = 0; i < n_pools; i++)
-        dispatch(&pools[i]);
+    dispatch_all(NULL);
 }
 
 static void prepare(struct connection *connection)
@@ -215,6 +219,7 @@ static void open_pool(struct pool *pool, const char *const *servers, unsigned n_
 
 void peer_close(void)
 {
+    uv_close((uv_handle_t *)&before_wait, NULL);
     for (unsigned i = 0; i < n_pools; i++)
         for (unsigned k = 0; k < pools[i].n_connections; k++)
             uv_close((uv_handle_t *)&pools[i].connections[k].poll, NULL);
@@ -229,6 +234,8 @@ int main(int argc, char **argv)
         bench_options.n_replicas > 0 || bench_uses(BENCH_STATEMENTS - 1));
     if (bench_options.n_replicas > 0)
         open_pool(&pools[n_pools++], bench_options.replicas, bench_options.n_replicas, false);
+    uv_prepare_init(uv_default_loop(), &before_wait);
+    uv_prepare_start(&before_wait, dispatch_all);
     bench_run();
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     for (unsigned i = 0; i < n_pools; i++) {
