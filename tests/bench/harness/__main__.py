@@ -10,7 +10,7 @@ import tempfile
 
 import report
 from parts import PARTS, Bench
-from peers import Router, output, versions
+from peers import Router, needs_peers, output, versions
 from servers import ROOT, SETTINGS, Servers
 
 RESULTS = os.path.join(ROOT, "build-bench/results")
@@ -37,7 +37,7 @@ def read_options():
     options = parser.parse_args()
     names = [*PARTS, *OTHERS]
     options.parts = options.only.split(",") if options.only else [
-        name for name in names if not (options.no_peers and name.startswith("peers"))]
+        name for name in names if not (options.no_peers and needs_peers(name))]
     for name in options.parts:
         if name not in names:
             parser.error(f"no part {name}; there are: {' '.join(names)}")
@@ -83,7 +83,7 @@ def about(servers, options):
     return {
         "machine": machine(), "date": datetime.date.today().isoformat(), "commit": commit,
         "versions": {"PostgreSQL": servers.sql(0, "show server_version")[0][0],
-                     **versions(any(name.startswith("peers") for name in options.parts))},
+                     **versions(any(needs_peers(name) for name in options.parts))},
         "settings": {key: value for key, value in SETTINGS.items() if value},
     }
 

@@ -7,7 +7,7 @@ import os
 import re
 import statistics
 
-from peers import LIBRARIES, PEERS, PYTHON, PgBouncer, Pgpool, Row, arguments, raw
+from peers import LIBRARIES, NEWER, PEERS, PYTHON, PgBouncer, Pgpool, Row, arguments, raw
 from servers import ROOT
 
 with open(os.path.join(ROOT, "config/pqrouter.cfg"), encoding="utf-8") as _file:
@@ -63,30 +63,43 @@ class Bench:
         self.poolers = []
 
 
-def shapes(bench, work, primary):
+def shapes(bench, work, primary, env=None):
     """The hand-written programs and pqrouter on one server."""
-    load, n = bench.load(work), bench.options.connections
+    load, n, more = bench.load(work), bench.options.connections, {"env": env or {}}
     return [
-        raw("raw", "raw libpq", load, primary, connections=n),
-        raw("pipelined", "raw libpq, pipeline, a Sync each", load, primary, connections=n, depth=DEPTH),
-        raw("shared", "raw libpq, pipeline, shared Sync", load, primary, connections=n, depth=DEPTH, share=SHARE),
-        bench.router.row("router", "pqrouter", load, [primary], n),
-        bench.router.row("router-alone", "pqrouter, sharing off", load, [primary], n, ALONE, share=1),
+        raw("raw", "raw libpq", load, primary, connections=n, **more),
+        raw("pipelined", "raw libpq, pipeline, a Sync each", load, primary, connections=n, depth=DEPTH, **more),
+        raw("shared", "raw libpq, pipeline, shared Sync", load, primary, connections=n, depth=DEPTH, share=SHARE,
+            **more),
+        bench.router.row("router", "pqrouter", load, [primary], n, **more),
+        bench.router.row("router-alone", "pqrouter, sharing off", load, [primary], n, ALONE, share=1, **more),
     ]
+
+
+TCP_GOALS = [
+    Goal("router", "raw", "rate", True, 4.0),
+    Goal("router", "shared", "rate", True, 0.95),
+    Goal("router-alone", "raw", "rate", True, 2.0),
+    Goal("router", "shared", "cpu", False, 0.5),
+]
+UNIX_GOALS = [Goal("router-alone", "raw", "rate", True, 2.8)]
 
 
 def point_read(bench):
-    rows = shapes(bench, "point", bench.servers.conninfo(0))
-    return rows, [
-        Goal("router", "raw", "rate", True, 4.0),
-        Goal("router", "shared", "rate", True, 0.95),
-        Goal("router-alone", "raw", "rate", True, 2.0),
-        Goal("router", "shared", "cpu", False, 0.5),
-    ]
+    return shapes(bench, "point", bench.servers.conninfo(0)), TCP_GOALS
 
 
 def point_read_unix(bench):
-    return shapes(bench, "point", bench.servers.unix(0)), [Goal("router-alone", "raw", "rate", True, 2.8)]
+    return shapes(bench, "point", bench.servers.unix(0)), UNIX_GOALS
+
+
+def point_read_newer(bench):
+    """With a libpq that sends Syncs together: the same programs, nothing is built anew."""
+    return shapes(bench, "point", bench.servers.conninfo(0), NEWER), TCP_GOALS
+
+
+def point_read_unix_newer(bench):
+    return shapes(bench, "point", bench.servers.unix(0), NEWER), UNIX_GOALS
 
 
 def point_read_tls(bench):
@@ -116,8 +129,8 @@ def threadpool(bench, work):
 
 
 def peer_rows(bench, work):
-    """Through a pooler, whose own connections are as many as the others', the program has 16: with all 64 both were
-    slower. PgBouncer before 1.21 knows no prepared statements in transaction mode: they are parsed each time."""
+    """Through a pooler, whose own connections are as many as the others', the program has 16. PgBouncer
+    before 1.21 knows no prepared statements in transaction mode: they are parsed each time."""
     load, n, primary = bench.load(work), bench.options.connections, bench.servers.conninfo(0)
     bouncer, pgpool = bench.pooler(PgBouncer, n), bench.pooler(Pgpool, 16)
     return [
@@ -200,6 +213,8 @@ def fixed_rate(bench):
 PARTS = {
     "point-read": ("Point reads", point_read),
     "point-read-unix": ("Point reads over the Unix socket", point_read_unix),
+    "point-read-newer": ("Point reads, newer libpq", point_read_newer),
+    "point-read-unix-newer": ("Point reads over the Unix socket, newer libpq", point_read_unix_newer),
     "point-read-tls": ("Point reads over TLS", point_read_tls),
     "ten-rows": ("Reads of ten rows", ten_rows),
     "thousand-rows": ("Reads of 1,000 rows", thousand_rows),

@@ -15,6 +15,7 @@ PROGRAMS = os.path.join(ROOT, "build-bench/tests/bench")
 PEERS = os.path.join(ROOT, "build-bench/peers")
 SYSTEM = os.path.join(PEERS, "root")
 LIBRARIES = {"LD_LIBRARY_PATH": os.path.join(SYSTEM, "usr/lib/x86_64-linux-gnu")}
+NEWER = {"LD_LIBRARY_PATH": os.path.join(PEERS, "postgres/libpq")}
 PYTHON = {"PYTHONPATH": os.path.join(SYSTEM, "usr/lib/python3/dist-packages")}
 
 
@@ -211,6 +212,18 @@ def output(*command, env=None):
     return (done.stdout or done.stderr).strip()
 
 
+def needs_peers(part):
+    """What tests/bench/peers/fetch brings."""
+    return part.startswith("peers") or part.endswith("newer")
+
+
+def newer_libpq():
+    """As the library itself says; "" where it was not fetched."""
+    code = "import ctypes; print(ctypes.CDLL('libpq.so.5').PQlibVersion())"
+    number = output("/usr/bin/python3", "-c", code, env=NEWER) if os.path.isdir(NEWER["LD_LIBRARY_PATH"]) else ""
+    return f"{int(number) // 10000}.{int(number) % 10000}" if number.isdigit() else ""
+
+
 def versions(with_peers):
     found = {
         "compiler": output("cc", "--version").splitlines()[0],
@@ -229,6 +242,7 @@ def versions(with_peers):
             "postgres.js": output("node", "-p", "JSON.parse(require('fs').readFileSync("
                                   f"'{PEERS}/node_modules/postgres/package.json')).version"),
         }
+        texts["newer libpq"] = newer_libpq()
         for name, text in texts.items():
             match = re.search(number, text)
             found[name] = match[1] if match else "?"
