@@ -12,8 +12,8 @@
 enum {
     PQR__KNOWN_SETS = 256, /* a power of two */
     PQR__KNOWN_WAYS = 4,
-    PQR__KNOWN_TEXT_MAX = 4096, /* bytes; a longer text is read each time */
-    PQR__KNOWN_TYPES = 16,      /* parameters whose types are remembered */
+    PQR__KNOWN_TEXT_MAX = 16384, /* bytes, of a long report; a longer text is read each time */
+    PQR__KNOWN_TYPES = 16,       /* parameters whose types are remembered */
 };
 
 struct pqr__known {
