@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/key.h"
+
 /* The key words that rules ask for by name; every other one is OTHER. builtins.py reads this list. */
 enum pqr__keyword {
     PQR__KW_NONE = 0, /* not a key word */
@@ -174,6 +176,7 @@ enum pqr__keyword {
     PQR__KW_XMLSERIALIZE,
     PQR__KW_XMLTABLE,
     PQR__KW_ZONE,
+    PQR__KEYWORDS
 };
 
 /* Manual, appendix C, as the grammar has it. */
@@ -205,23 +208,39 @@ enum {
 };
 
 struct pqr__word {
+    uint64_t first, second; /* of its key */
     const char *name;
-    uint64_t first; /* its first eight bytes, the bit that tells a from A set in each */
     uint8_t length;
+    uint8_t function; /* enum pqr__function */
     uint8_t keyword;  /* enum pqr__keyword */
     uint8_t category; /* enum pqr__category */
-    uint8_t function; /* enum pqr__function */
+    uint8_t ends;     /* as a word of a text it ends an operand: a name, or a key word like NULL */
     uint8_t flags;
 };
 
+enum { PQR__WORD_BITS = 13, PQR__WORD_SLOTS = 1 << PQR__WORD_BITS }; /* open addressing */
+extern const struct pqr__word pqr__words[];
+extern const uint16_t pqr__word_slots[PQR__WORD_SLOTS]; /* an index into the words, plus 1; 0: free */
+
+/* A longer name, by its bytes. */
+bool pqr__word_equals(const struct pqr__word *word, const char *bytes, size_t length);
+
+/* Names of up to sixteen bytes are told by their keys. Here to be compiled into the lexer's loop. */
+static inline const struct pqr__word *pqr__word_find_key(
+    const struct pqr__key *key, uint64_t hash, const char *bytes)
+{
+    for (size_t at = hash >> (64 - PQR__WORD_BITS); pqr__word_slots[at] != 0;
+         at = (at + 1) % PQR__WORD_SLOTS) {
+        const struct pqr__word *word = &pqr__words[pqr__word_slots[at] - 1];
+        if (word->first == key->first && word->second == key->second &&
+            (key->length <= PQR__KEY_BYTES || pqr__word_equals(word, bytes, key->length)))
+            return word;
+    }
+    return NULL;
+}
+
 /* NULL: nothing is known of it. fold: it stood without quotes. */
 const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fold);
-
-/* The same of a name without quotes that was read already: its first eight bytes as a little-endian number, in each
-   byte the bit set that tells a from A, zeros beyond its end. */
-const struct pqr__word *pqr__word_find_read(uint64_t first, const char *bytes, size_t length);
-
-enum { PQR__WORD_FOLD = 0x20 };
 
 /* Is this the spelling of a built-in operator? */
 bool pqr__operator_is_builtin(const char *bytes, size_t length);

@@ -116,18 +116,28 @@ def query(conninfo, sql):
     return [line.split('\t') for line in out.splitlines()]
 
 
-def first_of(name):
-    """Its first eight bytes, as builtins.c reads them."""
-    return int.from_bytes(bytes(b | 0x20 for b in name.encode())[:8], 'little')
+def key_of(name):
+    """Its first sixteen bytes, as key.h reads them."""
+    data = bytes(b | 0x20 for b in name.encode())[:16].ljust(16, b'\0')
+    return int.from_bytes(data[:8], 'little'), int.from_bytes(data[8:], 'little')
 
 
 def hash_name(name):
+    """pqr__key_hash, as many of its upper bits as there are slots for."""
+    first, second = key_of(name)
+    mixed = (first ^ (second * 3 + len(name)) & (2**64 - 1)) * 0x9E3779B97F4A7C15 & (2**64 - 1)
+    return mixed >> (64 - SLOT_BITS)
+
+
+def spelling_of(operator):
+    """Its bytes as one number."""
+    assert len(operator) <= 4
+    return int.from_bytes(operator.encode(), 'little')
+
+
+def hash_operator(spelling):
     """As in builtins.c."""
-    data = bytes(b | 0x20 for b in name.encode())
-    first = int.from_bytes(data[:8], 'little')
-    last = int.from_bytes(data[-8:], 'little')
-    mixed = (first * 0x9E3779B97F4A7C15 + (last ^ len(data)) * 0xC2B2AE3D27D4EB4F) & (2**64 - 1)
-    return mixed ^ (mixed >> 29)
+    return (spelling * 0x9E3779B1 & (2**32 - 1)) >> 16
 
 
 def judge(name, volatile):
@@ -164,45 +174,49 @@ def collect(conninfo):
     missing = named - {w['keyword'] for w in words.values()}
     assert not missing, missing
     assert all(2 <= len(name) <= 63 and re.fullmatch('[a-z0-9_]+', name) for name in words)
+    # The classifier looks closer at names that begin so.
+    assert all(name.startswith('pg_') for name in words if 'SERVER' in words[name]['flags'])
     return words
 
 
-def spread(count, bits, hashes):
-    slots = [0] * (1 << bits)
-    for i in range(count):
-        at = hashes[i] & (len(slots) - 1)
-        while slots[at]:
-            at = (at + 1) & (len(slots) - 1)
-        slots[at] = i + 1
+def ends_operand(word):
+    """A word of this kind surely ends an operand: a name after it can only be an alias or a key word."""
+    return word['category'] == 'NONE' or word['keyword'] in ('NULL', 'TRUE', 'FALSE', 'END')
+
+
+def spread(values, hashes, size):
+    slots = [0] * size
+    for value, at in zip(values, hashes):
+        while slots[at % size]:
+            at += 1
+        slots[at % size] = value
     return slots
 
 
-def print_slots(name, slots):
-    print('static const uint16_t %s[%d] = {' % (name, len(slots)))
+def print_slots(head, slots, form):
+    print(head % len(slots) + ' = {')
     for i in range(0, len(slots), 16):
-        print('    ' + ', '.join(map(str, slots[i:i + 16])) + ',')
+        print('    ' + ', '.join(form % slot for slot in slots[i:i + 16]) + ',')
     print('};')
 
 
 def main():
     words = collect(sys.argv[1])
-    operators = sorted(['!='] + [name for (name,) in query(sys.argv[1], OPERATORS)])  # != is read as <>
+    operators = [spelling_of(name) for name in ['!='] + [n for (n,) in query(sys.argv[1], OPERATORS)]]  # != is read as <>
     names = sorted(words)
     print('/* Generated from a PostgreSQL %s server; do not edit:' % query(sys.argv[1], 'show server_version_num')[0][0])
     print('   python3 lib/policy/builtins.py "host=/tmp user=postgres" > lib/policy/builtins.inc */')
-    print('static const struct pqr__word words[] = {')
+    print('const struct pqr__word pqr__words[] = {')
     for name in names:
         w = words[name]
         flags = ' | '.join('PQR__WORD_' + f for f in sorted(w['flags'])) or '0'
-        print('    {"%s", 0x%xu, %d, PQR__KW_%s, PQR__CATEGORY_%s, PQR__FUNCTION_%s, %s},' %
-              (name, first_of(name), len(name), w['keyword'], w['category'], w['function'], flags))
+        print('    {0x%xu, 0x%xu, "%s", %d, PQR__FUNCTION_%s, PQR__KW_%s, PQR__CATEGORY_%s, %s, %s},' %
+              (*key_of(name), name, len(name), w['function'], w['keyword'], w['category'],
+               'true' if ends_operand(w) else 'false', flags))
     print('};')
-    print_slots('slots', spread(len(names), SLOT_BITS, [hash_name(n) for n in names]))
-    print('static const char *const operators[] = {')
-    for name in operators:
-        print('    "%s",' % name.replace('?', '\\?'))
-    print('};')
-    print_slots('operator_slots', spread(len(operators), 8, [hash_name(n) for n in operators]))
+    print_slots('const uint16_t pqr__word_slots[%d]', spread(range(1, len(names) + 1), map(hash_name, names), 1 << SLOT_BITS), '%d')
+    operators = sorted(set(operators))
+    print_slots('static const uint32_t operator_slots[%d]', spread(operators, map(hash_operator, operators), 256), '0x%xu')
 
 
 main()

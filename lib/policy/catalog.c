@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "policy/builtins.h"
+#include "policy/key.h"
 
 enum { HEAD = 3, FIRST_SLOTS = 64, FIRST_NAMES = 1024, NAME_MAX_BYTES = 255 };
 
@@ -19,7 +20,21 @@ void pqr__catalog_finish(struct pqr__catalog *catalog)
 {
     pqr__free(catalog->slots);
     pqr__free(catalog->names);
+    pqr__free(catalog->sieve);
     *catalog = (struct pqr__catalog){.max_bytes = catalog->max_bytes};
+}
+
+enum { SMALLEST = 64 - 6 }; /* the shift of a sieve of one word */
+
+static size_t bits_of(unsigned shift)
+{
+    return (size_t)1 << (64 - shift);
+}
+
+static void drop_sieve(struct pqr__catalog *catalog)
+{
+    pqr__free(catalog->sieve);
+    catalog->sieve = NULL;
 }
 
 static size_t bytes_of(size_t slots, size_t names)
@@ -29,7 +44,8 @@ static size_t bytes_of(size_t slots, size_t names)
 
 size_t pqr__catalog_bytes(const struct pqr__catalog *catalog)
 {
-    return bytes_of(catalog->capacity, catalog->names_capacity);
+    size_t sieve = catalog->sieve == NULL ? 0 : bits_of(catalog->sieve_shift) / 8;
+    return bytes_of(catalog->capacity, catalog->names_capacity) + sieve;
 }
 
 /* FNV-1a, then mixed: names are short. */
@@ -100,6 +116,7 @@ bool pqr__catalog_add(struct pqr__catalog *catalog, enum pqr__catalog_kind kind,
     size_t length, enum pqr__catalog_answer answer)
 {
     assert(answer != PQR__CATALOG_ABSENT);
+    drop_sieve(catalog);
     if (length > NAME_MAX_BYTES || !grow_slots(catalog) || !grow_names(catalog, HEAD + length))
         return false;
     uint32_t hash = hash_of(kind, name, length);
@@ -134,6 +151,55 @@ enum pqr__catalog_answer pqr__catalog_find(
     return catalog->stale && answer == PQR__CATALOG_HARMLESS ? PQR__CATALOG_ABSENT : answer;
 }
 
+/* --- The sieve --- */
+
+enum {
+    SIEVE_BITS = 16, /* for each name, so that one in sixteen others is looked up in vain */
+};
+
+static uint32_t count_sieved(const struct pqr__catalog *catalog)
+{
+    return catalog->harmful[PQR__CATALOG_FUNCTION] + catalog->harmful[PQR__CATALOG_TYPE] +
+           catalog->harmful[PQR__CATALOG_RELATION];
+}
+
+struct pqr__sieve pqr__catalog_sieve(const struct pqr__catalog *catalog)
+{
+    static const uint64_t nothing = 0, everything = UINT64_MAX;
+    if (catalog == NULL || count_sieved(catalog) == 0)
+        return (struct pqr__sieve){.words = &nothing, .shift = SMALLEST};
+    if (catalog->sieve == NULL)
+        return (struct pqr__sieve){.words = &everything, .shift = SMALLEST};
+    return (struct pqr__sieve){.words = catalog->sieve, .shift = catalog->sieve_shift};
+}
+
+static void fill_sieve(const struct pqr__catalog *catalog)
+{
+    for (size_t at = 0; at < catalog->names_used; at += HEAD + catalog->names[at + 2]) {
+        const unsigned char *entry = catalog->names + at;
+        if (entry[0] == PQR__CATALOG_OPERATOR || entry[1] != PQR__CATALOG_HARMFUL)
+            continue;
+        struct pqr__key key = pqr__key_of((const char *)entry + HEAD, entry[2]);
+        uint64_t bit = pqr__key_hash(&key) >> catalog->sieve_shift;
+        catalog->sieve[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+}
+
+static void make_sieve(struct pqr__catalog *catalog)
+{
+    unsigned shift = SMALLEST;
+    drop_sieve(catalog);
+    while (bits_of(shift) < (size_t)count_sieved(catalog) * SIEVE_BITS)
+        shift--;
+    if (pqr__catalog_bytes(catalog) + bits_of(shift) / 8 > catalog->max_bytes)
+        return;
+    catalog->sieve = pqr__calloc(bits_of(shift) / 64, sizeof(uint64_t));
+    if (!catalog->sieve)
+        return;
+    catalog->sieve_shift = shift;
+    fill_sieve(catalog);
+}
+
 /* --- What the database's own things are made of --- */
 
 bool pqr__catalog_builtin_is_harmless(const char *name, char volatility)
@@ -155,6 +221,7 @@ void pqr__catalog_seal(struct pqr__catalog *catalog)
 {
     static const char *const unseen[] = {
         "=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~"};
+    make_sieve(catalog);
     for (size_t i = 0; i < sizeof(unseen) / sizeof(unseen[0]); i++)
         if (pqr__catalog_find(catalog, PQR__CATALOG_OPERATOR, unseen[i], strlen(unseen[i])) ==
             PQR__CATALOG_HARMFUL)

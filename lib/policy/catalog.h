@@ -20,6 +20,19 @@ enum pqr__catalog_kind {
 
 enum pqr__catalog_answer { PQR__CATALOG_ABSENT = 0, PQR__CATALOG_HARMLESS, PQR__CATALOG_HARMFUL };
 
+/* A set of names by the hashes of their keys (policy/key.h), a bit each. It says yes to some that are not in it, and
+   never no to one that is. */
+struct pqr__sieve {
+    const uint64_t *words;
+    unsigned shift; /* leaves as many of a hash's upper bits as tell the bits apart */
+};
+
+static inline bool pqr__sieve_holds(const struct pqr__sieve *sieve, uint64_t hash)
+{
+    uint64_t bit = hash >> sieve->shift;
+    return ((sieve->words[bit / 64] >> bit % 64) & 1) != 0;
+}
+
 struct pqr__catalog_slot {
     uint32_t hash;
     uint32_t at; /* of the entry in names, plus 1; 0: free */
@@ -33,6 +46,8 @@ struct pqr__catalog {
     unsigned char *names; /* entries one after the other: kind, answer, length, name */
     size_t names_used, names_capacity;
     size_t max_bytes;
+    uint64_t *sieve; /* the words of that of the harmful names, operators apart; NULL: not made */
+    unsigned sieve_shift;
     bool stale; /* a definition changed since it was loaded */
     bool
         spoiled; /* what statements call unseen (comparisons, implicit casts) is volatile: nothing is harmless */
@@ -58,7 +73,10 @@ size_t pqr__catalog_bytes(const struct pqr__catalog *catalog);
 bool pqr__catalog_builtin_is_harmless(const char *name, char volatility);
 /* A relation of pg_catalog that shows one server's own state. */
 bool pqr__catalog_is_server_view(const char *name);
-/* All is loaded: sees whether an operator that key words stand for (IN, LIKE, DISTINCT, ORDER BY ...) is harmful. */
+/* The names that may be harmful, operators apart: none without a catalog, any while it is not sealed. Valid until the
+   catalog changes. */
+struct pqr__sieve pqr__catalog_sieve(const struct pqr__catalog *catalog);
+/* All is loaded: makes the sieve, if there is memory for it; sees whether an operator that key words stand for (IN, LIKE, DISTINCT, ORDER BY ...) is harmful. */
 void pqr__catalog_seal(struct pqr__catalog *catalog);
 
 #endif

@@ -158,8 +158,12 @@ static void classify(struct pqr__verdict *out, const char *sql, size_t length,
     scan.catalog = dialect->catalog;
     scan.named = dialect->named;
     scan.explain = explain;
-    scan.looks_up = scan.catalog != NULL || scan.named != NULL || scan.explain != NULL;
-    scan.position = 0;
+    scan.sieve = pqr__catalog_sieve(dialect->catalog);
+    scan.wary = dialect->catalog != NULL || dialect->named != NULL;
+    scan.folds = dialect->catalog != NULL && dialect->catalog->folds;
+    scan.trusts_operators = explain == NULL && (dialect->catalog == NULL ||
+                                                   dialect->catalog->harmful[PQR__CATALOG_OPERATOR] == 0);
+    scan.current = scan.tokens + PQR__HISTORY - 1;
     scan.depth = 0; /* a text may begin with a parenthesis that closes nothing */
     scan.frames[0].kind = PQR__FRAME_GROUP;
     all_statements(out, &scan, sql);

@@ -23,7 +23,7 @@ static void copy_source(struct pqr__sql *scan, bool query)
         pqr__sql_query(scan);
         return;
     }
-    if (seen->word != NULL && (seen->word->flags & PQR__WORD_SERVER) != 0)
+    if ((seen->flags & PQR__WORD_SERVER) != 0)
         pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
     (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
     pqr__sql_outside(scan);

@@ -25,7 +25,6 @@ static const char *builtin_function(const struct pqr__word *word)
 
 static const char *builtin(enum pqr__told kind, const struct pqr__seen *schema, const struct pqr__seen *name)
 {
-    unsigned flags = name->word == NULL ? 0 : name->word->flags;
     if (schema != NULL && pqr__seen_is_users_schema(schema))
         return NULL;
     switch (kind) {
@@ -34,9 +33,9 @@ static const char *builtin(enum pqr__told kind, const struct pqr__seen *schema, 
     case PQR__TOLD_OPERATOR:
         return pqr__operator_is_builtin(name->token.at, name->token.length) ? "harmless" : NULL;
     case PQR__TOLD_TYPE:
-        return (flags & PQR__WORD_TYPE) != 0 ? "harmless" : NULL;
+        return pqr__seen_is_type(name) ? "harmless" : NULL;
     case PQR__TOLD_RELATION:
-        return (flags & PQR__WORD_SERVER) != 0 ? "one server's own state" : NULL;
+        return (name->flags & PQR__WORD_SERVER) != 0 ? "one server's own state" : NULL;
     }
     return NULL;
 }

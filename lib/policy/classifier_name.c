@@ -3,12 +3,11 @@
 #include "policy/classifier_sql.h"
 
 #include <string.h>
-#include <strings.h>
 
 static bool starts_with(const struct pqr__token *token, const char *prefix)
 {
     size_t quote = token->kind == PQR__TOKEN_QUOTED ? 1 : 0, length = strlen(prefix);
-    return token->length >= length + quote && strncasecmp(token->at + quote, prefix, length) == 0;
+    return token->length >= length + quote && pqr__name_is(token->at + quote, prefix, length);
 }
 
 /* The current token is the dot after a name. */
@@ -39,7 +38,7 @@ void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool
         return;
     (void)pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name); /* a user's overload */
     (void)pqr__sql_suspect(scan, PQR__CATALOG_TYPE, name);     /* a cast written as a call */
-    if (function == PQR__FUNCTION_UNKNOWN && name->word != NULL && (name->word->flags & PQR__WORD_TYPE) != 0)
+    if (function == PQR__FUNCTION_UNKNOWN && pqr__seen_is_type(name))
         return; /* a conversion written as a call */
     if (function == PQR__FUNCTION_HARMLESS || (function == PQR__FUNCTION_UNKNOWN && known_only))
         return;
@@ -79,46 +78,99 @@ static void modifying_word(
     }
 }
 
+/* The other key words of FOR UPDATE and its kin. */
+static void locking_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (before->keyword == PQR__KW_FOR)
+        pqr__sql_doubt(scan, PQR__REASON_LOCKING, seen);
+}
+
+static void into_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)before;
+    pqr__sql_doubt(scan, PQR__REASON_INTO, seen);
+}
+
+static void as_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    (void)before;
+    if (pqr__sql_frame(scan)->kind == PQR__FRAME_CAST)
+        scan->type = PQR__TYPE_EXPECTED;
+}
+
+/* Of a JSON constructor when nothing is modified. */
+static void returning_word(
+    struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    (void)before;
+    if (!scan->modifies)
+        scan->type = PQR__TYPE_EXPECTED;
+}
+
+/* --- Clauses --- */
+
 static void set_clause(struct pqr__sql *scan, enum pqr__clause clause)
 {
     pqr__sql_frame(scan)->clause = (uint8_t)clause;
 }
 
+/* Not WITH ORDINALITY, WITH TIME ZONE, WITH TIES. */
+static void with_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    if (before->token.kind != PQR__TOKEN_END && before->token.kind != PQR__TOKEN_OPEN)
+        return;
+    scan->begun = true;
+    set_clause(scan, PQR__CLAUSE_WITH);
+}
+
+static void select_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    (void)before;
+    scan->begun = true;
+    set_clause(scan, PQR__CLAUSE_OTHER);
+}
+
+/* It may name a table. */
+static void values_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    scan->begun = true;
+    if (pqr__sql_frame(scan)->clause != PQR__CLAUSE_FROM || before->token.kind == PQR__TOKEN_OPEN)
+        set_clause(scan, PQR__CLAUSE_OTHER);
+}
+
+/* Not IS [NOT] DISTINCT FROM. */
+static void from_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    unsigned is = pqr__sql_seen(scan, 2)->keyword;
+    if (before->keyword != PQR__KW_DISTINCT || (is != PQR__KW_IS && is != PQR__KW_NOT))
+        set_clause(scan, PQR__CLAUSE_FROM);
+}
+
+static void by_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    if (before->keyword == PQR__KW_GROUP)
+        set_clause(scan, PQR__CLAUSE_GROUP_BY);
+}
+
+static void window_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    (void)before;
+    set_clause(scan, PQR__CLAUSE_WINDOW);
+}
+
 static void clause_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
 {
-    switch (seen->keyword) {
-    case PQR__KW_WITH: /* not WITH ORDINALITY, WITH TIME ZONE, WITH TIES */
-        if (before->token.kind == PQR__TOKEN_END || before->token.kind == PQR__TOKEN_OPEN) {
-            scan->begun = true;
-            set_clause(scan, PQR__CLAUSE_WITH);
-        }
-        break;
-    case PQR__KW_SELECT:
-    case PQR__KW_TABLE:
-        scan->begun = true;
-        set_clause(scan, PQR__CLAUSE_OTHER);
-        break;
-    case PQR__KW_VALUES: /* may name a table */
-        scan->begun = true;
-        if (pqr__sql_frame(scan)->clause != PQR__CLAUSE_FROM || before->token.kind == PQR__TOKEN_OPEN)
-            set_clause(scan, PQR__CLAUSE_OTHER);
-        break;
-    case PQR__KW_FROM: /* not IS [NOT] DISTINCT FROM */
-        if (before->keyword != PQR__KW_DISTINCT ||
-            (pqr__sql_seen(scan, 2)->keyword != PQR__KW_IS && pqr__sql_seen(scan, 2)->keyword != PQR__KW_NOT))
-            set_clause(scan, PQR__CLAUSE_FROM);
-        break;
-    case PQR__KW_WINDOW:
-        set_clause(scan, PQR__CLAUSE_WINDOW);
-        break;
-    case PQR__KW_BY:
-        if (before->keyword == PQR__KW_GROUP)
-            set_clause(scan, PQR__CLAUSE_GROUP_BY);
-        break;
-    default:
-        set_clause(scan, PQR__CLAUSE_OTHER);
-        break;
-    }
+    (void)seen;
+    (void)before;
+    set_clause(scan, PQR__CLAUSE_OTHER);
 }
 
 /* INSERT or MERGE begins its statement there; elsewhere it is a label: SELECT a merge INTO TEMP t. */
@@ -132,67 +184,55 @@ static bool begins_modification(struct pqr__sql *scan, unsigned back)
 }
 
 /* SELECT INTO [LOCAL] TEMP t; INSERT INTO temp is a table of that name. */
-static void temporary_word(struct pqr__sql *scan, const struct pqr__seen *seen)
+static void temporary_word(
+    struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
 {
-    unsigned before = pqr__sql_seen(scan, 1)->keyword;
-    unsigned into = before == PQR__KW_LOCAL || before == PQR__KW_GLOBAL ? 2 : 1;
+    unsigned into = before->keyword == PQR__KW_LOCAL || before->keyword == PQR__KW_GLOBAL ? 2 : 1;
     if (pqr__sql_seen(scan, into)->keyword == PQR__KW_INTO && !begins_modification(scan, into + 1))
         pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_TEMPORARY, seen);
 }
 
-static void key_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+/* select last_value from a_sequence: a standby is ahead there. last_value(x) is a window function. */
+static void last_value_word(
+    struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
 {
-    switch (seen->keyword) {
-    case PQR__KW_INSERT:
-    case PQR__KW_UPDATE:
-    case PQR__KW_DELETE:
-    case PQR__KW_MERGE:
-        modifying_word(scan, seen, before);
-        break;
-    case PQR__KW_NO:
-    case PQR__KW_KEY:
-    case PQR__KW_SHARE:
-        if (before->keyword == PQR__KW_FOR)
-            pqr__sql_doubt(scan, PQR__REASON_LOCKING, seen);
-        break;
-    case PQR__KW_INTO:
-        pqr__sql_doubt(scan, PQR__REASON_INTO, seen);
-        break;
-    case PQR__KW_TEMP:
-    case PQR__KW_TEMPORARY:
-        temporary_word(scan, seen);
-        break;
-    case PQR__KW_AS:
-        if (pqr__sql_frame(scan)->kind == PQR__FRAME_CAST)
-            scan->type = PQR__TYPE_EXPECTED;
-        break;
-    case PQR__KW_RETURNING: /* of a JSON constructor when nothing is modified */
-        if (!scan->modifies)
-            scan->type = PQR__TYPE_EXPECTED;
-        break;
-    case PQR__KW_WITH:
-    case PQR__KW_SELECT:
-    case PQR__KW_VALUES:
-    case PQR__KW_TABLE:
-    case PQR__KW_FROM:
-    case PQR__KW_WINDOW:
-    case PQR__KW_BY:
-    case PQR__KW_WHERE:
-    case PQR__KW_HAVING:
-    case PQR__KW_ORDER:
-    case PQR__KW_LIMIT:
-    case PQR__KW_OFFSET:
-    case PQR__KW_FETCH:
-    case PQR__KW_FOR:
-    case PQR__KW_UNION:
-    case PQR__KW_INTERSECT:
-    case PQR__KW_EXCEPT:
-        clause_word(scan, seen, before);
-        break;
-    default:
-        break;
-    }
+    (void)seen;
+    if (before->keyword != PQR__KW_AS)
+        scan->sequence = true;
 }
+
+pqr__sql_rule *const pqr__sql_rules[PQR__KEYWORDS] = {
+    [PQR__KW_INSERT] = modifying_word,
+    [PQR__KW_UPDATE] = modifying_word,
+    [PQR__KW_DELETE] = modifying_word,
+    [PQR__KW_MERGE] = modifying_word,
+    [PQR__KW_NO] = locking_word,
+    [PQR__KW_KEY] = locking_word,
+    [PQR__KW_SHARE] = locking_word,
+    [PQR__KW_INTO] = into_word,
+    [PQR__KW_TEMP] = temporary_word,
+    [PQR__KW_TEMPORARY] = temporary_word,
+    [PQR__KW_AS] = as_word,
+    [PQR__KW_RETURNING] = returning_word,
+    [PQR__KW_LAST_VALUE] = last_value_word,
+    [PQR__KW_WITH] = with_word,
+    [PQR__KW_SELECT] = select_word,
+    [PQR__KW_TABLE] = select_word,
+    [PQR__KW_VALUES] = values_word,
+    [PQR__KW_FROM] = from_word,
+    [PQR__KW_BY] = by_word,
+    [PQR__KW_WINDOW] = window_word,
+    [PQR__KW_WHERE] = clause_word,
+    [PQR__KW_HAVING] = clause_word,
+    [PQR__KW_ORDER] = clause_word,
+    [PQR__KW_LIMIT] = clause_word,
+    [PQR__KW_OFFSET] = clause_word,
+    [PQR__KW_FETCH] = clause_word,
+    [PQR__KW_FOR] = clause_word,
+    [PQR__KW_UNION] = clause_word,
+    [PQR__KW_INTERSECT] = clause_word,
+    [PQR__KW_EXCEPT] = clause_word,
+};
 
 /* Any name may be a relation's; after a dot it may call a function, as t.f does where t has no column f. */
 static void by_catalog(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
@@ -214,14 +254,6 @@ static void tell_relation(struct pqr__sql *scan, const struct pqr__seen *seen, c
         pqr__sql_tell(scan, PQR__TOLD_RELATION, NULL, seen);
 }
 
-static void look_up(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
-{
-    if (scan->explain != NULL)
-        tell_relation(scan, seen, before);
-    if (scan->catalog != NULL || scan->named != NULL)
-        by_catalog(scan, seen, before);
-}
-
 void pqr__sql_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
@@ -229,21 +261,22 @@ void pqr__sql_name(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, seen);
         return;
     }
-    if (scan->looks_up)
-        look_up(scan, seen, before);
+    if (scan->explain != NULL)
+        tell_relation(scan, seen, before);
+    if (scan->catalog != NULL || scan->named != NULL)
+        by_catalog(scan, seen, before);
     if (seen->word == NULL) {
         if (pqr__token_may_be_pg(&seen->token) &&
             (starts_with(&seen->token, "pg_stat_") || starts_with(&seen->token, "pg_statio_")))
             pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
         return;
     }
-    if ((seen->word->flags & PQR__WORD_SERVER) != 0)
+    if ((seen->flags & PQR__WORD_SERVER) != 0)
         pqr__sql_doubt(scan, PQR__REASON_VIEW, seen);
-    /* select last_value from a_sequence: a standby is ahead there. last_value(x) is a window function. */
-    if (seen->word->keyword == PQR__KW_LAST_VALUE && before->keyword != PQR__KW_AS)
-        scan->sequence = true;
+    if (seen->word->keyword == PQR__KW_LAST_VALUE) /* in quotes and after a dot too */
+        last_value_word(scan, seen, before);
     if (before->token.kind == PQR__TOKEN_DOT) /* (x).f calls f(x) where x has no column f */
         pqr__sql_function(scan, seen, true);
-    else if (seen->keyword > PQR__KW_OTHER)
-        key_word(scan, seen, before);
+    else if (pqr__sql_rules[seen->keyword] != NULL)
+        pqr__sql_rules[seen->keyword](scan, seen, before);
 }

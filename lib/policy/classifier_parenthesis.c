@@ -3,8 +3,6 @@
    name( is no call there. */
 #include "policy/classifier_sql.h"
 
-#include <strings.h>
-
 static bool is_join_word(const struct pqr__seen *seen)
 {
     switch (seen->keyword) {
@@ -100,7 +98,7 @@ static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr_
     case PQR__KW_GROUPING:
         return PQR__FRAME_GROUP;
     default:
-        return (word->word->flags & PQR__WORD_TYPE) != 0 ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
+        return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
     }
 }
 
@@ -108,8 +106,8 @@ static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr_
 static enum pqr__frame_kind sample(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     const struct pqr__token *token = &name->token;
-    if ((token->length != 6 || strncasecmp(token->at, "system", 6) != 0) &&
-        (token->length != 9 || strncasecmp(token->at, "bernoulli", 9) != 0))
+    if ((token->length != 6 || !pqr__name_is(token->at, "system", 6)) &&
+        (token->length != 9 || !pqr__name_is(token->at, "bernoulli", 9)))
         pqr__sql_doubt(scan, PQR__REASON_FUNCTION, name);
     return PQR__FRAME_SAMPLE;
 }

@@ -8,15 +8,9 @@
 static void take_as_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *before = pqr__sql_seen(scan, 1);
-    const struct pqr__frame *frame = pqr__sql_frame(scan);
-    if (before->token.kind != PQR__TOKEN_DOT &&
-        (before->keyword != PQR__KW_AS || frame->clause == PQR__CLAUSE_WITH ||
-            frame->kind == PQR__FRAME_CAST))
-        return;
-    struct pqr__seen *seen = &scan->ring[scan->position & 7];
-    seen->keyword = PQR__KW_NONE;
-    seen->category = PQR__CATEGORY_NONE;
-    seen->ends = true;
+    if (before->token.kind == PQR__TOKEN_DOT ||
+        (before->keyword == PQR__KW_AS && pqr__sql_names_after_as(scan)))
+        pqr__seen_be_name(scan->current);
 }
 
 static void operator_name(struct pqr__sql *scan)

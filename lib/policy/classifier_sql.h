@@ -2,6 +2,8 @@
 #ifndef PQR_POLICY_CLASSIFIER_SQL_H
 #define PQR_POLICY_CLASSIFIER_SQL_H
 
+#include <string.h>
+
 #include "policy/builtins.h"
 #include "policy/catalog.h"
 #include "policy/classifier.h"
@@ -72,15 +74,17 @@ struct pqr__frame {
     uint8_t item;   /* ALIAS: what comes next (classifier_type.c); OPERATOR: an operand stands before it */
 };
 
-enum { PQR__DEPTH_MAX = 250 };
+enum { PQR__DEPTH_MAX = 250, PQR__HISTORY = 7, PQR__TOKENS = 64 };
 
 /* A token and what the table knows of it. */
 struct pqr__seen {
     struct pqr__token token;
     const struct pqr__word *word; /* NULL: unknown, or no name */
-    uint8_t keyword;              /* enum pqr__keyword; NONE when quoted */
-    uint8_t category;             /* enum pqr__category; NONE when quoted */
-    bool ends; /* surely ends an operand: a name after it can only be an alias or a key word */
+    /* In the order of struct pqr__word, to be copied in one go. */
+    uint8_t keyword;  /* NONE when quoted */
+    uint8_t category; /* NONE when quoted */
+    uint8_t ends;     /* surely ends an operand: a name after it can only be an alias or a key word */
+    uint8_t flags;
 };
 
 /* Where the type name stands that a cast, an AS in CAST or a column definition announced. */
@@ -99,21 +103,32 @@ struct pqr__sql {
     const struct pqr__catalog *catalog; /* NULL: none */
     const struct pqr__named *named;     /* NULL: none */
     const struct pqr__explain *explain; /* NULL: nobody asks */
-    struct pqr__seen ring[8];
-    unsigned position;           /* of the current token in ring */
-    struct pqr__finding finding; /* of the current statement */
-    enum pqr__keyword leading;   /* its first word; EXPLAIN is looked through */
+    struct pqr__sieve sieve;            /* of the catalog's names; empty without one */
+    bool wary;                          /* names that nobody knows may be harmful, by one of those */
+    bool folds;                         /* the catalog can't be asked for names beyond ASCII */
+    bool trusts_operators;              /* those with a built-in one's spelling are no users' */
+    struct pqr__seen *current;          /* token, in tokens */
+    struct pqr__finding finding;        /* of the current statement */
+    enum pqr__keyword leading;          /* its first word; EXPLAIN is looked through */
     unsigned depth;
     enum pqr__frame_kind closed; /* of the parenthesis closed last */
     uint8_t type;                /* enum pqr__type_state */
     bool watched;                /* the frame is one whose every token pqr__sql_type looks at */
     bool sequence;               /* the token before was a name last_value */
-    bool
-        looks_up; /* names nobody knows matter too: there is a catalog, a configured list, or somebody who asks */
-    bool modifies; /* INSERT, UPDATE, DELETE or MERGE was seen */
-    bool begun;    /* query rules: a SELECT, VALUES, TABLE or WITH was seen */
+    bool modifies;               /* INSERT, UPDATE, DELETE or MERGE was seen */
+    bool begun;                  /* query rules: a SELECT, VALUES, TABLE or WITH was seen */
     struct pqr__frame frames[PQR__DEPTH_MAX + 1];
+    struct pqr__seen tokens[PQR__TOKENS]; /* what was read last */
 };
+
+/* Room for the next token. When it is used up, what rules may still look back at moves to the front. */
+static inline struct pqr__seen *pqr__sql_advance(struct pqr__sql *scan, struct pqr__seen *current)
+{
+    if (current != scan->tokens + PQR__TOKENS - 1)
+        return current + 1;
+    memcpy(scan->tokens, current + 1 - PQR__HISTORY, PQR__HISTORY * sizeof(*current));
+    return scan->tokens + PQR__HISTORY;
+}
 
 /* Every token matters just now, whatever it is. */
 static inline bool pqr__sql_is_attentive(const struct pqr__sql *scan)
@@ -127,15 +142,35 @@ static inline bool pqr__token_may_be_pg(const struct pqr__token *token)
     return token->length >= 7 && ((token->at[0] | 0x20) == 'p' || token->at[0] == '"');
 }
 
-/* back: 0 is the current token, 1 the one before it; at most 6. */
+/* back: 0 is the current token, 1 the one before it; less than PQR__HISTORY. */
 static inline const struct pqr__seen *pqr__sql_seen(const struct pqr__sql *scan, unsigned back)
 {
-    return &scan->ring[(scan->position - back) & 7];
+    return scan->current - back;
 }
 
 static inline struct pqr__frame *pqr__sql_frame(struct pqr__sql *scan)
 {
     return &scan->frames[scan->depth < PQR__DEPTH_MAX ? scan->depth : PQR__DEPTH_MAX];
+}
+
+static inline const struct pqr__frame *pqr__sql_frame_now(const struct pqr__sql *scan)
+{
+    return &scan->frames[scan->depth < PQR__DEPTH_MAX ? scan->depth : PQR__DEPTH_MAX];
+}
+
+/* A parenthesis that closes ends an operand, but for DISTINCT ON( ) and OPERATOR( ). The frame that it closes is still
+   the current one. */
+static inline bool pqr__sql_close_ends(const struct pqr__sql *scan)
+{
+    unsigned kind = pqr__sql_frame_now(scan)->kind;
+    return kind != PQR__FRAME_DISTINCT_ON && kind != PQR__FRAME_OPERATOR;
+}
+
+/* What stands after AS is a label or an alias: not the query or the type that it is in WITH and CAST. */
+static inline bool pqr__sql_names_after_as(const struct pqr__sql *scan)
+{
+    const struct pqr__frame *frame = pqr__sql_frame_now(scan);
+    return frame->clause != PQR__CLAUSE_WITH && frame->kind != PQR__FRAME_CAST;
 }
 
 static inline enum pqr__token_kind pqr__sql_kind(const struct pqr__sql *scan)
@@ -159,7 +194,7 @@ static inline bool pqr__seen_is_name(const struct pqr__seen *seen)
 /* A built-in type, as far as the name says. */
 static inline bool pqr__seen_is_type(const struct pqr__seen *seen)
 {
-    return seen->word != NULL && (seen->word->flags & PQR__WORD_TYPE) != 0;
+    return (seen->flags & PQR__WORD_TYPE) != 0;
 }
 
 static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
@@ -169,8 +204,38 @@ static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
 
 /* Reads the next token. */
 void pqr__sql_next(struct pqr__sql *scan);
-/* The same, and past those that pqr__sql_query has no rule for. */
+/* The same, and past those that pqr__sql_query has no rule for (classifier_quiet.c). */
 void pqr__sql_next_of_query(struct pqr__sql *scan);
+
+/* What the table of words says of a token that is one. */
+static inline void pqr__seen_know(struct pqr__seen *seen, const struct pqr__word *word)
+{
+    seen->word = word;
+    if (word == NULL) {
+        seen->keyword = PQR__KW_NONE;
+        seen->category = PQR__CATEGORY_NONE;
+        seen->ends = true;
+        seen->flags = 0;
+    } else {
+        seen->keyword = word->keyword;
+        seen->category = word->category;
+        seen->ends = word->ends;
+        seen->flags = word->flags;
+    }
+}
+
+/* It is a name where it stands, whatever else it may mean. */
+static inline void pqr__seen_be_name(struct pqr__seen *seen)
+{
+    seen->keyword = PQR__KW_NONE;
+    seen->category = PQR__CATEGORY_NONE;
+    seen->ends = true;
+}
+
+/* The rules for key words in queries; NULL: none. */
+typedef void pqr__sql_rule(
+    struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before);
+extern pqr__sql_rule *const pqr__sql_rules[PQR__KEYWORDS];
 
 /* For whoever wants an explanation: a name is looked up; a rule has spoken. */
 enum pqr__told { PQR__TOLD_FUNCTION, PQR__TOLD_OPERATOR, PQR__TOLD_TYPE, PQR__TOLD_RELATION };

@@ -79,7 +79,7 @@ static const struct leading *find_leading(unsigned keyword)
 /* A query begins at the current token, as if nothing stood before it. */
 void pqr__sql_forget(struct pqr__sql *scan)
 {
-    scan->ring[(scan->position - 1) & 7] = (struct pqr__seen){0};
+    scan->current[-1] = (struct pqr__seen){0};
 }
 
 /* --- Rules for tokens outside of queries --- */
@@ -166,7 +166,7 @@ static bool has_options(struct pqr__sql *scan)
     struct pqr__lexer lexer = scan->lexer;
     pqr__sql_next(scan);
     bool options = !begins_query(pqr__sql_seen(scan, 0));
-    scan->position--;
+    scan->current--;
     scan->lexer = lexer;
     return options;
 }
@@ -213,9 +213,9 @@ static void reset(struct pqr__sql *scan)
     scan->begun = false;
     scan->frames[0] = (struct pqr__frame){0};
     /* The history of another statement says nothing about this one. */
-    struct pqr__seen first = *pqr__sql_seen(scan, 0);
-    memset(scan->ring, 0, sizeof(scan->ring));
-    scan->ring[scan->position & 7] = first;
+    scan->tokens[PQR__HISTORY] = *scan->current;
+    memset(scan->tokens, 0, PQR__HISTORY * sizeof(*scan->tokens));
+    scan->current = scan->tokens + PQR__HISTORY;
 }
 
 /* Not what it defines in pg_temp, and not what a CALL or a volatile function may do. */

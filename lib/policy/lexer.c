@@ -41,6 +41,13 @@ void pqr__lexer_init(struct pqr__lexer *lexer, const char *text, size_t length, 
     *lexer = (struct pqr__lexer){.at = text, .end = text + length, .standard_strings = standard_strings};
 }
 
+const char *pqr__lexer_last_word(const char *p, const char *end, struct pqr__key *key)
+{
+    const char *q = run(p, end, WORDLIKE);
+    *key = pqr__key_of(p, (size_t)(q - p));
+    return q;
+}
+
 /* --- Operators (4.1.3) --- */
 
 /* A trailing + or - belongs to it only when a byte of ~!@#%^&|`? does too. */
@@ -107,12 +114,13 @@ static void colon(struct pqr__lexer *lexer, struct pqr__token *token)
 #define D PQR__START_NUMBER
 #define T PQR__START_DOT
 #define O PQR__START_OPERATOR
+#define Q PQR__START_QUOTE
 #define C PQR__START_COMMENT
 #define M(kind) (PQR__START_MARK + PQR__TOKEN_##kind)
 const unsigned char pqr__lexer_starts[256] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, O, 0, O, 0, O, O, 0, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
+    0, O, 0, O, 0, O, O, Q, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
     D, D, D, D, D, D, D, D, D, D, 0, M(SEMICOLON), O, O, O, O,
     O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
     W, W, W, W, W, P, W, W, P, W, W, M(BRACKET), 0, M(UNBRACKET), O, W,
@@ -132,6 +140,7 @@ const unsigned char pqr__lexer_starts[256] = {
 #undef D
 #undef T
 #undef O
+#undef Q
 #undef C
 #undef M
 /* clang-format on */

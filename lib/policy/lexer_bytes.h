@@ -4,6 +4,11 @@
 #ifndef PQR_POLICY_LEXER_BYTES_H
 #define PQR_POLICY_LEXER_BYTES_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "policy/key.h"
 #include "policy/lexer.h"
 
 enum {
@@ -68,6 +73,7 @@ enum pqr__start {
     PQR__START_NUMBER,
     PQR__START_DOT,
     PQR__START_OPERATOR,
+    PQR__START_QUOTE,   /* ' */
     PQR__START_COMMENT, /* an operator, or two bytes that open a comment */
     PQR__START_MARK,    /* + a kind: a token of this byte alone */
 };
@@ -95,19 +101,78 @@ static inline const char *run(const char *p, const char *end, unsigned mask)
     return p;
 }
 
+/* --- Words, sixteen bytes at once --- */
+
+/* Where fewer than sixteen bytes are left. */
+const char *pqr__lexer_last_word(const char *p, const char *end, struct pqr__key *key);
+
+#ifdef __SSE2__
+static inline __m128i are_between(__m128i bytes, char first, char last)
+{
+    /* Moved to where signed bytes begin, since only those are compared. */
+    __m128i moved = _mm_sub_epi8(bytes, _mm_set1_epi8((char)(first + 128)));
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(last - first + 1 - 128)));
+}
+
+/* How many of the sixteen bytes at p belong to a word, from the first on. */
+static inline size_t word_bytes(const char *p)
+{
+    __m128i bytes, all, underscore = _mm_set1_epi8('_'), dollar = _mm_set1_epi8('$');
+    memcpy(&bytes, p, sizeof(bytes));
+    all = are_between(_mm_or_si128(bytes, _mm_set1_epi8(PQR__KEY_FOLD)), 'a', 'z');
+    all = _mm_or_si128(all, are_between(bytes, '0', '9'));
+    all = _mm_or_si128(all, _mm_cmpeq_epi8(bytes, underscore));
+    all = _mm_or_si128(all, _mm_cmpeq_epi8(bytes, dollar));
+    all = _mm_or_si128(all, bytes); /* those above 127 too: the top bit counts */
+    return (size_t)__builtin_ctz(~(unsigned)_mm_movemask_epi8(all));
+}
+#else
+static inline size_t word_bytes(const char *p)
+{
+    size_t n = 0;
+    while (n < PQR__KEY_BYTES && is(p[n], WORDLIKE))
+        n++;
+    return n;
+}
+#endif
+
+/* The word at p: its key, and where it ends. */
+static inline const char *pqr__lexer_word(const char *p, const char *end, struct pqr__key *key)
+{
+    if (end - p < PQR__KEY_BYTES)
+        return pqr__lexer_last_word(p, end, key);
+    size_t length = word_bytes(p);
+    *key = pqr__key_at(p, length);
+    if (length < PQR__KEY_BYTES)
+        return p + length;
+    const char *q = run(p + PQR__KEY_BYTES, end, WORDLIKE);
+    key->length = (uint32_t)(q - p);
+    return q;
+}
+
 /* White space and comments. False: an unterminated comment. */
 bool pqr__lexer_blank(struct pqr__lexer *lexer);
+
+static inline const char *past_space(const char *p, const char *end)
+{
+    if (p < end && is(*p, SPACE)) /* mostly one */
+        p++;
+    return p < end && is(*p, SPACE) ? run(p + 1, end, SPACE) : p;
+}
 
 /* Steps to the next token. False: to an unterminated comment. */
 static inline bool step(struct pqr__lexer *lexer)
 {
-    const char *p = lexer->at, *const end = lexer->end;
-    if (p < end && is(*p, SPACE)) /* mostly one */
-        p++;
-    if (p < end && is(*p, SPACE))
-        p = run(p + 1, end, SPACE);
+    const char *const end = lexer->end, *const p = past_space(lexer->at, end);
     lexer->at = p;
     return p == end || pqr__lexer_starts[(unsigned char)*p] != PQR__START_COMMENT || pqr__lexer_blank(lexer);
+}
+
+/* Most are whole and small; NULL: this one takes another look. */
+static inline const char *plain_number_end(const char *p, const char *end)
+{
+    const char *q = run(p + 1, end, DIGIT);
+    return q < end && (*q == '.' || is(*q, WORDLIKE)) ? NULL : q;
 }
 
 /* The end of a word or number that is nothing else; NULL: it takes another look. */
@@ -117,8 +182,7 @@ static inline const char *plain_end(const char *p, const char *end, unsigned sta
         const char *q = run(p + 1, end, WORDLIKE);
         return q == p + 1 && start == PQR__START_PREFIX ? NULL : q;
     }
-    const char *q = run(p + 1, end, DIGIT); /* most are whole and small */
-    return q < end && (*q == '.' || is(*q, WORDLIKE)) ? NULL : q;
+    return plain_number_end(p, end);
 }
 
 static inline void pqr__lexer_next_inline(struct pqr__lexer *lexer, struct pqr__token *token)

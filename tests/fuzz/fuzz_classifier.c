@@ -1,6 +1,7 @@
-/* libFuzzer: any bytes, both settings of standard_conforming_strings. Beside memory errors it looks for answers
-   that cannot be: another one when the steps to it are asked for (no token is stepped over then), a word outside of the text, a harmless text that stays harmless when a write follows it, a
-   reason that does not end. The first byte chooses the dialect.
+/* libFuzzer: any bytes, both settings of standard_conforming_strings, with a catalog and without. Beside memory errors
+   it looks for answers that cannot be: another one when the steps to it are asked for (no name is stepped over then), a
+   word outside of the text, a harmless text that stays harmless when a write follows it, a reason that does not end.
+   The first byte chooses the dialect.
 
      CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
      ninja -C build-fuzz
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/catalog.h"
 #include "policy/classifier.h"
 #include "policy/lexer.h"
 
@@ -67,11 +69,34 @@ static void check_steps(
     check(other.defines == verdict->defines && other.several == verdict->several);
 }
 
+/* Names that SQL has at hand, so that they are met. */
+static const struct pqr__catalog *catalog(void)
+{
+    static const char *const names[] = {"f", "g", "t", "a", "b", "x", "id", "lower", "count", "position",
+        "Foo", "a_name_of_more_than_sixteen_bytes", "\xc3\xa4"};
+    static struct pqr__catalog filled;
+    if (filled.count > 0)
+        return &filled;
+    pqr__catalog_init(&filled, 1 << 20);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        enum pqr__catalog_answer answer = i % 3 == 0 ? PQR__CATALOG_HARMFUL : PQR__CATALOG_HARMLESS;
+        check(pqr__catalog_add(&filled, PQR__CATALOG_FUNCTION, names[i], strlen(names[i]), answer));
+        if (i % 4 == 1)
+            check(pqr__catalog_add(
+                &filled, PQR__CATALOG_RELATION, names[i], strlen(names[i]), PQR__CATALOG_HARMFUL));
+    }
+    check(pqr__catalog_add(&filled, PQR__CATALOG_TYPE, "b", 1, PQR__CATALOG_HARMFUL));
+    pqr__catalog_seal(&filled);
+    return &filled;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    const struct pqr__dialect dialect = {.standard_conforming_strings = data[0] % 2 == 0, .ascii_safe = true};
+    const struct pqr__dialect dialect = {.standard_conforming_strings = data[0] % 2 == 0,
+        .ascii_safe = true,
+        .catalog = data[0] % 4 >= 2 ? catalog() : NULL};
     const char *sql = (const char *)data + 1;
     size_t length = size - 1;
     struct pqr__verdict verdict;

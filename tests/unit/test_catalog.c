@@ -9,6 +9,7 @@
 
 #include "pqrouter.h"
 #include "policy/catalog.h"
+#include "policy/key.h"
 
 enum { MANY = 100000 };
 
@@ -210,6 +211,61 @@ static void volatile_comparison_spoils_everything(void **state)
     pqr__catalog_finish(&catalog);
 }
 
+static bool is_held(const struct pqr__catalog *catalog, const char *name)
+{
+    struct pqr__sieve sieve = pqr__catalog_sieve(catalog);
+    struct pqr__key key = pqr__key_of(name, strlen(name));
+    return pqr__sieve_holds(&sieve, pqr__key_hash(&key));
+}
+
+static void sieve_holds_what_is_harmful_and_little_else(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    char name[64];
+    unsigned in_vain = 0;
+    assert_false(is_held(NULL, "f"));
+    pqr__catalog_init(&catalog, 1 << 24);
+    assert_true(add(&catalog, PQR__CATALOG_OPERATOR, "+++", PQR__CATALOG_HARMFUL));
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMLESS));
+    pqr__catalog_seal(&catalog);
+    assert_false(is_held(&catalog, "f"));
+    for (int i = 0; i < 3000; i++) {
+        snprintf(name, sizeof(name), i % 2 ? "harmful_%d" : "Quite a long harmful name_%d", i);
+        assert_true(add(&catalog,
+            (enum pqr__catalog_kind[]){
+                PQR__CATALOG_FUNCTION, PQR__CATALOG_TYPE, PQR__CATALOG_RELATION}[i % 3],
+            name, PQR__CATALOG_HARMFUL));
+        assert_true(is_held(&catalog, name)); /* as anything, until it is sealed */
+        assert_true(is_held(&catalog, "other"));
+    }
+    size_t before = pqr__catalog_bytes(&catalog);
+    pqr__catalog_seal(&catalog);
+    assert_in_range(pqr__catalog_bytes(&catalog) - before, 3000, 3000 * 4);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(name, sizeof(name), i % 2 ? "HARMFUL_%d" : "quite A long harmful name_%d", i);
+        assert_true(is_held(&catalog, name));
+        snprintf(name, sizeof(name), "column_%d", i);
+        in_vain += is_held(&catalog, name);
+    }
+    assert_in_range(in_vain, 0, 600);
+    pqr__catalog_finish(&catalog);
+}
+
+static void sieve_that_has_no_room_holds_everything(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMFUL));
+    catalog.max_bytes = pqr__catalog_bytes(&catalog);
+    pqr__catalog_seal(&catalog);
+    assert_null(catalog.sieve);
+    assert_true(is_held(&catalog, "f"));
+    assert_true(is_held(&catalog, "g"));
+    pqr__catalog_finish(&catalog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +279,8 @@ int main(void)
         cmocka_unit_test(no_memory_is_told_and_nothing_is_lost),
         cmocka_unit_test(builtin_parts_are_judged_by_the_table_first),
         cmocka_unit_test(volatile_comparison_spoils_everything),
+        cmocka_unit_test(sieve_holds_what_is_harmful_and_little_else),
+        cmocka_unit_test(sieve_that_has_no_room_holds_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

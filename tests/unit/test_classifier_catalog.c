@@ -39,6 +39,15 @@ static int start(void **state)
     return 0;
 }
 
+/* With the sieve, by which most names are not looked up. */
+static int start_sealed(void **state)
+{
+    (void)start(state);
+    pqr__catalog_seal(&catalog);
+    assert_non_null(catalog.sieve);
+    return 0;
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -62,6 +71,11 @@ static const struct {
     {"select t.touch from t", PQR_CLASS_PRIMARY, "volatile function touch"},
     {"select (t).Touch from t", PQR_CLASS_PRIMARY, NULL},
     {"select touch from t", PQR_CLASS_REPLICA, NULL},
+    {"select a, touch, b as touch, touch.a from t where a + touch = 1 order by touch", PQR_CLASS_PRIMARY,
+        "volatile operator +"},
+    {"select a, t.b as c, t.position, t.TOUCH as d from t", PQR_CLASS_PRIMARY, "volatile function TOUCH"},
+    {"select a, t.lower as b from t", PQR_CLASS_PRIMARY, "volatile function lower"},
+    {"select a, lower, b as lower, lower.b from lower", PQR_CLASS_REPLICA, NULL},
     {"select t.price from t", PQR_CLASS_REPLICA, NULL},
     {"select t.other from t", PQR_CLASS_REPLICA, NULL},
     {"select \"Nasty\"()", PQR_CLASS_PRIMARY, NULL},
@@ -117,6 +131,9 @@ static const struct {
         "relation loud_view: a volatile view, sequence, foreign or unlogged table"},
     {"select * from shop.LOUD_VIEW v join t using (a)", PQR_CLASS_PRIMARY, NULL},
     {"table loud_view", PQR_CLASS_PRIMARY, NULL},
+    {"select a, b from t, quiet_table, loud_view, t u where a = b", PQR_CLASS_PRIMARY, NULL},
+    {"select a as loud_view, b from t", PQR_CLASS_PRIMARY, NULL}, /* any name may be a relation's */
+    {"select a from t join Values_Log on true", PQR_CLASS_PRIMARY, NULL},
     {"copy loud_view to stdout", PQR_CLASS_PRIMARY, NULL},
     {"select * from orders_seq", PQR_CLASS_REPLICA, NULL},
     {"select * from \"Orders_seq\"", PQR_CLASS_PRIMARY, NULL},
@@ -128,6 +145,7 @@ static const struct {
     {"explain select * from loud_view", PQR_CLASS_PRIMARY, NULL},
     /* the server cuts these names, so that nobody knows what they are */
     {"select * from " LONG_NAME, PQR_CLASS_PRIMARY, NULL},
+    {"select a, b from t, " LONG_NAME " where a = b", PQR_CLASS_PRIMARY, NULL},
     {"show search_path", PQR_CLASS_REPLICA, NULL},
 };
 
@@ -195,6 +213,8 @@ static void letters_that_the_server_folds_are_not_guessed(void **state)
     catalog.folds = true;
     assert_int_equal(route_of("select * from \xc3\x84pfel", &with), PQR_CLASS_PRIMARY);
     assert_int_equal(route_of("select * from \"\xc3\x84pfel\"", &with), PQR_CLASS_REPLICA);
+    assert_int_equal(
+        route_of("select a from a_relation_with_a_long_name_\xc3\x84, t", &with), PQR_CLASS_PRIMARY);
     catalog.folds = false;
 }
 
@@ -228,5 +248,6 @@ int main(void)
         cmocka_unit_test(letters_that_the_server_folds_are_not_guessed),
         cmocka_unit_test(definitions_are_told),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests_name("not sealed", tests, start, stop) +
+           cmocka_run_group_tests_name("sealed", tests, start_sealed, stop);
 }
