@@ -141,9 +141,9 @@ static struct pqr__decision settle_error(const struct pqr__facts *facts)
         return settle_ended(facts);
     if (facts->cancel_near && rolls_back_whole(facts->effect) && strcmp(facts->sqlstate, "57014") == 0)
         return apart(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
-    if (facts->stale) { /* it is parsed anew, on any connection */
+    if (facts->stale) { /* nothing ran, and by its text it can't happen again, on whichever connection */
         struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
-        decision.again = true;
+        decision.again = decision.by_text = true;
         return decision;
     }
     switch (verdict_of(facts->sqlstate)) {
@@ -174,7 +174,7 @@ struct pqr__decision pqr__settle(const struct pqr__facts *facts)
         decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN);
     else
         decision = finish(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    if (decision.again && !decision.alone && facts->attempts >= facts->max_attempts)
+    if (decision.again && !decision.alone && !decision.by_text && facts->attempts >= facts->max_attempts)
         decision.again = decision.to_primary = decision.avoid = false;
     return decision;
 }

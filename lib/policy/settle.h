@@ -36,6 +36,7 @@ struct pqr__decision {
     bool probe;      /* the server's role is in doubt */
     bool misroute;   /* a replica refused what was taken for a harmless read */
     bool alone;      /* run again, but not with others: it was their doing. Does not count as an attempt */
+    bool by_text;    /* run again by its text: only what was kept of it was of no use. Nor does this count */
     pqr_status status;
     pqr_outcome outcome;
 };

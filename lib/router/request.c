@@ -126,7 +126,7 @@ static void reset(struct pqr_reply *request)
     request->deadline.due = deadline_due;
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = false;
-    request->alone = request->shared = request->stale = false;
+    request->alone = request->shared = request->stale = request->by_text = false;
     request->slot = NULL;
     request->tx = NULL;
     request->server = UINT32_MAX;

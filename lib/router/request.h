@@ -44,6 +44,7 @@ struct pqr_reply {
     bool cancel_asked;         /* from the log callback: the deadline is due for that */
     bool stale;                /* what its connection had prepared of it was of no use any more */
     bool shared;               /* the flight it is in has others */
+    bool by_text;              /* nothing that is kept prepared is used for it any more */
     bool alone;                /* with others it came to harm: shares no connection any more */
     struct pqr__slot *slot;    /* where it flies */
     struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */

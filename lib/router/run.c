@@ -68,7 +68,7 @@ static uint64_t number_of(const struct pqr_reply *request)
     struct pqr__known *known = request->known;
     bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
     if (!known || !plain || request->verdict.several || threshold == 0 ||
-        (!request->statement && known->uses < threshold))
+        (!request->statement && known->uses < threshold) || request->by_text)
         return 0;
     return pqr__known_number(known, request->item.n_params, request->item.param_types);
 }
@@ -241,11 +241,12 @@ static const char *lost_text(const struct pqr_reply *request, const struct pqr__
     return NULL;
 }
 
-/* It came to harm by its neighbours: that was no attempt of its own. */
+/* It came to harm by its neighbours, or by what was kept prepared of it: that was no attempt of its own. */
 static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision)
 {
     request->alone |= decision->alone;
-    request->attempts -= decision->alone;
+    request->by_text |= decision->by_text;
+    request->attempts -= decision->alone || decision->by_text;
 }
 
 static void run_again(struct pqr_reply *request, const struct pqr__decision *decision)

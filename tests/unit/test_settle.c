@@ -201,7 +201,7 @@ static void what_neighbours_bring_upon_a_request_does_not_count(void **state)
     expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN, false);
 }
 
-static void a_stale_statement_is_run_again_while_attempts_are_left(void **state)
+static void a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_left(void **state)
 {
     (void)state;
     struct pqr__facts facts = facts_of(PQR__EFFECT_WRITE, PQR__REPLY_ERROR, "26000");
@@ -209,7 +209,8 @@ static void a_stale_statement_is_run_again_while_attempts_are_left(void **state)
     facts.stale = true;
     expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
     facts.attempts = facts.max_attempts;
-    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
+    assert_true(pqr__settle(&facts).by_text);
 }
 
 int main(void)
@@ -228,7 +229,7 @@ int main(void)
         cmocka_unit_test(a_conflict_is_tried_elsewhere_or_once_more),
         cmocka_unit_test(a_transaction_left_open_is_not_a_success),
         cmocka_unit_test(what_neighbours_bring_upon_a_request_does_not_count),
-        cmocka_unit_test(a_stale_statement_is_run_again_while_attempts_are_left),
+        cmocka_unit_test(a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
