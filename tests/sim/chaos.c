@@ -166,6 +166,24 @@ static void hurt_conn(struct sim_chaos *chaos)
         sim_backend_die(conn->backend, how == 2);
 }
 
+/* Somebody's migration, or a session that forgets what it prepared: no fault of a server, only of what is kept. */
+static void migrate(void *context)
+{
+    struct sim_chaos *chaos = context;
+    struct sim_world *world = chaos->world;
+    struct pqr__conn *conn = random_conn(chaos);
+    sim_alarm_set(world, &chaos->migration, world->now_us + sim_skewed(world, 0, 3 * chaos->migrations_us),
+        migrate, chaos);
+    if (sim_chance(world, 300)) {
+        sim_trace(world, "chaos: a migration");
+        for (uint32_t i = 0; i < chaos->wire->n_servers; i++)
+            sim_server_migrated(&chaos->wire->servers[i]);
+    } else if (conn && conn->backend) {
+        sim_trace(world, "chaos: c%u has forgotten what it prepared", conn->id);
+        sim_kept_forget(&conn->backend->kept);
+    }
+}
+
 static void strike(void *context)
 {
     struct sim_chaos *chaos = context;
@@ -206,12 +224,16 @@ void sim_chaos_start(struct sim_chaos *chaos)
     if (chaos->interval_us > 0)
         sim_alarm_set(chaos->world, &chaos->alarm,
             chaos->world->now_us + sim_skewed(chaos->world, 0, 1000000), strike, chaos);
+    if (chaos->migrations_us > 0)
+        sim_alarm_set(chaos->world, &chaos->migration,
+            chaos->world->now_us + sim_skewed(chaos->world, 0, 3 * chaos->migrations_us), migrate, chaos);
 }
 
 void sim_chaos_heal(struct sim_chaos *chaos)
 {
     sim_trace(chaos->world, "chaos: all is well again");
     sim_alarm_clear(chaos->world, &chaos->alarm);
+    sim_alarm_clear(chaos->world, &chaos->migration);
     chaos->wire->connect_no_memory = chaos->wire->connect_lost = 0;
     chaos->wire->send_lost = chaos->wire->cancel_lost = chaos->wire->cancel_stuck = 0;
     chaos->wire->answer_lost = 0;
@@ -261,6 +283,7 @@ uint64_t sim_chaos_quiet_us(const struct sim_chaos *chaos)
 void sim_chaos_finish(struct sim_chaos *chaos)
 {
     sim_alarm_clear(chaos->world, &chaos->alarm);
+    sim_alarm_clear(chaos->world, &chaos->migration);
     for (uint32_t i = 0; i < SIM_MAX_SERVERS; i++)
         sim_alarm_clear(chaos->world, &chaos->repairs[i].alarm);
 }

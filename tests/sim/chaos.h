@@ -9,7 +9,9 @@ struct sim_chaos {
     struct sim_world *world;
     struct sim_alarm alarm;
     uint64_t interval_us; /* between faults; 0: none at all */
-    bool failovers;       /* roles may change */
+    struct sim_alarm migration;
+    uint64_t migrations_us; /* between what makes prepared statements stale; 0: never */
+    bool failovers;         /* roles may change */
     struct sim_repair {
         struct sim_chaos *chaos;
         struct sim_server *server;

@@ -161,7 +161,7 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
         check_inputs(checks, item, entry);
         checks->flights.apart += entry->apart && entry->aborted;
         entry->in_air = true;
-        entry->answer_seen = entry->aborted = false;
+        entry->answer_seen = entry->aborted = entry->stale = false;
         entry->sqlstate[0] = '\0';
         entry->sends++;
         entry->sent_us = checks->world->now_us;
@@ -204,12 +204,15 @@ static bool commit_failed(enum pqr__answer_kind kind, const char *sqlstate, cons
 }
 
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
-    const struct pqr__item *item, enum pqr__answer_kind kind, const char *sqlstate,
-    const struct pg_result *result)
+    const struct pqr__item *item, const struct pqr__answer *answer)
 {
+    enum pqr__answer_kind kind = answer->kind;
+    const char *sqlstate = answer->sqlstate;
+    const struct pg_result *result = answer->result;
     static const char *const words[] = {"ok", "error", "aborted"};
     struct sim_entry *entry = sim_check_entry(checks, item);
-    sim_trace(checks->world, "  c%u > %s %s", conn->id, words[kind], sqlstate);
+    sim_trace(
+        checks->world, "  c%u > %s %s%s", conn->id, words[kind], sqlstate, answer->stale ? ", stale" : "");
     bool corrected = !flight->telling && !item->next; /* at the Sync */
     if (item != flight->telling && !corrected)
         sim_fail(checks->world, "c%u answers out of order", conn->id);
@@ -220,6 +223,9 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     if (!entry)
         return;
     entry->aborted = kind == PQR__ANSWER_ABORTED;
+    entry->stale = answer->stale;
+    if (answer->stale)
+        sim_check_stale(checks, entry, flight->n_items > 1);
     pqr__text_copy(entry->sqlstate, sizeof(entry->sqlstate), sqlstate);
     if (entry->aborted)
         sim_check_aborted(checks, entry);
@@ -235,7 +241,7 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
         if (!entry)
             continue;
         entry->in_air = false;
-        sim_check_history(checks, entry, lost, false);
+        sim_check_history(checks, entry, lost);
         if (lost ? flight->sent : !entry->answer_seen)
             entry->may_have_run = true;
     }

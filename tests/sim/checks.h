@@ -6,12 +6,16 @@
 #include "config/config.h"
 #include "wire.h"
 
+enum { SIM_MAX_NUMBERS = 200, SIM_MAX_TYPES = 8 };
+
 /* How often what is checked has occurred. */
 struct sim_flights {
     uint64_t groups, members, largest; /* several under one Sync */
     uint64_t on_primary, mixed;        /* groups there; groups of several texts */
     uint64_t behind;                   /* flights that were sent while another was in the air */
     uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
+    uint64_t prepared, by_name, stale; /* statements kept; sent so; that turned out to be of no use */
+    uint64_t stale_writes, stale_in_group, stale_in_tx;
 };
 
 struct sim_checks {
@@ -21,6 +25,13 @@ struct sim_checks {
     const struct pqr_config *config;
     uint32_t connections[SIM_MAX_SERVERS];
     uint32_t total;
+    struct {
+        uint64_t number;
+        char sql[120];
+        int n_params;
+        unsigned types[SIM_MAX_TYPES];
+    } statements[SIM_MAX_NUMBERS]; /* that the router gave numbers to */
+    unsigned n_statements;
     uint32_t highest_timeline; /* that a probe told */
     unsigned in_call;          /* public functions of pqrouter being called */
 };
@@ -31,22 +42,27 @@ void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn);
 /* Promises 2 and 4. Entries: what the flight's items are in the ledger. */
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
-    const struct pqr__item *item, enum pqr__answer_kind kind, const char *sqlstate,
-    const struct pg_result *result);
+    const struct pqr__item *item, const struct pqr__answer *answer);
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx);
 /* Who shares a connection with whom. */
 void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
+/* A number means one text with these types. */
+void sim_check_statement(struct sim_checks *checks, const struct pqr__item *item);
+void sim_check_way(struct sim_checks *checks, enum pqr__prepared_how how);
+/* Promise 8: so many does a backend keep. */
+void sim_check_kept(const struct sim_checks *checks, unsigned count);
 /* Promise 1, one half: no callback from inside a call. */
 void sim_check_callback(const struct sim_checks *checks);
 
-/* --- Between checks.c and checks_flights.c --- */
+/* --- Between checks.c, checks_flights.c and checks_prepared.c --- */
 
 /* NULL: one of the router's own. */
 struct sim_entry *sim_check_entry(const struct sim_checks *checks, const struct pqr__item *item);
 bool sim_is_proven(const struct sim_entry *entry);
 bool sim_is_ended(const struct sim_checks *checks, const struct sim_entry *entry);
 void sim_check_aborted(struct sim_checks *checks, struct sim_entry *entry);
-void sim_check_history(const struct sim_checks *checks, const struct sim_entry *entry, bool lost, bool stale);
+void sim_check_history(const struct sim_checks *checks, const struct sim_entry *entry, bool lost);
+void sim_check_stale(struct sim_checks *checks, struct sim_entry *entry, bool in_group);
 
 #endif

@@ -108,9 +108,10 @@ void sim_check_aborted(struct sim_checks *checks, struct sim_entry *entry)
 
 /* Counted generously: an error of one that was to end counts for its text, as an execution does, and one that was asked
    for before its text was known counts not at all. */
-void sim_check_history(const struct sim_checks *checks, const struct sim_entry *entry, bool lost, bool stale)
+void sim_check_history(const struct sim_checks *checks, const struct sim_entry *entry, bool lost)
 {
-    bool failed = !lost && entry->sqlstate[0] != '\0' && !stale, ended = sim_is_ended(checks, entry);
+    bool stale = entry->stale, failed = !lost && entry->sqlstate[0] != '\0' && !stale,
+         ended = sim_is_ended(checks, entry);
     if (!entry->of)
         return;
     if (failed && !ended)

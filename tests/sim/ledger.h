@@ -67,6 +67,7 @@ struct sim_entry {
     bool sent_to_standby;
     bool proven;      /* at the last send its text had a clean history */
     bool apart;       /* its neighbours brought harm upon it: flies alone from then on */
+    bool stale;       /* the last answer: what was kept prepared of it is of no use */
     bool aborted;     /* the last answer: it did not run */
     char sqlstate[6]; /* the same: its error, or "" */
 

@@ -157,7 +157,7 @@ static void burst(struct sim_load *load)
         query.timeout_ms = sim_chance(world, 800) ? 0 : sim_timeout_random(load);
         query.target = sim_chance(world, 900) ? target : PQR_TARGET_AUTO;
         if (!one || !text)
-            text = sim_texts_pick(&load->texts, sim_chance(world, 900) ? 1u << SIM_READ : ~0u);
+            text = sim_texts_pick(&load->texts, sim_chance(world, 800) ? 1u << SIM_READ : ~0u);
         load->budget--;
         if (text)
             run_query(load, sim_text_entry(&load->texts, text, load->ledger), &query, false);

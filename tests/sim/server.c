@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "wire.h"
+#include "checks.h"
 
 enum { LSN_STEP = 56, SYNC_US = 200, OWN_US = 150 };
 
@@ -55,6 +55,12 @@ void sim_server_finish(struct sim_server *server)
 void sim_server_disturbed(struct sim_server *server)
 {
     server->calm_us = server->world->now_us;
+}
+
+void sim_server_migrated(struct sim_server *server)
+{
+    pqr__list_each (link, &server->backends)
+        sim_kept_outdate(&pqr__container_of(link, struct sim_backend, link)->kept);
 }
 
 static struct sim_job *current(struct sim_backend *backend)
@@ -173,6 +179,7 @@ static const char *own_statement(
     case PQR__OWN_DISCARD:
         if (backend->tx != PQR__TX_IDLE)
             return "25001";
+        sim_kept_forget(&backend->kept);
         *result = sim_result_new(0, "DISCARD ALL");
         break;
     case PQR__OWN_FLEET:
@@ -181,9 +188,7 @@ static const char *own_statement(
     case PQR__OWN_CATALOG: /* there is nothing but built-ins */
         *result = sim_result_new(0, "SELECT 0");
         break;
-    case PQR__OWN_PREPARE:
-        if (sim_chance(backend->server->world, 200))
-            return "42P01";
+    case PQR__OWN_PREPARE: /* which has been done before it, or not */
         *result = sim_result_new(0, "");
         break;
     case PQR__OWN_NONE:
@@ -198,7 +203,7 @@ static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
 {
     switch (entry->fate) {
     case SIM_BAD:
-        return "23505";
+        return entry->nonce % 8 == 0 ? "26000" : "23505"; /* of the statement's own, in a function perhaps */
     case SIM_NO_STANDBY:
         return backend->server->in_recovery ? (entry->nonce % 2 ? "0A000" : "25006") : NULL;
     case SIM_CONFLICT:
@@ -207,7 +212,7 @@ static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
         if (backend->tx != PQR__TX_IDLE)
             return "2D000";
         entry->committed++;
-        return "22012";
+        return entry->nonce % 2 ? "22012" : "26000";
     case SIM_FINE:
     case SIM_DEFERRED:
     case SIM_ENDLESS:
@@ -231,6 +236,8 @@ static const char *statement(struct sim_backend *backend, struct sim_entry *entr
     const char *sqlstate = fate(backend, entry);
     if (sqlstate)
         return sqlstate;
+    if (entry->kind == SIM_SESSION && entry->nonce % 3 == 0)
+        sim_kept_forget(&backend->kept);
     if (!writes)
         entry->reads++;
     else if (backend->n_pending < SIM_MAX_PENDING) {
@@ -252,8 +259,14 @@ static void answer(
     struct sim_backend *backend, enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result)
 {
     struct sim_job *job = running(backend);
+    const struct sim_statement *item = &job->items[backend->item];
+    enum sim_kept_end end = backend->kept_end;
+    backend->kept_end = SIM_KEPT_AS_IT_WAS; /* told once */
+    if (kind == PQR__ANSWER_ABORTED && item->way.how == PQR__PREPARED_PARSE)
+        end = SIM_KEPT_NOTHING_DONE;
     if (backend->conn)
-        sim_wire_item(backend->conn, job->flight, job->items[backend->item].item, kind, sqlstate, result);
+        sim_wire_item(backend->conn, job->flight, item->item, kind, sqlstate, result,
+            &(struct sim_kept_told){item->way, end});
     else
         sim_result_free(result);
 }
@@ -270,8 +283,10 @@ static void item_finished(struct sim_backend *backend)
 {
     const struct sim_statement *item = &running(backend)->items[backend->item];
     struct pg_result *result = NULL;
-    const char *sqlstate =
-        item->entry ? statement(backend, item->entry, &result) : own_statement(backend, item, &result);
+    const char *sqlstate = backend->unfit;
+    if (!sqlstate)
+        sqlstate =
+            item->entry ? statement(backend, item->entry, &result) : own_statement(backend, item, &result);
     sim_trace(backend->server->world, "  s%u/%u executed %s %llu: %s", backend->server->index, backend->pid,
         item->entry ? sim_kind_name(item->entry->kind) : "own",
         item->entry ? (unsigned long long)item->entry->nonce : (unsigned long long)item->own,
@@ -284,13 +299,30 @@ static void item_finished(struct sim_backend *backend)
     go_on(backend);
 }
 
+/* NULL, or why the statement can't be found, parsed, or planned. */
+static const char *find_statement(struct sim_backend *backend, const struct sim_statement *item)
+{
+    struct sim_world *world = backend->server->world;
+    struct sim_kept_rules rules = {.closes = backend->server->closes,
+        .in_failed = backend->tx == PQR__TX_FAILED,
+        .refuses = sim_chance(world, item->entry ? 2 : 200)};
+    if (item->way.how == PQR__PREPARED_PARSE && sim_chance(world, 5))
+        sim_kept_take(&backend->kept, item->way.number);
+    const char *sqlstate = sim_kept_use(&backend->kept, &item->way, &rules, &backend->kept_end);
+    if (backend->conn)
+        sim_check_kept(backend->conn->wire->checks, sim_kept_count(&backend->kept));
+    return sqlstate;
+}
+
 static void start_item(struct sim_backend *backend)
 {
     struct sim_server *server = backend->server;
-    struct sim_entry *entry = running(backend)->items[backend->item].entry;
+    const struct sim_statement *item = &running(backend)->items[backend->item];
+    struct sim_entry *entry = item->entry;
     backend->state = SIM_EXECUTING;
+    backend->unfit = find_statement(backend, item);
     uint64_t service_us = OWN_US;
-    if (entry) {
+    if (entry && !backend->unfit) {
         entry->tries++;
         service_us = entry->service_us * server->slowness;
         bool runs = backend->tx != PQR__TX_FAILED && !(sim_kind_writes(entry->kind) && server->in_recovery);
@@ -468,7 +500,7 @@ bool sim_server_cancel(struct sim_server *server, uint32_t pid)
         struct sim_entry *entry =
             backend->state == SIM_EXECUTING ? running(backend)->items[backend->item].entry : NULL;
         sim_trace(server->world, "  s%u/%u is told to cancel%s", server->index, pid, entry ? "" : " nothing");
-        if (!entry || entry->fate == SIM_STUCK || backend->stopped)
+        if (!entry || backend->unfit || entry->fate == SIM_STUCK || backend->stopped)
             return true;
         sim_alarm_clear(server->world, &backend->alarm);
         item_failed(backend, "57014");

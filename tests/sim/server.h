@@ -5,6 +5,7 @@
 #define SIM_SERVER_H
 
 #include "base/list.h"
+#include "kept.h"
 #include "ledger.h"
 #include "transport/transport.h"
 
@@ -35,6 +36,7 @@ struct sim_server {
     struct pqr__list backends;
     uint64_t latency_us, connect_us;
     unsigned slowness; /* service times are multiplied with it */
+    bool closes;       /* clients give up what is prepared by Close, not by DEALLOCATE */
     uint64_t calm_us;  /* since when nothing was done to it */
 };
 
@@ -45,6 +47,7 @@ struct sim_statement {
     struct sim_entry *entry;
     uint32_t cancel_pid;
     bool read_only; /* BEGIN READ ONLY */
+    struct sim_way way;
 };
 
 struct sim_job {
@@ -74,6 +77,9 @@ struct sim_backend {
     bool stalled;    /* its alarm came while the server was frozen */
     uint64_t eof_us; /* when it sees that the client is gone; 0: it is not */
     uint32_t item;
+    struct sim_kept kept;
+    enum sim_kept_end kept_end; /* of the item that is executed */
+    const char *unfit;          /* the error that keeps it from running; NULL: it runs */
     bool aborted;
     enum pqr__tx_status tx;
     bool read_only; /* the transaction */
@@ -96,6 +102,8 @@ struct sim_backend *sim_backend_start(struct sim_server *server, struct pqr__con
 void sim_backend_take(struct sim_backend *backend, struct sim_job *job);
 /* The client is gone: what was received is finished, then the backend ends. reset: what was not begun is lost. */
 void sim_backend_abandoned(struct sim_backend *backend, bool reset);
+/* What is kept prepared there is of no use any more. */
+void sim_server_migrated(struct sim_server *server);
 /* Dies at once. politely: with a FATAL 57P01 before (pg_terminate_backend). */
 void sim_backend_die(struct sim_backend *backend, bool politely);
 /* A cancel request for a process has arrived. */

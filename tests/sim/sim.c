@@ -76,6 +76,12 @@ static bool report(const struct sim_flights *flights)
         {"flights sent behind another", flights->behind},
         {"requests aborted by a neighbour", flights->aborted},
         {"of them run again, alone", flights->apart},
+        {"statements prepared", flights->prepared},
+        {"statements sent by name", flights->by_name},
+        {"statements that had gone stale", flights->stale},
+        {"of them writes", flights->stale_writes},
+        {"of them in a group", flights->stale_in_group},
+        {"of them in a transaction", flights->stale_in_tx},
     };
     bool all = true;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -48,6 +48,11 @@ static void verify_own(const struct sim_request *request, const pqr_reply *reply
         sim_fail(load->world,
             "flights: %llu did not run, only its neighbour failed, and it is answered with %s",
             nonce_of(request), pqr_status_name(request->status));
+    if (entry->stale && !entry->in_tx && !ended && !turned_away)
+        sim_fail(load->world,
+            "prepared: %llu did not run, what was kept of it had gone stale, and it is answered "
+            "with %s",
+            nonce_of(request), pqr_status_name(request->status));
     if (request->status == PQR_STATUS_SQL_ERROR && entry->sends > 0 && !entry->in_tx &&
         strcmp(pqr_reply_sqlstate(reply), entry->sqlstate) != 0)
         sim_fail(load->world, "flights: %llu is answered with the error '%s', its own was '%s'",

@@ -22,6 +22,7 @@ struct message {
     struct pqr__flight *flight;
     struct pqr__item *item;
     struct pqr__answer answer;
+    struct sim_kept_told told;
     enum pqr__tx_status tx;
     bool in_recovery;
     pqr_notice notice;
@@ -128,6 +129,7 @@ static void conn_free(struct pqr__conn *conn)
     sim_alarm_clear(world, &conn->alarm);
     sim_alarm_clear(world, &conn->cancel);
     pqr__list_remove(&conn->wire->conns, &conn->link);
+    pqr__prepared_finish(&conn->books);
     free(conn);
 }
 
@@ -184,13 +186,17 @@ static void deliver(void *context)
     struct pqr__settled facts = {.sent = true, .tx = copy.tx, .in_recovery = copy.in_recovery, .message = ""};
     switch (copy.kind) {
     case ITEM:
-        sim_check_item(conn->wire->checks, conn, copy.flight, copy.item, copy.answer.kind,
-            copy.answer.sqlstate, copy.answer.result);
+        copy.answer.stale = sim_kept_book(&conn->books, &copy.told.way, copy.told.end);
+        if (copy.item->own == PQR__OWN_DISCARD && copy.answer.kind == PQR__ANSWER_OK)
+            pqr__prepared_lost_all(&conn->books);
+        sim_check_item(conn->wire->checks, conn, copy.flight, copy.item, &copy.answer);
         copy.flight->telling = copy.item->next;
         events->item(conn->context, copy.flight, copy.item, &copy.answer);
         return;
     case SETTLED:
         pqr__list_remove(&conn->flights, &copy.flight->link);
+        if (conn->preparing == copy.flight)
+            conn->preparing = NULL;
         sim_check_settled(conn->wire->checks, conn, copy.flight, false, copy.tx);
         if (!pqr__list_empty(&conn->flights)) /* what libpq does not show */
             facts.tx = PQR__TX_UNKNOWN;
@@ -230,13 +236,16 @@ static struct message *post(struct pqr__conn *conn, enum message_kind kind, stru
 }
 
 void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
-    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result)
+    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result,
+    const struct sim_kept_told *told)
 {
     struct message *message = post(conn, ITEM, flight);
     message->item = item;
+    message->told = *told;
     /* As when libpq has no memory for it: an error of its own, whatever the server did. */
     bool commit = item->own == PQR__OWN_COMMIT;
-    if (sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 60 : 1))) {
+    bool fit = told->end == SIM_KEPT_AS_IT_WAS || told->end == SIM_KEPT_PREPARED;
+    if (fit && sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 60 : 1))) {
         sim_result_free(result);
         result = NULL;
         kind = PQR__ANSWER_ERROR;
@@ -365,6 +374,7 @@ static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_
     conn->server = &wire->servers[number];
     conn->context = context;
     conn->id = ++wire->next_id;
+    pqr__prepared_init(&conn->books, wire->checks->config->statements.max_prepared);
     pqr__list_init(&conn->flights);
     pqr__list_init(&conn->messages);
     pqr__list_push_back(&wire->conns, &conn->link);
@@ -380,15 +390,33 @@ static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_
 
 /* --- Sending ------------------------------------------------------------------------------------------- */
 
+/* By its text, by its number, or prepared first. Of the flights in the air only one may do that. */
+static struct sim_way way_of(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item)
+{
+    struct sim_way way = {.how = PQR__PREPARED_TEXT, .number = item->statement};
+    item->given_up = 0;
+    if (item->statement == 0 || flight->kind != PQR__FLIGHT_PIPELINE)
+        return way;
+    sim_check_statement(conn->wire->checks, item);
+    bool may_prepare = !conn->preparing || conn->preparing == flight;
+    way.how = pqr__prepared_use(&conn->books, item->statement, may_prepare, &way.given_up);
+    if (way.how == PQR__PREPARED_PARSE)
+        conn->preparing = flight;
+    sim_check_way(conn->wire->checks, way.how);
+    return way;
+}
+
 static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     struct sim_job *job = sim_alloc(sizeof(*job) + flight->n_items * sizeof(struct sim_statement));
     job->flight = flight;
     job->n_items = flight->n_items;
+    pqr__prepared_next_flight(&conn->books);
     struct sim_statement *statement = job->items;
     for (struct pqr__item *item = flight->items; item; item = item->next, statement++) {
         statement->item = item;
         statement->own = item->own;
+        statement->way = way_of(conn, flight, item);
         if (item->own == PQR__OWN_NONE)
             statement->entry = sim_ledger_find(
                 conn->server->ledger, item->sql, item->n_params > 0 ? item->param_values[0] : NULL);

@@ -21,7 +21,9 @@ struct pqr__conn {
     bool closed_by_us; /* by the router */
     bool told;         /* a flight was settled as lost */
     struct pqr__list flights, messages;
-    struct sim_alarm alarm; /* connecting, then closing */
+    struct pqr__prepared books;    /* of what its server keeps prepared */
+    struct pqr__flight *preparing; /* the only one in the air that prepares anything; NULL: none */
+    struct sim_alarm alarm;        /* connecting, then closing */
     struct sim_alarm cancel;
     bool cancelling;
     uint32_t cancel_pid;
@@ -64,7 +66,8 @@ void sim_wire_finish(struct sim_wire *wire);
 
 /* From a backend. */
 void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
-    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result);
+    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result,
+    const struct sim_kept_told *told);
 void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx);
 void sim_wire_notice(
     struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity);
