@@ -13,6 +13,7 @@ struct sim_flights {
     uint64_t groups, members, largest; /* several under one Sync */
     uint64_t on_primary, mixed;        /* groups there; groups of several texts */
     uint64_t behind;                   /* flights that were sent while another was in the air */
+    uint64_t writes_behind;            /* of them, writes */
     uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
     uint64_t prepared, by_name, stale; /* statements kept; sent so; that turned out to be of no use */
     uint64_t stale_writes, stale_in_group, stale_in_tx;

@@ -5,6 +5,14 @@
 #include "policy/history.h"
 #include "texts.h"
 
+/* A single statement that rolls back whole. */
+static bool may_follow(const struct sim_checks *checks, const struct sim_entry *entry)
+{
+    bool plain = entry->kind == SIM_WRITE || entry->kind == SIM_LOCK_READ || entry->kind == SIM_FUNCTION ||
+                 entry->kind == SIM_HIDDEN;
+    return plain && (entry->pipelined || checks->config->writes.pipeline);
+}
+
 static void check_neighbour(
     const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__item *item, bool sending)
 {
@@ -13,8 +21,8 @@ static void check_neighbour(
         sim_fail(
             checks->world, "promise 2: own statement %d shares c%u with others", (int)item->own, conn->id);
     const char *kind = sim_kind_name(entry->kind), *why = NULL;
-    if (entry->kind != SIM_READ)
-        why = "which is no harmless read";
+    if (entry->kind != SIM_READ && !may_follow(checks, entry))
+        why = "which is no harmless read, nor a write that may follow others";
     else if (entry->in_tx)
         why = "which is of a transaction";
     else if (entry->alone)
@@ -33,8 +41,11 @@ static void check_neighbours(const struct sim_checks *checks, const struct pqr__
 {
     if (flight->kind != PQR__FLIGHT_PIPELINE)
         sim_fail(checks->world, "flights: a simple flight shares c%u with others", conn->id);
-    for (const struct pqr__item *item = flight->items; item; item = item->next)
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
         check_neighbour(checks, conn, item, sending);
+        if (flight->n_items > 1 && sim_check_entry(checks, item)->kind != SIM_READ)
+            sim_fail(checks->world, "flights: a write shares a Sync on c%u", conn->id);
+    }
 }
 
 /* A group holds the locks of all its tables until its Sync: on the primary those of one text alone. A backend that
@@ -85,6 +96,7 @@ void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const 
         sim_fail(checks->world, "flights: %u in the air of c%u, %u may", flying, conn->id,
             checks->config->pool.pipeline_depth);
     checks->flights.behind += behind;
+    checks->flights.writes_behind += behind && sim_check_entry(checks, flight->items)->kind != SIM_READ;
     if (group)
         check_group(checks, conn, flight);
 }

@@ -54,7 +54,7 @@ struct sim_entry {
     bool other_types; /* than the text's parameters mostly have */
 
     struct sim_owner *owner;
-    bool in_tx, idempotent, alone, replica_allowed, answered;
+    bool in_tx, idempotent, alone, pipelined, replica_allowed, answered;
     bool given_up;        /* by the application: it was cancelled */
     uint64_t deadline_us; /* of its request */
 

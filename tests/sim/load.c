@@ -99,6 +99,7 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     entry->owner = &request->owner;
     entry->idempotent = (query->flags & PQR_IDEMPOTENT) != 0;
     entry->alone = (query->flags & PQR_ALONE) != 0;
+    entry->pipelined = (query->flags & PQR_PIPELINE) != 0;
     entry->replica_allowed = entry->kind == SIM_HIDDEN || query->target == PQR_TARGET_ANY ||
                              query->target == PQR_TARGET_REPLICA || query->target == PQR_TARGET_REPLICA_ONLY;
     struct sim_inputs inputs;
@@ -126,7 +127,8 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
 static uint32_t random_flags(struct sim_world *world, bool often)
 {
     uint32_t flags = (sim_chance(world, often ? 50 : 150) ? PQR_ADMIN : 0) |
-                     (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0) | (sim_chance(world, 50) ? PQR_ALONE : 0);
+                     (sim_chance(world, 100) ? PQR_IDEMPOTENT : 0) | (sim_chance(world, 50) ? PQR_ALONE : 0) |
+                     (sim_chance(world, 150) ? PQR_PIPELINE : 0);
     return !(flags & PQR_ADMIN) && sim_chance(world, 150) ? flags | PQR_BATCH : flags;
 }
 
@@ -151,13 +153,15 @@ static void burst(struct sim_load *load)
         sim_chance(world, 700) ? PQR_TARGET_AUTO : (pqr_target)sim_between(world, 0, PQR_TARGET_ANY);
     bool one = sim_chance(world, 300); /* text, again and again: the primary groups nothing else */
     struct sim_text *text = NULL;
+    unsigned mostly =
+        1u << (sim_chance(world, load->config->writes.pipeline ? 500 : 850) ? SIM_READ : SIM_WRITE);
     for (uint64_t n = sim_skewed(world, 2, 30); n > 0 && load->budget > 0 && load->router; n--) {
         pqr_query query = PQR_QUERY_INIT;
         query.flags = random_flags(world, true);
         query.timeout_ms = sim_chance(world, 800) ? 0 : sim_timeout_random(load);
         query.target = sim_chance(world, 900) ? target : PQR_TARGET_AUTO;
         if (!one || !text)
-            text = sim_texts_pick(&load->texts, sim_chance(world, 800) ? 1u << SIM_READ : ~0u);
+            text = sim_texts_pick(&load->texts, sim_chance(world, 800) ? mostly : ~0u);
         load->budget--;
         if (text)
             run_query(load, sim_text_entry(&load->texts, text, load->ledger), &query, false);

@@ -96,6 +96,7 @@ static void vary_sharing(struct sim_world *world, struct pqr_config *config)
     config->pool.pipeline_depth = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 32);
     config->reads.share_sync = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 16);
     config->reads.share_limit_us = sim_skewed(world, 1000, 50000);
+    config->writes.pipeline = sim_chance(world, 300);
     config->statements.prepare_threshold = pick(world, 0, 4);
     config->statements.max_prepared = sim_chance(world, 500) ? pick(world, 1, 6) : 256;
 }
@@ -153,6 +154,7 @@ static int make_fewer(struct scenario *scenario)
     fewer->pool.init_sql = config->pool.init_sql ? pqr__strdup(config->pool.init_sql) : NULL;
     fewer->probe = config->probe;
     fewer->reads = config->reads;
+    fewer->writes = config->writes;
     fewer->queue = config->queue;
     fewer->request = config->request;
     fewer->transaction = config->transaction;
@@ -477,6 +479,7 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->on_primary += flights->on_primary;
     sum->mixed += flights->mixed;
     sum->behind += flights->behind;
+    sum->writes_behind += flights->writes_behind;
     sum->aborted += flights->aborted;
     sum->apart += flights->apart;
     sum->prepared += flights->prepared;

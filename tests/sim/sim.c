@@ -74,6 +74,7 @@ static bool report(const struct sim_flights *flights)
         {"groups on a primary", flights->on_primary},
         {"groups of several texts", flights->mixed},
         {"flights sent behind another", flights->behind},
+        {"of them writes", flights->writes_behind},
         {"requests aborted by a neighbour", flights->aborted},
         {"of them run again, alone", flights->apart},
         {"statements prepared", flights->prepared},
