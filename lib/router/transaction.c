@@ -42,6 +42,7 @@ static void move(struct pqr_tx *tx, enum pqr__tx_state to)
 void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement)
 {
     pqr__list_push_back(&tx->statements, &statement->link);
+    statement->by_text = tx->by_text;
     tx->bytes += statement->entry.bytes;
 }
 
@@ -151,6 +152,7 @@ static void repeat(struct pqr_tx *tx)
     struct pqr_reply *request = tx->request;
     move(tx, PQR__TX_WAITING_STATE);
     detach(tx);
+    tx->by_text |= tx->stale;
     tx->stale = tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
     tx->end_sqlstate[0] = '\0';
     request->router->retries++;

@@ -29,6 +29,7 @@ struct pqr_tx {
     bool want_commit, want_rollback;
     bool failed;                 /* a statement failed; the first error is in request */
     bool stale;                  /* the first error is of a statement kept prepared, which is parsed anew */
+    bool by_text;                /* so was an attempt's: all of it is, from now on */
     bool aborted;                /* the server says that it can only be rolled back */
     bool commit_unclear;         /* COMMIT was answered, by libpq and not by the server */
     bool defines;                /* a statement of it did */

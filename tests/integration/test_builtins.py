@@ -47,7 +47,7 @@ VALUES = {
 }
 
 # Clocks, chance, and who one talks to.
-DIFFERS = set("""clock_timestamp now statement_timestamp transaction_timestamp timeofday random gen_random_uuid
+DIFFERS = set("""clock_timestamp now statement_timestamp transaction_timestamp timeofday random random_normal gen_random_uuid
 pg_backend_pid pg_is_in_recovery inet_client_port inet_server_port pg_current_snapshot txid_current_snapshot
 age mxid_age pg_sleep_until""".split())
 

@@ -99,7 +99,7 @@ struct load {
     const char *const *sql;       /* two, in turn */
     const char *const *parameter; /* of each */
     struct migration *migration;
-    unsigned sent, answered;
+    unsigned sent, answered, most_attempts;
     unsigned together; /* answers that came of one Sync with the one before */
     char last_now[40];
 };
@@ -111,6 +111,7 @@ static void on_read(struct answer *answer, pqr_reply *reply)
     struct load *load = answer->data;
     const char *now = pqr_reply_value_at(reply, 0, 0, NULL);
     assert_ok(answer);
+    load->most_attempts = answer->attempts > load->most_attempts ? answer->attempts : load->most_attempts;
     load->answered++;
     load->together += strcmp(now, load->last_now) == 0;
     snprintf(load->last_now, sizeof(load->last_now), "%s", now);
@@ -127,14 +128,14 @@ static void read_next(struct load *load)
     answer->data = load;
 }
 
-/* Returns how many reads flew with the one before them while the migration ran. */
-static unsigned read_while_migrating(
+static struct load read_while_migrating(
     const char *const sql[2], const char *const parameter[2], const char *migration_sql)
 {
     struct migration migration;
     struct app app = {0};
     struct load load = {.app = &app, .sql = sql, .parameter = parameter, .migration = &migration};
-    app_start(&app, &cluster, "pool = { min = 3; max = 5; }; reads = { share_limit = \"1h\"; };");
+    app_start(
+        &app, &cluster, "pool = { min = 8; max = 10; resize = false; }; reads = { share_limit = \"1h\"; };");
     flights_warm(&app, PQR_TARGET_PRIMARY, sql[0], parameter[0]);
     flights_warm(&app, PQR_TARGET_PRIMARY, sql[1], parameter[1]);
     begin_migration(&migration, migration_sql);
@@ -143,7 +144,7 @@ static unsigned read_while_migrating(
     APP_UNTIL(&app, load.answered == load.sent && atomic_load(&migration.done));
     app_close(&app);
     expect_no_deadlock(&migration);
-    return load.together;
+    return load;
 }
 
 #define LA           "select now(), count(*) from la"
@@ -165,7 +166,18 @@ static void one_statement_flies_together_and_does_not_either(void **state)
     (void)state;
     static const char *const none[2] = {NULL, NULL};
     static const char *const sql[2] = {LA, LA};
-    assert_true(read_while_migrating(sql, none, "begin; " ALTER("lb") ALTER("la") "commit") > 0);
+    assert_true(read_while_migrating(sql, none, "begin; " ALTER("lb") ALTER("la") "commit").together > 0);
+}
+
+/* Each change makes what every connection has prepared of it useless, faster than they all find out. */
+static void rows_that_change_again_and_again_are_read_all_the_same(void **state)
+{
+    (void)state;
+    static const char *const none[2] = {NULL, NULL};
+    static const char *const sql[2] = {"select now(), * from la", "select now(), la.* from la"};
+    struct load load = read_while_migrating(sql, none,
+        "begin; alter table la add column m int; commit; begin; alter table la drop column m; commit");
+    assert_int_equal(load.most_attempts, 1); /* what never ran is no attempt */
 }
 
 int main(void)
@@ -173,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_statements_in_turn_never_deadlock_with_it),
         cmocka_unit_test(one_statement_flies_together_and_does_not_either),
+        cmocka_unit_test(rows_that_change_again_and_again_are_read_all_the_same),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -18,6 +18,7 @@ static int start(void **state)
     cluster_start(&cluster, 1);
     cluster_exec(&cluster, 0,
         "set role app; create table counter (id int primary key, n int); create table noted (n int);"
+        "create table shape (a int);"
         "create table parent (n int primary key);"
         "create table child (n int references parent deferrable initially deferred)");
     cluster_sync(&cluster, 0);
@@ -448,6 +449,28 @@ static void init_sql_holds_after_a_session_was_reset(void **state)
     app_close(&app);
 }
 
+/* More statements than attempts, all of them stale at once. */
+static void body_whose_plans_all_went_stale_runs_once_more(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    const char *const sql[] = {"select * from shape", "select shape.* from shape", "select * from only shape",
+        "select s.* from shape s", "table shape", NULL};
+    struct script script = {.sql = sql};
+    app_start(&app, &cluster, SETTINGS);
+    for (int i = 0; i < 5; i++) {
+        script.bodies = 0;
+        run(&app, &script);
+        assert_int_equal(script.bodies, 1);
+    }
+    cluster_exec(&cluster, 0, "alter table shape add column b int");
+    script.bodies = 0;
+    run(&app, &script);
+    assert_ok(script.done);
+    assert_int_equal(script.bodies, 2);
+    app_close(&app);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, zero_counters)
 
 int main(void)
@@ -462,6 +485,7 @@ int main(void)
         TEST(update_conflict_in_serializable_runs_the_body_again),
         TEST(conflict_is_told_after_max_attempts),
         TEST(deadlock_runs_the_body_again),
+        TEST(body_whose_plans_all_went_stale_runs_once_more),
         TEST(forgotten_transaction_is_rolled_back),
         TEST(read_only_transaction_runs_on_a_replica),
         TEST(isolation_is_as_asked_for),
