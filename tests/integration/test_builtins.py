@@ -48,7 +48,7 @@ VALUES = {
 
 # Clocks, chance, and who one talks to.
 DIFFERS = set("""clock_timestamp now statement_timestamp transaction_timestamp timeofday random random_normal gen_random_uuid
-pg_backend_pid pg_is_in_recovery inet_client_port inet_server_port pg_current_snapshot txid_current_snapshot
+uuidv4 uuidv7 pg_backend_pid pg_is_in_recovery inet_client_port inet_server_port pg_current_snapshot txid_current_snapshot
 age mxid_age pg_sleep_until""".split())
 
 REFUSED = re.compile("25006|0A000.*recovery|during recovery|recovery is in progress|read-only transaction")
