@@ -9,6 +9,11 @@ static unsigned shift_of(unsigned level)
     return BITS * level;
 }
 
+static unsigned level_of(uint64_t differing_bits)
+{
+    return (63u - (unsigned)__builtin_clzll(differing_bits | 1)) / BITS;
+}
+
 void pqr__wheel_init(struct pqr__wheel *wheel, uint64_t now_us)
 {
     wheel->now_ms = now_us / 1000;
@@ -21,13 +26,10 @@ void pqr__wheel_init(struct pqr__wheel *wheel, uint64_t now_us)
 static void place(struct pqr__wheel *wheel, struct pqr__alarm *alarm)
 {
     struct pqr__list *list = &wheel->far;
-    for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++) {
-        /* The same lap of this level: all higher bits agree with the present. */
-        if ((alarm->at_ms >> shift_of(level + 1)) == (wheel->now_ms >> shift_of(level + 1))) {
-            list = &wheel->slots[level][(alarm->at_ms >> shift_of(level)) & MASK];
-            break;
-        }
-    }
+    /* The same lap of a level: all higher bits agree with the present. */
+    unsigned level = level_of(alarm->at_ms ^ wheel->now_ms);
+    if (level < PQR__WHEEL_LEVELS)
+        list = &wheel->slots[level][(alarm->at_ms >> shift_of(level)) & MASK];
     pqr__list_push_back(list, &alarm->link);
     alarm->list = list;
 }

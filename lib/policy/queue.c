@@ -196,7 +196,7 @@ struct pqr__turn pqr__queue_turn(
     const struct pqr__queue *queue, unsigned roles, enum pqr__lane lowest, uint32_t server)
 {
     bool only_normal = ((queue->filled[PQR__LANE_ADMIN] | queue->filled[PQR__LANE_BATCH]) & roles) == 0;
-    if (only_normal && lowest >= PQR__LANE_NORMAL) /* as most of the time */
+    if (only_normal && lowest >= PQR__LANE_NORMAL) /* as it is most of the time */
         return (struct pqr__turn){.entry = first_of_lane(queue, roles, PQR__LANE_NORMAL, server)};
     return turn_of_lanes(queue, roles, lowest, server);
 }

@@ -30,7 +30,7 @@ struct pqr__queue_entry *pqr__queue_overdue(const struct pqr__queue *queue)
 {
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++) {
         for (unsigned lane = PQR__LANE_NORMAL; lane < PQR__LANES; lane++) {
-            if (!queue->codel[role][lane].overloaded)
+            if (!(queue->filled[lane] >> role & 1) || !queue->codel[role][lane].overloaded)
                 continue;
             struct pqr__queue_entry *entry = oldest(&queue->lanes[role][lane]);
             if (entry && pqr__queue_waited_us(queue, entry) > pqr__queue_target_us(queue, lane))
@@ -66,6 +66,8 @@ uint64_t pqr__queue_expected_us(
     const struct pqr__queue *queue, enum pqr__queue_role role, enum pqr__lane lane)
 {
     uint32_t ahead = 0;
+    if (queue->drain[role].gap_ns == 0)
+        return 0;
     for (unsigned above = 0; above <= (unsigned)lane; above++)
         ahead += queue->lanes[role][above].count;
     uint64_t wait_us = pqr__drain_wait_us(&queue->drain[role], ahead);

@@ -96,13 +96,19 @@ static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
     return idle;
 }
 
+/* As many as go out at a time. */
+static uint32_t lot_of(const struct pqr__sharing *sharing)
+{
+    return sharing->share_sync > 1 ? sharing->share_sync : sharing->depth / 2;
+}
+
 /* What waits goes out together; what an idle connection could take as well is left to that. */
 static uint32_t share_of(const struct pqr__backend *backend, const struct pqr__sharing *sharing)
 {
     uint32_t waiting = pqr__queue_count(&backend->router->queue);
     uint32_t idle = idle_of_role(backend->router, backend->role);
     uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
-    uint32_t most = sharing->share_sync > 1 ? sharing->share_sync : sharing->depth / 2;
+    uint32_t most = lot_of(sharing);
     return fair < most ? fair : most;
 }
 
@@ -198,7 +204,8 @@ void pqr__dispatch_soon(pqr_router *router)
 
 bool pqr__dispatch_is_worth_it(const pqr_router *router)
 {
-    return router->poked && pqr__queue_count(&router->queue) >= router->config->reads.share_sync;
+    struct pqr__sharing sharing = sharing_of(router);
+    return router->poked && pqr__queue_count(&router->queue) >= lot_of(&sharing);
 }
 
 void pqr__dispatch_due(pqr_router *router)

@@ -25,16 +25,19 @@ static bool parameters_fit(const pqr_query *query)
 
 int pqr__query_check(pqr_query *out, const pqr_query *query)
 {
-    pqr_query copy = PQR_QUERY_INIT;
+    enum { FLAGS = PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE };
     if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
         return PQR_EINVAL;
-    memcpy(&copy, query, query->struct_size < sizeof(copy) ? query->struct_size : sizeof(copy));
-    if (!copy.sql == !copy.statement || !parameters_fit(&copy) || copy.result_format < 0 ||
-        copy.result_format > 1 || (unsigned)copy.target > PQR_TARGET_ANY ||
-        (copy.flags & ~(uint32_t)(PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE)) ||
-        (copy.flags & PQR_ADMIN && copy.flags & PQR_BATCH))
+    if (query->struct_size == sizeof(*out)) {
+        *out = *query;
+    } else {
+        *out = (pqr_query)PQR_QUERY_INIT;
+        memcpy(out, query, query->struct_size < sizeof(*out) ? query->struct_size : sizeof(*out));
+    }
+    if (!out->sql == !out->statement || !parameters_fit(out) || out->result_format < 0 ||
+        out->result_format > 1 || (unsigned)out->target > PQR_TARGET_ANY || (out->flags & ~(uint32_t)FLAGS) ||
+        (out->flags & PQR_ADMIN && out->flags & PQR_BATCH))
         return PQR_EINVAL;
-    *out = copy;
     return 0;
 }
 
