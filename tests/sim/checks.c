@@ -227,8 +227,7 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     if (answer->stale)
         sim_check_stale(checks, entry, flight->n_items > 1);
     pqr__text_copy(entry->sqlstate, sizeof(entry->sqlstate), sqlstate);
-    if (entry->aborted)
-        sim_check_aborted(checks, entry);
+    sim_check_harm(checks, entry);
     entry->answer_seen =
         kind == PQR__ANSWER_ABORTED || (kind == PQR__ANSWER_ERROR && error_proves_rollback(entry, sqlstate));
 }

@@ -13,6 +13,7 @@ struct sim_flights {
     uint64_t groups, members, largest; /* several under one Sync */
     uint64_t on_primary, mixed;        /* groups there; groups of several texts */
     uint64_t behind;                   /* flights that were sent while another was in the air */
+    uint64_t hit;                      /* by the cancel of a neighbour */
     uint64_t writes_behind;            /* of them, writes */
     uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
     uint64_t prepared, by_name, stale; /* statements kept; sent so; that turned out to be of no use */
@@ -62,7 +63,8 @@ void sim_check_callback(const struct sim_checks *checks);
 struct sim_entry *sim_check_entry(const struct sim_checks *checks, const struct pqr__item *item);
 bool sim_is_proven(const struct sim_entry *entry);
 bool sim_is_ended(const struct sim_checks *checks, const struct sim_entry *entry);
-void sim_check_aborted(struct sim_checks *checks, struct sim_entry *entry);
+/* After its answer: what its neighbours did to it. */
+void sim_check_harm(struct sim_checks *checks, struct sim_entry *entry);
 void sim_check_history(const struct sim_checks *checks, const struct sim_entry *entry, bool lost);
 void sim_check_stale(struct sim_checks *checks, struct sim_entry *entry, bool in_group);
 

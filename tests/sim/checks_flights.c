@@ -32,8 +32,8 @@ static void check_neighbour(
     else if (!entry->proven)
         why = "whose text has no clean history";
     if (why)
-        sim_fail(checks->world, "flights: %s %llu, %s, shares c%u with others", kind,
-            (unsigned long long)entry->nonce, why, conn->id);
+        sim_fail(checks->world, "flights: %s %llu (%s), %s, shares c%u with others", kind,
+            (unsigned long long)entry->nonce, entry->text, why, conn->id);
 }
 
 static void check_neighbours(const struct sim_checks *checks, const struct pqr__conn *conn,
@@ -112,10 +112,12 @@ bool sim_is_ended(const struct sim_checks *checks, const struct sim_entry *entry
     return entry->in_tx || entry->given_up || checks->world->now_us >= entry->deadline_us;
 }
 
-void sim_check_aborted(struct sim_checks *checks, struct sim_entry *entry)
+void sim_check_harm(struct sim_checks *checks, struct sim_entry *entry)
 {
-    checks->flights.aborted++;
-    entry->apart = true;
+    bool hit = strcmp(entry->sqlstate, "57014") == 0 && !sim_is_ended(checks, entry);
+    checks->flights.aborted += entry->aborted;
+    checks->flights.hit += hit;
+    entry->apart |= entry->aborted || hit;
 }
 
 /* Counted generously: an error of one that was to end counts for its text, as an execution does, and one that was asked
@@ -128,6 +130,6 @@ void sim_check_history(const struct sim_checks *checks, const struct sim_entry *
         return;
     if (failed && !ended)
         entry->of->clean = entry->familiar ? 0 : entry->of->clean;
-    else if (ended || (!lost && !entry->aborted && !stale))
+    else if (ended || (!entry->aborted && !stale)) /* it may have been answered before it was lost */
         entry->of->clean++;
 }

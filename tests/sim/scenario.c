@@ -481,6 +481,7 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->behind += flights->behind;
     sum->writes_behind += flights->writes_behind;
     sum->aborted += flights->aborted;
+    sum->hit += flights->hit;
     sum->apart += flights->apart;
     sum->prepared += flights->prepared;
     sum->by_name += flights->by_name;

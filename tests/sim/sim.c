@@ -77,6 +77,7 @@ static bool report(const struct sim_flights *flights)
         {"of them writes", flights->writes_behind},
         {"requests aborted by a neighbour", flights->aborted},
         {"of them run again, alone", flights->apart},
+        {"requests hit by the cancel of a neighbour", flights->hit},
         {"statements prepared", flights->prepared},
         {"statements sent by name", flights->by_name},
         {"statements that had gone stale", flights->stale},
