@@ -1,7 +1,7 @@
 /* Whether a queue is standing: after CoDel (Nichols and Jacobson, "Controlling Queue Delay", 2012; RFC 8289), with
    what servers do about it (Maurer, "Fail at Scale", 2015): in overload the newest is served first, and whoever has
    waited longer than the target is turned away, until the queue has been empty. A long queue that drains is a burst
-   and no overload. Pure. */
+   and no overload; one that goes on growing is known for overload after half of the interval. Pure. */
 #ifndef PQR_POLICY_CODEL_H
 #define PQR_POLICY_CODEL_H
 

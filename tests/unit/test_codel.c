@@ -57,6 +57,32 @@ static void a_queue_that_drains_is_no_overload_and_one_that_stops_draining_is(vo
     assert_true(codel.overloaded);
 }
 
+/* A queue that is offered `offered` times what is served, one each millisecond: the longest wait of who is served
+   before it is known for overload. */
+static uint64_t longest_wait_us(double offered, uint64_t target_us, uint64_t interval_us)
+{
+    struct pqr__codel codel = {0};
+    uint64_t longest_us = 0;
+    for (uint64_t now_us = 1000; now_us < 100 * interval_us; now_us += 1000) {
+        /* Who is served now came at now / offered, since each came 1000 / offered after the one before. */
+        uint64_t waited_us = now_us - (uint64_t)((double)now_us / offered);
+        uint32_t left = (uint32_t)((double)now_us / 1000 * (offered - 1));
+        pqr__codel_took(&codel, waited_us, left, now_us, target_us, interval_us);
+        if (codel.overloaded)
+            return longest_us;
+        longest_us = waited_us;
+    }
+    return UINT64_MAX;
+}
+
+static void overload_is_known_before_anybody_waits_twice_the_target(void **state)
+{
+    (void)state;
+    static const double offered[] = {1.2, 1.5, 2, 3, 10, 100};
+    for (unsigned i = 0; i < sizeof(offered) / sizeof(*offered); i++)
+        assert_in_range(longest_wait_us(offered[i], 1000000, 2000000), 1000000, 2000000);
+}
+
 static void without_a_target_nothing_is_overload(void **state)
 {
     (void)state;
@@ -72,6 +98,7 @@ int main(void)
         cmocka_unit_test(a_burst_that_is_over_within_the_interval_is_no_overload),
         cmocka_unit_test(waits_above_the_target_for_an_interval_are_overload_until_the_queue_is_empty),
         cmocka_unit_test(a_queue_that_drains_is_no_overload_and_one_that_stops_draining_is),
+        cmocka_unit_test(overload_is_known_before_anybody_waits_twice_the_target),
         cmocka_unit_test(without_a_target_nothing_is_overload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
