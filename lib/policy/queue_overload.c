@@ -62,14 +62,25 @@ bool pqr__queue_overloaded(const struct pqr__queue *queue)
     return false;
 }
 
+/* How many are served before who joins now: those in its lane and in more urgent ones, but of normal requests no more
+   than their own times what they are sure to get of the turns. */
+static uint32_t ahead_of(const struct pqr__queue *queue, enum pqr__queue_role role, enum pqr__lane lane)
+{
+    uint32_t ahead = 0, share = queue->tuning.normal_share;
+    for (unsigned above = 0; above <= (unsigned)lane; above++)
+        ahead += queue->lanes[role][above].count;
+    if (lane != PQR__LANE_NORMAL || share == 0)
+        return ahead;
+    uint64_t by_share = ((uint64_t)queue->lanes[role][lane].count + 1) * 100 / share;
+    return by_share < ahead ? (uint32_t)by_share : ahead;
+}
+
 uint64_t pqr__queue_expected_us(
     const struct pqr__queue *queue, enum pqr__queue_role role, enum pqr__lane lane)
 {
-    uint32_t ahead = 0;
     if (queue->drain[role].gap_ns == 0)
         return 0;
-    for (unsigned above = 0; above <= (unsigned)lane; above++)
-        ahead += queue->lanes[role][above].count;
+    uint32_t ahead = ahead_of(queue, role, lane);
     uint64_t wait_us = pqr__drain_wait_us(&queue->drain[role], ahead);
     uint64_t target_us = pqr__queue_target_us(queue, lane);
     /* In overload the newest is the first, and nobody waits longer than this. */

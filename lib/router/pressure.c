@@ -59,6 +59,14 @@ void pqr__pressure_numbers(const struct pqr_reply *request, char *out, size_t si
 
 /* --- refused --- */
 
+/* A prediction is a guess, and who is let in has to be served in time as well: one that is sent only to be cancelled
+   costs the others more than it had cost to refuse it. */
+static uint64_t patience_us(const struct pqr_reply *request)
+{
+    enum { SPARE = 8 };
+    return request->timeout_us - request->timeout_us / SPARE;
+}
+
 bool pqr__pressure_refuses(const struct pqr_reply *request, char *why, size_t size)
 {
     const pqr_router *router = request->router;
@@ -68,7 +76,7 @@ bool pqr__pressure_refuses(const struct pqr_reply *request, char *why, size_t si
         return false;
     uint64_t passed_us = pqr__router_now(router) - request->accepted_us;
     uint64_t wait_us = pqr__queue_expected_us(&router->queue, entry->role, entry->lane);
-    if (wait_us + passed_us <= request->timeout_us)
+    if (wait_us + passed_us <= patience_us(request))
         return false;
     char numbers[160], wait[32];
     seconds(wait, sizeof(wait), wait_us);

@@ -362,6 +362,35 @@ static void expected_wait_is_what_the_queue_then_takes(void **state)
     assert_int_equal(pqr__queue_expected_us(&queue, PQR__QUEUE_REPLICA, PQR__LANE_NORMAL), 0);
 }
 
+/* Who has a share of the turns waits for as long as that takes, however many administrators there are. */
+static void a_flood_of_administrators_is_not_all_ahead_of_a_normal_request(void **state)
+{
+    (void)state;
+    static struct pqr__queue_entry admins[300], normals[10];
+    struct pqr__queue_entry last = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+    uint64_t now_us = 1000000, gap_us = 20000;
+    pqr__queue_init(&queue, 1000, 1000);
+    queue.tuning.normal_share = 25;
+    pqr__queue_time(&queue, now_us);
+    for (int i = 0; i < 300; i++) {
+        admins[i] = entry(PQR__QUEUE_PRIMARY, PQR__LANE_ADMIN);
+        pqr__queue_push(&queue, &admins[i]);
+    }
+    for (int i = 0; i < 20; i++) {
+        pqr__queue_time(&queue, now_us += gap_us);
+        take(&queue, ALL, PQR__LANE_BATCH, 0);
+    }
+    for (int i = 0; i < 10; i++) {
+        normals[i] = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+        pqr__queue_push(&queue, &normals[i]);
+    }
+    uint64_t expected_us = pqr__queue_expected_us(&queue, PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL), turns = 0;
+    pqr__queue_push(&queue, &last);
+    while (take(&queue, ALL, PQR__LANE_BATCH, 0) != &last)
+        turns++;
+    assert_in_range(expected_us, turns * gap_us, (turns + 4) * gap_us);
+}
+
 static void one_server_is_forgiven_alone(void **state)
 {
     (void)state;
@@ -392,6 +421,7 @@ int main(void)
         cmocka_unit_test_setup(batch_may_wait_for_its_age_before_that_is_overload, setup),
         cmocka_unit_test_setup(a_time_without_servers_is_not_overload, setup),
         cmocka_unit_test_setup(expected_wait_is_what_the_queue_then_takes, setup),
+        cmocka_unit_test_setup(a_flood_of_administrators_is_not_all_ahead_of_a_normal_request, setup),
         cmocka_unit_test_setup(one_server_is_forgiven_alone, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
