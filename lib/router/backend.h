@@ -104,6 +104,8 @@ uint32_t pqr__pool_outstanding(const struct pqr__backend *backend);
 bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane);
 /* The one to be used next, NULL: none is idle. */
 struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend);
+/* Of its shared connections as many, the first ones, may take more. */
+uint32_t pqr__pool_shares(const struct pqr__backend *backend);
 /* Under way: neither identified nor refused yet. */
 uint32_t pqr__pool_coming(const struct pqr__backend *backend);
 /* Idle connections that only administrators may take now. */

@@ -143,7 +143,10 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const 
         sharing.share_sync = 1; /* as many flights as requests */
     struct pqr__slot *best = NULL;
     uint64_t now = pqr__router_now(backend->router);
+    uint32_t left = pqr__pool_shares(backend);
     pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
+        if (left-- == 0) /* those that are beyond the ceiling come to their end */
+            break;
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
         const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
         if (slot->doomed || (best && best->air.count <= slot->air.count))

@@ -91,6 +91,13 @@ struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend)
     return link ? pqr__container_of(link, struct pqr__slot, link) : NULL;
 }
 
+uint32_t pqr__pool_shares(const struct pqr__backend *backend)
+{
+    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_CANCELLING);
+    uint32_t ceiling = backend->router->sizing->ceiling(backend);
+    return ceiling > others ? ceiling - others : 0;
+}
+
 /* --- growth --- */
 
 /* Connections, the probe's and the reserve included, that it has use for now. */

@@ -884,6 +884,23 @@ static void a_wrong_password_does_not_lower_the_ceiling(void **state)
     assert_true(ceiling_after("28P01") > 3);
 }
 
+/* Two writes are under way: what is left of the ceiling is for reads that share. */
+static void shared_connections_beyond_the_ceiling_take_no_more(void **state)
+{
+    static struct told told[2];
+    static const uint32_t left[] = {0, 0, 0, 1, 2};
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 2; i++) {
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+        settle();
+    }
+    for (uint32_t limit = 1; limit < 5; limit++) {
+        fake.router->backends[0].ceiling.limit = limit;
+        assert_int_equal(pqr__pool_shares(&fake.router->backends[0]), left[limit]);
+    }
+}
+
 /* --- statements.warm_up --- */
 
 /* A connection of server 0 that is being warmed up. */
@@ -1082,6 +1099,7 @@ int main(void)
         TEST(warnings_of_commit_are_told),
         TEST(commit_answered_with_rollback_is_not_ok),
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
+        TEST(shared_connections_beyond_the_ceiling_take_no_more),
         TEST(connects_that_fail_lower_the_ceiling),
         TEST(a_wrong_password_does_not_lower_the_ceiling),
         TEST(connections_enter_the_pool_when_they_are_warm),

@@ -111,6 +111,7 @@ void run_demand(const struct run *run, bool holds, const char *what);
 
 extern const struct scenario scenario_slow_replica, scenario_flapping, scenario_lost,
     scenario_many;                               /* servers.c */
+extern const struct scenario scenario_flights;   /* flights.c */
 extern const struct scenario *const scenarios[]; /* NULL at the end */
 
 #endif
