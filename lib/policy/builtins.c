@@ -3,9 +3,15 @@
 
 #include "policy/builtins.inc" /* pqr__words, pqr__word_slots, operator_slots */
 
-bool pqr__word_equals(const struct pqr__word *word, const char *bytes, size_t length)
+const struct pqr__word *pqr__word_find_long(uint64_t hash, const char *bytes, size_t length)
 {
-    return word->length == length && pqr__name_is(bytes, word->name, length);
+    for (size_t at = hash >> (64 - PQR__WORD_BITS); pqr__word_slots[at] != 0;
+         at = (at + 1) % PQR__WORD_SLOTS) {
+        const struct pqr__word *word = &pqr__words[pqr__word_slots[at] - 1];
+        if (word->length == length && pqr__name_is(bytes, word->name, length))
+            return word;
+    }
+    return NULL;
 }
 
 const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fold)

@@ -222,18 +222,19 @@ enum { PQR__WORD_BITS = 13, PQR__WORD_SLOTS = 1 << PQR__WORD_BITS }; /* open add
 extern const struct pqr__word pqr__words[];
 extern const uint16_t pqr__word_slots[PQR__WORD_SLOTS]; /* an index into the words, plus 1; 0: free */
 
-/* A longer name, by its bytes. */
-bool pqr__word_equals(const struct pqr__word *word, const char *bytes, size_t length);
+/* Of a name that is longer than its key. */
+const struct pqr__word *pqr__word_find_long(uint64_t hash, const char *bytes, size_t length);
 
-/* Names of up to sixteen bytes are told by their keys. Here to be compiled into the lexer's loop. */
+/* A shorter one is told by its key. Here to be compiled into the lexer's loop. */
 static inline const struct pqr__word *pqr__word_find_key(
     const struct pqr__key *key, uint64_t hash, const char *bytes)
 {
+    if (key->length > PQR__KEY_BYTES)
+        return pqr__word_find_long(hash, bytes, key->length);
     for (size_t at = hash >> (64 - PQR__WORD_BITS); pqr__word_slots[at] != 0;
          at = (at + 1) % PQR__WORD_SLOTS) {
         const struct pqr__word *word = &pqr__words[pqr__word_slots[at] - 1];
-        if (word->first == key->first && word->second == key->second &&
-            (key->length <= PQR__KEY_BYTES || pqr__word_equals(word, bytes, key->length)))
+        if (word->first == key->first && word->second == key->second && word->length == key->length)
             return word;
     }
     return NULL;

@@ -204,9 +204,21 @@ static enum pqr__clause inherited(enum pqr__clause outer, enum pqr__frame_kind k
 
 static void watch(struct pqr__sql *scan)
 {
-    unsigned kind = pqr__sql_frame(scan)->kind;
-    scan->watched = kind == PQR__FRAME_ALIAS || kind == PQR__FRAME_FILTER || kind == PQR__FRAME_OVER ||
-                    kind == PQR__FRAME_OPERATOR || kind == PQR__FRAME_JOIN;
+    const struct pqr__frame *frame = pqr__sql_frame(scan);
+    switch (frame->kind) {
+    case PQR__FRAME_ALIAS:
+    case PQR__FRAME_OPERATOR:
+        scan->watched = true;
+        break;
+    case PQR__FRAME_FILTER:
+    case PQR__FRAME_OVER:
+    case PQR__FRAME_JOIN:
+        scan->watched = frame->item < PQR__WATCHED_TOKENS;
+        break;
+    default:
+        scan->watched = false;
+        break;
+    }
 }
 
 void pqr__sql_open(struct pqr__sql *scan)

@@ -71,8 +71,12 @@ enum pqr__clause {
 struct pqr__frame {
     uint8_t kind;   /* enum pqr__frame_kind */
     uint8_t clause; /* enum pqr__clause */
-    uint8_t item;   /* ALIAS: what comes next (classifier_type.c); OPERATOR: an operand stands before it */
+    uint8_t item;   /* ALIAS: what comes next (classifier_type.c); OPERATOR: an operand stands before it;
+                       FILTER, OVER, JOIN: how many of its tokens were looked at */
 };
+
+/* Of FILTER( ), OVER( ) and JOIN( ) the first tokens tell what they are. */
+enum { PQR__WATCHED_TOKENS = 3 };
 
 enum { PQR__DEPTH_MAX = 250, PQR__HISTORY = 7, PQR__TOKENS = 64 };
 
@@ -204,7 +208,7 @@ static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
 
 /* Reads the next token. */
 void pqr__sql_next(struct pqr__sql *scan);
-/* The same, and past those that pqr__sql_query has no rule for (classifier_quiet.c). */
+/* The same, and past those that pqr__sql_query has no rule for. */
 void pqr__sql_next_of_query(struct pqr__sql *scan);
 
 /* What the table of words says of a token that is one. */

@@ -132,6 +132,14 @@ static bool fits_filter(struct pqr__sql *scan)
            pqr__sql_seen(scan, 0)->keyword == PQR__KW_WHERE;
 }
 
+/* Alias lists and OPERATOR( ) are looked at to their end, the others at their beginning. */
+static void stop_watching(struct pqr__sql *scan, struct pqr__frame *frame)
+{
+    if (!scan->watched || frame->kind == PQR__FRAME_ALIAS || frame->kind == PQR__FRAME_OPERATOR)
+        return;
+    scan->watched = ++frame->item < PQR__WATCHED_TOKENS;
+}
+
 bool pqr__sql_type(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
@@ -161,5 +169,6 @@ bool pqr__sql_type(struct pqr__sql *scan)
         pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
     if (frame->kind == PQR__FRAME_JOIN && !fits_join(scan))
         pqr__sql_doubt(scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, 2));
+    stop_watching(scan, frame);
     return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
 }

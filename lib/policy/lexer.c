@@ -38,14 +38,11 @@ const unsigned char pqr__lexer_classes[256] = {
 
 void pqr__lexer_init(struct pqr__lexer *lexer, const char *text, size_t length, bool standard_strings)
 {
-    *lexer = (struct pqr__lexer){.at = text, .end = text + length, .standard_strings = standard_strings};
-}
-
-const char *pqr__lexer_last_word(const char *p, const char *end, struct pqr__key *key)
-{
-    const char *q = run(p, end, WORDLIKE);
-    *key = pqr__key_of(p, (size_t)(q - p));
-    return q;
+    size_t last = length < PQR__LEXER_STRIDE ? length : PQR__LEXER_STRIDE;
+    const char *end = text + length;
+    *lexer = (struct pqr__lexer){.at = text, .end = end, .standard_strings = standard_strings};
+    lexer->near_end = last < PQR__LEXER_STRIDE ? text : end - PQR__LEXER_STRIDE + 1;
+    memcpy(lexer->tail + PQR__LEXER_STRIDE - last, end - last, last);
 }
 
 /* --- Operators (4.1.3) --- */
@@ -116,11 +113,13 @@ static void colon(struct pqr__lexer *lexer, struct pqr__token *token)
 #define O PQR__START_OPERATOR
 #define Q PQR__START_QUOTE
 #define C PQR__START_COMMENT
+#define A PQR__START_DOLLAR
+#define S PQR__START_SPACE
 #define M(kind) (PQR__START_MARK + PQR__TOKEN_##kind)
 const unsigned char pqr__lexer_starts[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, O, 0, O, 0, O, O, Q, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
+    S, O, 0, O, A, O, O, Q, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
     D, D, D, D, D, D, D, D, D, D, 0, M(SEMICOLON), O, O, O, O,
     O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
     W, W, W, W, W, P, W, W, P, W, W, M(BRACKET), 0, M(UNBRACKET), O, W,
@@ -142,6 +141,8 @@ const unsigned char pqr__lexer_starts[256] = {
 #undef O
 #undef Q
 #undef C
+#undef A
+#undef S
 #undef M
 /* clang-format on */
 

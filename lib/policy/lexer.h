@@ -38,9 +38,15 @@ struct pqr__token {
     enum pqr__token_kind kind;
 };
 
+enum { PQR__LEXER_STRIDE = 16 }; /* so many bytes are read at once */
+
 struct pqr__lexer {
     const char *at, *end;
+    const char *near_end; /* from here on fewer bytes are left than are read at once */
     bool standard_strings;
+    char tail
+        [2 *
+            PQR__LEXER_STRIDE]; /* the text's last bytes, as many as are read at once, and zeros after them */
 };
 
 void pqr__lexer_init(struct pqr__lexer *lexer, const char *text, size_t length, bool standard_strings);

@@ -73,12 +73,20 @@ enum pqr__start {
     PQR__START_NUMBER,
     PQR__START_DOT,
     PQR__START_OPERATOR,
-    PQR__START_QUOTE,   /* ' */
+    PQR__START_QUOTE, /* ' */
+    PQR__START_DOLLAR,
     PQR__START_COMMENT, /* an operator, or two bytes that open a comment */
-    PQR__START_MARK,    /* + a kind: a token of this byte alone */
+    PQR__START_SPACE,
+    PQR__START_END,  /* no byte's: nothing is left */
+    PQR__START_MARK, /* + a kind: a token of this byte alone */
 };
 
 extern const unsigned char pqr__lexer_starts[256];
+
+static inline unsigned start_of(const char *p, const char *end)
+{
+    return p < end ? pqr__lexer_starts[(unsigned char)*p] : PQR__START_END;
+}
 
 /* What is seldom, and long. */
 void pqr__lexer_other(struct pqr__lexer *lexer, struct pqr__token *token);
@@ -103,8 +111,13 @@ static inline const char *run(const char *p, const char *end, unsigned mask)
 
 /* --- Words, sixteen bytes at once --- */
 
-/* Where fewer than sixteen bytes are left. */
-const char *pqr__lexer_last_word(const char *p, const char *end, struct pqr__key *key);
+/* p, or a copy of what stands there: sixteen bytes can be read from it. */
+static inline const char *readable(const struct pqr__lexer *lexer, const char *p)
+{
+    if (__builtin_expect(p >= lexer->near_end, 0))
+        return lexer->tail + PQR__LEXER_STRIDE - (lexer->end - p);
+    return p;
+}
 
 #ifdef __SSE2__
 static inline __m128i are_between(__m128i bytes, char first, char last)
@@ -137,17 +150,22 @@ static inline size_t word_bytes(const char *p)
 #endif
 
 /* The word at p: its key, and where it ends. */
-static inline const char *pqr__lexer_word(const char *p, const char *end, struct pqr__key *key)
+static inline const char *word_at(const struct pqr__lexer *lexer, const char *p, struct pqr__key *key)
 {
-    if (end - p < PQR__KEY_BYTES)
-        return pqr__lexer_last_word(p, end, key);
-    size_t length = word_bytes(p);
-    *key = pqr__key_at(p, length);
-    if (length < PQR__KEY_BYTES)
+    const char *bytes = readable(lexer, p);
+    size_t length = word_bytes(bytes);
+    *key = pqr__key_at(bytes, length);
+    if (length < PQR__LEXER_STRIDE)
         return p + length;
-    const char *q = run(p + PQR__KEY_BYTES, end, WORDLIKE);
+    const char *q = run(p + PQR__LEXER_STRIDE, lexer->end, WORDLIKE);
     key->length = (uint32_t)(q - p);
     return q;
+}
+
+static inline const char *word_end(const struct pqr__lexer *lexer, const char *p)
+{
+    size_t length = word_bytes(readable(lexer, p));
+    return length < PQR__LEXER_STRIDE ? p + length : run(p + PQR__LEXER_STRIDE, lexer->end, WORDLIKE);
 }
 
 /* White space and comments. False: an unterminated comment. */
@@ -160,29 +178,46 @@ static inline const char *past_space(const char *p, const char *end)
     return p < end && is(*p, SPACE) ? run(p + 1, end, SPACE) : p;
 }
 
+/* The same, and what begins there. */
+static inline unsigned start_past_space(const char **at, const char *end)
+{
+    const char *p = *at;
+    unsigned start = start_of(p, end);
+    if (start == PQR__START_SPACE) { /* mostly one */
+        start = start_of(++p, end);
+        if (start == PQR__START_SPACE) {
+            p = run(p + 1, end, SPACE);
+            start = start_of(p, end);
+        }
+    }
+    *at = p;
+    return start;
+}
+
 /* Steps to the next token. False: to an unterminated comment. */
 static inline bool step(struct pqr__lexer *lexer)
 {
     const char *const end = lexer->end, *const p = past_space(lexer->at, end);
     lexer->at = p;
-    return p == end || pqr__lexer_starts[(unsigned char)*p] != PQR__START_COMMENT || pqr__lexer_blank(lexer);
+    return start_of(p, end) != PQR__START_COMMENT || pqr__lexer_blank(lexer);
 }
 
-/* Most are whole and small; NULL: this one takes another look. */
+/* Most are 42 or 4.2; NULL: this one takes another look. */
 static inline const char *plain_number_end(const char *p, const char *end)
 {
     const char *q = run(p + 1, end, DIGIT);
+    if (end - q > 1 && *q == '.' && is(q[1], DIGIT))
+        q = run(q + 2, end, DIGIT);
     return q < end && (*q == '.' || is(*q, WORDLIKE)) ? NULL : q;
 }
 
 /* The end of a word or number that is nothing else; NULL: it takes another look. */
-static inline const char *plain_end(const char *p, const char *end, unsigned start)
+static inline const char *plain_end(const struct pqr__lexer *lexer, const char *p, unsigned start)
 {
-    if (start <= PQR__START_PREFIX) {
-        const char *q = run(p + 1, end, WORDLIKE);
-        return q == p + 1 && start == PQR__START_PREFIX ? NULL : q;
-    }
-    return plain_number_end(p, end);
+    if (start == PQR__START_NUMBER)
+        return plain_number_end(p, lexer->end);
+    const char *q = word_end(lexer, p);
+    return q == p + 1 && start == PQR__START_PREFIX ? NULL : q;
 }
 
 static inline void pqr__lexer_next_inline(struct pqr__lexer *lexer, struct pqr__token *token)
@@ -196,14 +231,14 @@ static inline void pqr__lexer_next_inline(struct pqr__lexer *lexer, struct pqr__
         finish(lexer, token, PQR__TOKEN_END, p);
         return;
     }
-    unsigned start = pqr__lexer_starts[(unsigned char)*p];
+    unsigned start = start_of(p, end);
     enum pqr__token_kind kind = PQR__TOKEN_WORD;
     if (start >= PQR__START_MARK) {
         kind = (enum pqr__token_kind)(start - PQR__START_MARK);
         q = p + 1;
     } else if (start - PQR__START_WORD <= PQR__START_NUMBER - PQR__START_WORD) {
         kind = start == PQR__START_NUMBER ? PQR__TOKEN_NUMBER : PQR__TOKEN_WORD;
-        q = plain_end(p, end, start);
+        q = plain_end(lexer, p, start);
     } else if (start == PQR__START_DOT && end - p > 1 && is(p[1], LETTER)) {
         kind = PQR__TOKEN_DOT;
         q = p + 1;
