@@ -2,7 +2,7 @@
  *
  * What may go wrong: the connect fails or hangs, the answer never comes (the server stands still), the connection
  * dies (a restart, mostly). Each makes the server DOWN at once or after probe.timeout; the next connect follows
- * one interval after the last one began.
+ * one interval after the last one began, and a little more: other routers lost the server at the same moment.
  */
 #include "router/probe.h"
 
@@ -145,12 +145,14 @@ static void counted(struct pqr__probe *probe, const struct pqr__answer *answer)
 static void open_connection(struct pqr__probe *probe)
 {
     pqr_router *router = probe->endpoint.router;
-    probe->started_us = pqr__router_now(router);
+    uint64_t now = pqr__router_now(router), interval_us = router->config->probe.interval_us;
+    /* One connect an interval at most: a dead server must not be stormed by those who noticed. */
+    probe->not_before_us = now + interval_us + pqr__random_below(&router->random, interval_us / 4);
     probe->again = false;
     int error = router->ops->connect(router->transport, probe->backend->index,
         router->config->pool.connect_timeout_us, &probe->endpoint, &probe->conn);
     if (error) {
-        pqr__timer_set(router, &probe->next, probe->started_us + router->config->probe.interval_us);
+        pqr__timer_set(router, &probe->next, probe->not_before_us);
         failed(probe, "cannot connect: no memory, or no thread", "");
         return;
     }
@@ -204,11 +206,8 @@ void pqr__probe_now(struct pqr__probe *probe)
     if (stopped(probe))
         return;
     uint64_t now = pqr__router_now(router);
-    /* One connect an interval at most: a dead server must not be stormed by those who noticed. */
-    uint64_t earliest = probe->state == PQR__PROBE_ABSENT && probe->started_us
-                            ? probe->started_us + router->config->probe.interval_us
-                            : now;
-    pqr__timer_set(router, &probe->next, earliest > now ? earliest : now);
+    bool later = probe->state == PQR__PROBE_ABSENT && probe->not_before_us > now;
+    pqr__timer_set(router, &probe->next, later ? probe->not_before_us : now);
 }
 
 bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot)
@@ -253,18 +252,23 @@ static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__conne
     ask(probe);
 }
 
-/* The connection is gone: the next one an interval after this one began, or at once when it had been good. */
+/* The connection is gone: the next one an interval after this one began, or very soon when it had been good. */
 static void gone(struct pqr__probe *probe)
 {
+    enum { SOON = 20, PERCENT = 20 }; /* SOON: part of an interval */
     pqr_router *router = probe->endpoint.router;
-    uint64_t earliest = probe->started_us + router->config->probe.interval_us;
+    uint64_t now = pqr__router_now(router);
+    uint64_t soon = now + pqr__random_below(&router->random, router->config->probe.interval_us / SOON);
+    if (probe->not_before_us < soon)
+        probe->not_before_us = soon;
+    uint64_t at_us = probe->not_before_us;
     if (probe->backend->refused_for_good)
-        earliest = pqr__router_now(router) + router->config->pool.backoff_max_us;
+        at_us = now + pqr__random_jitter(&router->random, router->config->pool.backoff_max_us, PERCENT);
     probe->conn = NULL;
     pqr__timer_clear(&probe->timeout);
     move(probe, PQR__PROBE_ABSENT);
     if (!stopped(probe))
-        pqr__timer_set(router, &probe->next, earliest);
+        pqr__timer_set(router, &probe->next, at_us);
     pqr__room_make(router);
 }
 
@@ -349,7 +353,7 @@ static void on_closed(struct pqr__endpoint *endpoint)
     gone(probe);
     if (!unasked || stopped(probe))
         return;
-    /* If it had been good until now, gone() looks again at once. The server counts as down until it answers. */
+    /* If it had been good until now, gone() looks again soon. The server counts as down until it answers. */
     failed(probe, "the probe's connection was lost", "");
 }
 

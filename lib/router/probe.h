@@ -37,7 +37,7 @@ struct pqr__probe {
     struct pqr__timer next;    /* the next question, or the next connect */
     struct pqr__timer timeout; /* of what is under way */
     uint64_t asked_us;
-    uint64_t started_us;         /* of the last connect */
+    uint64_t not_before_us;      /* the next connect */
     bool answered;               /* the question in the air has its row */
     bool waits;                  /* of a new server: until there is room for it (room.c) */
     bool again;                  /* asked for while one was under way */

@@ -31,6 +31,7 @@ struct pqr__conn {
     void *context;
     enum phase phase;
     bool closing;
+    uint64_t opened_us;
     struct pqr__flight *flight;
 };
 
@@ -41,7 +42,7 @@ static struct {
     uint64_t now_us, timer_us;
     bool shut, gone;
     struct pqr__conn conns[CONNS];
-    uint32_t n_conns;
+    uint32_t n_conns, peak; /* peak: that were there at once */
     uint32_t host_of[64];
     bool standby[SERVERS];
     enum connects connects[SERVERS]; /* of the pool */
@@ -59,6 +60,14 @@ static bool is_probe(const struct pqr__conn *conn)
     return conn->context == &fake.router->backends[conn->place].probe.endpoint;
 }
 
+static void note_peak(void)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        n += fake.conns[i].phase != GONE;
+    fake.peak = n > fake.peak ? n : fake.peak;
+}
+
 static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
     struct pqr__conn **out)
 {
@@ -67,7 +76,9 @@ static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_
     if (fake.n_conns == CONNS)
         return PQR_ENOMEM;
     struct pqr__conn *conn = &fake.conns[fake.n_conns++];
-    *conn = (struct pqr__conn){.server = fake.host_of[server], .place = server, .context = context};
+    *conn = (struct pqr__conn){
+        .server = fake.host_of[server], .place = server, .context = context, .opened_us = fake.now_us};
+    note_peak();
     *out = conn;
     return 0;
 }
@@ -563,7 +574,7 @@ static void a_server_that_drops_the_probe_is_not_stormed(void **state)
     assert_true(fake.n_conns - connects <= 5);
 }
 
-static void a_lost_probe_is_opened_again_at_once(void **state)
+static void a_lost_probe_is_opened_again_soon(void **state)
 {
     (void)state;
     start();
@@ -571,8 +582,34 @@ static void a_lost_probe_is_opened_again_at_once(void **state)
     for (uint32_t i = 0; i < fake.n_conns; i++)
         if (fake.conns[i].phase == OPEN && is_probe(&fake.conns[i]) && fake.conns[i].server == 0)
             lose(&fake.conns[i]);
-    settle();
+    advance(60000);
     assert_int_equal(fake.router->backends[0].role, PQR_ROLE_PRIMARY);
+}
+
+/* All routers lost it at the same moment: each tries again after an interval and a different little more. */
+static void probes_of_a_dead_server_do_not_keep_in_step(void **state)
+{
+    uint64_t last_us = 0, shortest_us = UINT64_MAX, longest_us = 0;
+    unsigned n = 0;
+    (void)state;
+    fake.probe_connects[1] = REFUSED;
+    start();
+    advance(30000000);
+    for (uint32_t i = 0; i < fake.n_conns; i++) {
+        const struct pqr__conn *conn = &fake.conns[i];
+        if (conn->server != 1 || !is_probe(conn))
+            continue;
+        uint64_t apart_us = conn->opened_us - last_us;
+        if (n++ > 0) {
+            shortest_us = apart_us < shortest_us ? apart_us : shortest_us;
+            longest_us = apart_us > longest_us ? apart_us : longest_us;
+        }
+        last_us = conn->opened_us;
+    }
+    uint64_t interval_us = fake.config->probe.interval_us;
+    assert_true(n > 20);
+    assert_true(shortest_us >= interval_us && longest_us <= interval_us * 13 / 10);
+    assert_true(longest_us - shortest_us > interval_us / 10);
 }
 
 /* The other replica cannot be connected to: what avoids this one must not wait for that. */
@@ -1024,6 +1061,7 @@ static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **stat
     static struct told told[4];
     pqr_query query = PQR_QUERY_INIT;
     (void)state;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3; /* one of each is theirs */
     start();
     query.sql = "select 1";
     for (unsigned i = 0; i < 4; i += 2) {
@@ -1074,6 +1112,101 @@ static void what_is_asked_for_together_fills_one_flight(void **state)
     lose(conn);
 }
 
+static struct pqr_config *config_of(const char *conninfo)
+{
+    struct pqr_config *config;
+    pqr_error error;
+    assert_int_equal(pqr_config_conninfo(&config, conninfo, &error), 0);
+    config->catalog.load = false;
+    config->pool.max_total = 9;
+    for (uint32_t i = 0; i < config->n_servers; i++) {
+        config->servers[i].min = 0;
+        config->servers[i].max = 6;
+    }
+    return config;
+}
+
+static void reload_with(struct pqr_config *config)
+{
+    pqr_error error;
+    assert_int_equal(pqr_router_reload(fake.router, config, &error), 0);
+    pqr_config_free(fake.config);
+    fake.config = config;
+}
+
+static void a_server_that_joins_waits_for_its_place_under_max_total(void **state)
+{
+    static struct told told[12];
+    (void)state;
+    pqr_config_free(fake.config);
+    fake.config = config_of("host=s0,s1 user=u dbname=d");
+    start();
+    for (unsigned i = 0; i < 12; i++)
+        run_query(&told[i], "select 1", i % 2 ? PQR_TARGET_PRIMARY : PQR_TARGET_REPLICA, 0);
+    settle();
+    assert_int_equal(fake.peak, 9);
+    reload_with(config_of("host=s0,s1,s2 user=u dbname=d"));
+    advance(100000);
+    assert_int_equal(fake.peak, 9);
+    assert_int_equal(fake.router->backends[2].role, PQR_ROLE_DOWN); /* all are at work */
+    while (flying_on(0, 0))
+        answer(flying_on(0, 0), NULL);
+    advance(2000000);
+    assert_int_equal(fake.peak, 9);
+    assert_int_equal(fake.router->backends[2].role, PQR_ROLE_REPLICA);
+}
+
+static void a_lower_max_total_is_kept_soon(void **state)
+{
+    static struct told told[12];
+    (void)state;
+    pqr_config_free(fake.config);
+    fake.config = config_of("host=s0,s1 user=u dbname=d");
+    start();
+    for (unsigned i = 0; i < 12; i++)
+        run_query(&told[i], "select 1", i % 2 ? PQR_TARGET_PRIMARY : PQR_TARGET_REPLICA, 0);
+    settle();
+    struct pqr_config *lower = config_of("host=s0,s1 user=u dbname=d");
+    lower->pool.max_total = 6;
+    reload_with(lower);
+    for (uint32_t server = 0; server < 2; server++)
+        while (flying_on(server, 0))
+            answer(flying_on(server, 0), NULL);
+    settle();
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        left += fake.conns[i].phase != GONE;
+    assert_int_equal(left, 6);
+}
+
+/* One that shares reads at that moment, too. */
+static void other_parameters_replace_every_connection(void **state)
+{
+    static struct told told;
+    (void)state;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3;
+    start();
+    struct pqr__conn *conn = NULL;
+    for (unsigned i = 0; i <= PQR__HISTORY_CLEAN + 1; i++) { /* the first is not known yet */
+        read_from_replica(&told);
+        run_down();
+        conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+        assert_non_null(conn);
+        if (i <= PQR__HISTORY_CLEAN)
+            answer(conn, NULL);
+        run_down();
+    }
+    struct pqr__slot *slot =
+        pqr__container_of((struct pqr__endpoint *)conn->context, struct pqr__slot, endpoint);
+    assert_int_equal(slot->state, PQR__SLOT_SHARED);
+    struct pqr_config *config = config_of("host=s0,s1,s2 user=u dbname=d");
+    config->pool.init_sql = pqr__strdup("set a = 1");
+    reload_with(config);
+    answer(conn, NULL);
+    run_down();
+    assert_int_equal(conn->phase, GONE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1087,7 +1220,8 @@ int main(void)
         TEST(the_reserve_is_not_shrunk_away),
         TEST(a_pool_that_breaks_at_once_is_not_stormed),
         TEST(a_server_that_drops_the_probe_is_not_stormed),
-        TEST(a_lost_probe_is_opened_again_at_once),
+        TEST(a_lost_probe_is_opened_again_soon),
+        TEST(probes_of_a_dead_server_do_not_keep_in_step),
         TEST(a_read_goes_back_to_the_replica_it_avoids_when_there_is_no_other),
         TEST(ready_needs_no_minimum),
         TEST(a_replica_that_refused_once_comes_back),
@@ -1109,6 +1243,9 @@ int main(void)
         TEST(a_named_text_is_run_under_the_number_that_it_was_prepared_under),
         TEST(a_conflict_at_commit_runs_the_body_again),
         TEST(the_body_runs_again_when_commit_was_never_sent),
+        TEST(a_server_that_joins_waits_for_its_place_under_max_total),
+        TEST(a_lower_max_total_is_kept_soon),
+        TEST(other_parameters_replace_every_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
