@@ -38,9 +38,12 @@ void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled);
 /* The facts of what flew on a slot, for pqr__settle. */
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled);
+/* --- cancel.c --- */
 /* Asks the server to end what runs on its connection; when that does not help in time, it is closed. */
 void pqr__run_cancel(struct pqr_reply *request);
 /* The cancel of a slot was answered: what waited for that goes on. */
 void pqr__run_cancelled(struct pqr__slot *slot, bool safe);
+/* A flight ended, or a cancel was answered: if what runs now is to end, it is cancelled as well, or again. */
+void pqr__run_cancel_next(struct pqr__slot *slot);
 
 #endif

@@ -1,6 +1,5 @@
 /* Requests on a connection: sent, answered, perhaps cancelled, settled. A flight is one request, or several reads under
- * one Sync; it is the memory of the first. Several flights may be in the air. A cancel ends whatever runs: that is the
- * request that was to end, or one before it, which rolls back whole and is run again; then the next cancel follows.
+ * one Sync; it is the memory of the first. Several flights may be in the air. How they are cancelled: cancel.c.
  */
 #include <string.h>
 
@@ -331,26 +330,6 @@ static bool stays(struct pqr__slot *slot, struct pqr_reply *request, const struc
     return false;
 }
 
-/* --- cancelling --- */
-
-static void ask_cancel(struct pqr__slot *slot)
-{
-    struct pqr__backend *backend = slot->backend;
-    slot->cancel_pending = slot->cancelled = true;
-    slot->cancelled_flight = &request_of(pqr__list_first(&slot->air))->flight;
-    if (!pqr__probe_cancel(&backend->probe, slot) && backend->router->ops->cancel(slot->conn) != 0)
-        slot->cancel_pending = false; /* no memory: the grace will close the connection */
-}
-
-/* The last cancel ended what was before the request that was to end: now it runs itself. */
-static void cancel_next(struct pqr__slot *slot)
-{
-    const struct pqr_reply *head = request_of(pqr__list_first(&slot->air));
-    if (slot->state == PQR__SLOT_CANCELLING && !slot->cancel_pending && !slot->doomed &&
-        head->cause != PQR__CAUSE_NONE && slot->cancelled_flight != &head->flight)
-        ask_cancel(slot);
-}
-
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
 {
     struct pqr__backend *backend = slot->backend;
@@ -374,39 +353,6 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
         pqr__slot_release(slot);
     } else {
         pqr__dispatch_soon(backend->router);
-        cancel_next(slot);
+        pqr__run_cancel_next(slot);
     }
-}
-
-void pqr__run_cancel(struct pqr_reply *request)
-{
-    struct pqr__slot *slot = request->slot;
-    struct pqr__backend *backend = slot->backend;
-    pqr_router *router = backend->router;
-    pqr__timer_set(
-        router, &request->deadline, pqr__router_now(router) + router->config->request.cancel_grace_us);
-    if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
-        return;
-    if (slot->state != PQR__SLOT_CANCELLING)
-        pqr__slot_move(slot, PQR__SLOT_CANCELLING);
-    ask_cancel(slot);
-}
-
-void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
-{
-    const struct pqr__transport_ops *ops = slot->backend->router->ops;
-    bool again =
-        !safe && !slot->doomed && !pqr__list_empty(&slot->air) && slot->state == PQR__SLOT_CANCELLING;
-    slot->cancel_pending = false;
-    slot->doomed |= !safe;
-    if (again && ops->cancel(slot->conn) == 0) /* the probe failed us: by the cancel protocol then */
-        slot->cancel_pending = true;
-    else if (slot->tx && slot->doomed) /* a cancel that is astray must not hit its next statement */
-        pqr__slot_close(slot);
-    else if (slot->tx)
-        pqr__tx_advance(slot->tx);
-    else if (pqr__list_empty(&slot->air))
-        pqr__slot_release(slot);
-    else
-        cancel_next(slot);
 }

@@ -77,6 +77,7 @@ static void destroy(struct pqr__slot *slot)
     if (slot->backend->probe.cancelled == slot)
         slot->backend->probe.cancelled = NULL;
     pqr__warm_end(slot);
+    pqr__timer_clear(&slot->cancel_again);
     pqr__free(slot);
 }
 

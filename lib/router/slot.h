@@ -6,6 +6,7 @@
 
 #include "router/endpoint.h"
 #include "router/identity.h"
+#include "router/timer.h"
 
 /* XX(name, word) */
 #define PQR__SLOT_MAP(XX)                                                                             \
@@ -48,6 +49,7 @@ struct pqr__slot {
     bool cancel_pending;  /* a cancel is under way; it might hit the next statement */
     bool cancelled;       /* there was one since it was idle: it may have hit a neighbour */
     const struct pqr__flight *cancelled_flight; /* the first in the air when the last one was sent */
+    struct pqr__timer cancel_again;             /* in case that came too early */
 
     struct pqr__flight own_flight; /* the library's own statements */
     struct pqr__item own_item;

@@ -1,5 +1,6 @@
 /* Requests that are ended before their time: cancelled or timed out, waiting or running. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +55,14 @@ static long running(const char *pattern)
         "'%s'",
         pattern);
     return cluster_long(&cluster, 0, sql);
+}
+
+/* The probe's connection is done with it. */
+static long cancels_asked(void)
+{
+    return cluster_long(&cluster, 0,
+        "select count(*) from pg_stat_activity where usename = 'app' and state = 'idle'"
+        " and query like '%pg_cancel_backend%'");
 }
 
 static void cancelled_while_it_waits_never_runs(void **state)
@@ -200,6 +209,26 @@ static void cancelled_procedure_is_unknown(void **state)
     app_close(&app);
 }
 
+/* As on a machine so busy that the server reads the statement after the cancel came. */
+static void cancel_that_comes_before_the_statement_comes_again(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    app_start(&app, &cluster, NARROW "request = { cancel_grace = \"30s\"; };");
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 0); /* nothing else uses the connection */
+    pid_t pid = (pid_t)strtol(app_value(&app, "select pg_backend_pid() /*pqr:primary*/"), NULL, 10);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    struct answer *answer = app_send(&app, "insert into kept select 17 from pg_sleep(60)");
+    app_turn(&app, 20);
+    assert_int_equal(running("%pg_sleep(60)%"), 0);
+    assert_int_equal(pqr_request_cancel(app.router, answer->id), 0);
+    APP_UNTIL(&app, cancels_asked() > 0);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_ended(app_wait(answer), PQR_STATUS_CANCELLED, PQR_OUTCOME_NOT_EXECUTED);
+    app_close(&app);
+    assert_int_equal(kept(17), 0);
+}
+
 /* statement_timeout, an administrator: the server's own answer. */
 static void cancel_from_elsewhere_is_the_answer(void **state)
 {
@@ -227,6 +256,7 @@ int main(void)
         cmocka_unit_test(timed_out_while_it_runs_is_rolled_back),
         cmocka_unit_test(timeout_of_the_configuration_counts_unless_the_request_has_its_own),
         cmocka_unit_test(cancelled_procedure_is_unknown),
+        cmocka_unit_test(cancel_that_comes_before_the_statement_comes_again),
         cmocka_unit_test(cancel_from_elsewhere_is_the_answer),
     };
     return cmocka_run_group_tests(tests, start, stop);
