@@ -18,7 +18,7 @@ pqr_outcome pqr_reply_outcome(const pqr_reply *reply)
 
 const char *pqr_reply_error(const pqr_reply *reply)
 {
-    return reply->status == PQR_STATUS_OK ? "" : reply->error;
+    return reply->status == PQR_STATUS_OK ? "" : pqr__request_error(reply);
 }
 
 const char *pqr_reply_sqlstate(const pqr_reply *reply)

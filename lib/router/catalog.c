@@ -215,7 +215,7 @@ static void on_chunk(pqr_reply *reply, void *data)
     struct pqr__catalog_loader *loader = &router->catalog;
     loader->request = NULL;
     if (router->state != PQR__ROUTER_RUNNING || reply->status != PQR_STATUS_OK) {
-        fail(router, reply->error);
+        fail(router, pqr__request_error(reply));
         return;
     }
     int rows = take_rows(router, reply->result);

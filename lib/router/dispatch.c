@@ -99,7 +99,7 @@ static void explain_full(const struct pqr_reply *request, char *out, size_t size
 static void enqueue(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    char why[sizeof(request->error)];
+    char why[PQR__ERROR_SIZE];
     if (pqr__pressure_refuses(request, why, sizeof(why))) {
         refuse(request, why);
         return;

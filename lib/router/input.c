@@ -88,7 +88,9 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
 {
     size_t n = (size_t)query->n_params, sql_size = query->statement ? 0 : strlen(query->sql) + 1;
     size_t label_size = query->label ? strnlen(query->label, 63) + 1 : 0;
-    size_t size = n * (sizeof(char *) + 2 * sizeof(int) + sizeof(Oid)) + sql_size + label_size;
+    size_t each = sizeof(char *) + (query->param_lengths ? sizeof(int) : 0) +
+                  (query->param_formats ? sizeof(int) : 0) + (query->param_types ? sizeof(Oid) : 0);
+    size_t size = n * each + sql_size + label_size;
     for (int i = 0; i < query->n_params; i++)
         size += value_size(query, i);
     if (!buffer_reserve(request, size))

@@ -33,6 +33,7 @@ void pqr__request_store_finish(struct pqr__request_store *store)
     for (uint32_t i = 0; i < store->count; i++) {
         pqr__free(store->all[i]->buffer);
         pqr__free(store->all[i]->notices);
+        pqr__request_say(store->all[i], NULL);
         pqr__free(store->all[i]);
     }
     pqr__free(store->all);
@@ -99,6 +100,7 @@ static void store_put(struct pqr_reply *request)
     }
     pqr__free(request->notices);
     request->notices = NULL;
+    pqr__request_say(request, NULL);
     pqr_statement_free(request->statement);
     pqr__known_unref(request->known);
     request->statement = NULL;
@@ -131,12 +133,13 @@ static void reset(struct pqr_reply *request)
     request->tx = NULL;
     request->server = UINT32_MAX;
     request->route = PQR_ROLE_UNKNOWN;
-    request->attempts = request->unsent = 0;
+    request->attempts = 0;
+    request->unsent = 0;
     request->uncertain = false;
     request->sent_us = request->settled_us = request->timeout_us = 0;
     request->n_notices = 0;
     request->result = NULL;
-    request->error[0] = request->sqlstate[0] = '\0';
+    request->sqlstate[0] = '\0';
     request->reply = PQR__REPLY_NONE;
 }
 
@@ -198,13 +201,37 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
 
 /* --- ends --- */
 
+static char without_memory[] = "out of memory for what is to be said";
+
+void pqr__request_say(struct pqr_reply *request, const char *text)
+{
+    char *before = request->error;
+    request->error = NULL;
+    if (text && *text) {
+        size_t size = strnlen(text, PQR__ERROR_SIZE - 1) + 1;
+        request->error = pqr__malloc(size);
+        if (request->error)
+            pqr__text_copy(request->error, size, text);
+        else
+            request->error = without_memory;
+    }
+    if (before && before != without_memory) /* last: it may be what the text is taken from */
+        pqr__free(before);
+}
+
+const char *pqr__request_error(const struct pqr_reply *request)
+{
+    return request->error ? request->error : "";
+}
+
 void pqr__request_forget(struct pqr_reply *request)
 {
     request->router->ops->result_free(request->result);
     request->result = NULL;
     request->reply = PQR__REPLY_NONE;
-    request->error[0] = request->sqlstate[0] = '\0';
+    request->sqlstate[0] = '\0';
     request->n_notices = 0;
+    pqr__request_say(request, NULL);
 }
 
 void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
@@ -227,7 +254,7 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     request->outcome = request->uncertain && status != PQR_STATUS_OK ? PQR_OUTCOME_UNKNOWN : outcome;
     request->settled_us = pqr__router_now(router);
     if (error)
-        pqr__text_copy(request->error, sizeof(request->error), error);
+        pqr__request_say(request, error);
     pqr__list_push_back(&router->finished, &request->link);
     pqr__router_wake(router);
 }
@@ -258,8 +285,8 @@ static void call(struct pqr_reply *request)
     struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
     pqr_router *router = request->router;
     pqr__log(&router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s", request->label ? request->label : "",
-        pqr_status_name(request->status), pqr_outcome_name(request->outcome), *request->error ? ": " : "",
-        request->error);
+        pqr_status_name(request->status), pqr_outcome_name(request->outcome), request->error ? ": " : "",
+        pqr__request_error(request));
     count_answer(request);
     request->state = PQR__REQUEST_CALLED;
     if (tx)
@@ -320,14 +347,14 @@ static bool could_run(const struct pqr_reply *request)
 
 void pqr__request_give_up(struct pqr_reply *request)
 {
-    char why[sizeof(request->error)];
+    char why[PQR__ERROR_SIZE];
     explain_waiting(request, why, sizeof(why));
     pqr__request_finish(request, PQR_STATUS_UNAVAILABLE, PQR_OUTCOME_NOT_EXECUTED, why);
 }
 
 static void end_waiting(struct pqr_reply *request)
 {
-    char why[sizeof(request->error)] = "";
+    char why[PQR__ERROR_SIZE] = "";
     pqr_status status = pqr__cause_status(request->cause);
     if (request->cause == PQR__CAUSE_DEADLINE && !could_run(request)) {
         pqr__request_give_up(request);

@@ -27,7 +27,10 @@ enum pqr__request_state {
         PQR__REQUEST_STATES
 };
 
-enum { PQR__NOTICES_KEPT = 4 };
+enum {
+    PQR__NOTICES_KEPT = 4,
+    PQR__ERROR_SIZE = 256, /* what is more of a text is cut off */
+};
 
 struct pqr__slot;
 struct pqr_tx;
@@ -46,6 +49,7 @@ struct pqr_reply {
     bool shared;               /* the flight it is in has others */
     bool by_text;              /* nothing that is kept prepared is used for it any more */
     bool alone;                /* with others it came to harm: shares no connection any more */
+    bool uncertain;            /* an earlier attempt was lost, and may have taken effect */
     struct pqr__slot *slot;    /* where it flies */
     struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */
     struct pqr__flight flight; /* of the requests that begin with it */
@@ -64,18 +68,17 @@ struct pqr_reply {
     pqr_status status;
     pqr_outcome outcome;
     char sqlstate[6];
+    uint16_t unsent; /* given to a connection that was gone: the server knows nothing of them */
     enum pqr__reply_kind reply;
+    int n_notices;
     struct pg_result *result;
     uint32_t server; /* where it was sent last; UINT32_MAX: nowhere */
     pqr_role route;
     uint32_t attempts; /* that were sent, or may have been */
-    uint32_t unsent;   /* given to a connection that was gone: the server knows nothing of them */
-    bool uncertain;    /* an earlier attempt was lost, and may have taken effect */
     uint64_t accepted_us, sent_us, settled_us;
     uint64_t timeout_us; /* from accepted on; 0: none */
     pqr_notice *notices; /* PQR__NOTICES_KEPT of them, once there is one; NULL: none, or no memory for them */
-    int n_notices;
-    char error[256];
+    char *error;         /* NULL: nothing is to be said; see pqr__request_say */
 };
 
 struct pqr__request_store {
@@ -107,6 +110,10 @@ struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
    Nothing of the caller's runs in here. error may be NULL. */
 void pqr__request_finish(
     struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
+/* What went wrong, for people; NULL: nothing did. Memory is taken only now: most never have anything to say. */
+void pqr__request_say(struct pqr_reply *request, const char *text);
+/* What was said last; "" when nothing was. */
+const char *pqr__request_error(const struct pqr_reply *request);
 /* Forgets what its last flight brought, before it is run again. */
 void pqr__request_forget(struct pqr_reply *request);
 /* Runs the callbacks that are due. */

@@ -102,7 +102,7 @@ static void send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind
     }
     if (slot->n_flights++ == 0)
         slot->since_us = first->sent_us;
-    first->flight = (struct pqr__flight){.kind = kind, .n_items = n, .items = &first->item};
+    first->flight = (struct pqr__flight){.kind = (uint8_t)kind, .n_items = n, .items = &first->item};
     first->router->ops->send(slot->conn, &first->flight);
 }
 
@@ -162,9 +162,7 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
     request->reply = kinds[answer->kind];
     request->stale = answer->stale;
     memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
-    request->error[0] = '\0';
-    if (answer->message && *answer->message)
-        pqr__text_copy(request->error, sizeof(request->error), answer->message);
+    pqr__request_say(request, answer->message);
 }
 
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)

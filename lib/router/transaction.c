@@ -118,7 +118,7 @@ static void keep_first_error(struct pqr_tx *tx, const char *sqlstate, const char
         return;
     tx->failed = true;
     memcpy(tx->request->sqlstate, sqlstate, sizeof(tx->request->sqlstate));
-    pqr__text_copy(tx->request->error, sizeof(tx->request->error), message);
+    pqr__request_say(tx->request, message);
 }
 
 /* --- ends --- */
@@ -214,7 +214,8 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
     if (decision.status != PQR_STATUS_OK && !tx->failed)
         tx->stale = statement->stale;
     if (decision.status != PQR_STATUS_OK)
-        keep_first_error(tx, statement->sqlstate, settled->lost ? settled->message : statement->error);
+        keep_first_error(
+            tx, statement->sqlstate, settled->lost ? settled->message : pqr__request_error(statement));
     tx->aborted = settled->tx == PQR__TX_FAILED;
     tx->current = NULL;
     statement->tx = NULL;

@@ -46,18 +46,17 @@ struct pqr__item {
                                types for as long as the process lives: the transport may keep it prepared on a
                                connection. */
     const char *sql;
-    int n_params;
+    int n_params, result_format;
     const Oid *param_types;
     const char *const *param_values;
     const int *param_lengths;
     const int *param_formats;
-    int result_format;
     enum pqr__own own;
     /* The transport's: */
-    uint64_t given_up; /* the prepared statement that makes room for this one; 0: none */
     uint8_t steps;     /* of the transport's own before it, whose results have not come to an end */
     bool by_name;      /* sent as a statement that had been prepared before */
     bool refused;      /* one of the steps failed, and its error is the answer */
+    uint64_t given_up; /* the prepared statement that makes room for this one; 0: none */
 };
 
 enum pqr__flight_kind {
@@ -70,13 +69,13 @@ enum pqr__flight_kind {
 /* The sender's memory, untouched by it from send to settled. */
 struct pqr__flight {
     struct pqr__link link; /* the transport's while it is in the air */
-    enum pqr__flight_kind kind;
+    uint8_t kind;          /* enum pqr__flight_kind */
+    bool sent;             /* the transport's */
     uint32_t n_items;
     struct pqr__item *items; /* the first */
     /* The transport's: */
     struct pqr__item *running; /* the first whose results have not come to an end; NULL: none is left */
     struct pqr__item *telling; /* the next whose answer is to be told */
-    bool sent;
 };
 
 enum pqr__answer_kind {

@@ -252,7 +252,7 @@ void party_join(struct party *party, struct rig *rig)
 void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, const char *const *sql)
 {
     party->n_answers = 0;
-    party->flight.kind = kind;
+    party->flight.kind = (uint8_t)kind;
     party->flight.n_items = n;
     party->flight.items = party->items;
     for (unsigned i = 0; i < n; i++)
