@@ -190,6 +190,16 @@ def mix(bench, extra, goals):
     return rows, [Goal(row, "raw", "rate", True, value) for row, value in goals]
 
 
+def mix_alone(bench, extra):
+    """On one server: reads and writes share its connections."""
+    load, n, primary = bench.load("mix"), bench.options.connections, bench.servers.conninfo(0, extra)
+    return [
+        raw("raw", "raw libpq", load, primary, connections=n),
+        bench.router.row("router", "pqrouter", load, [primary], n),
+        bench.router.row("router-writes", "pqrouter, writes.pipeline", load, [primary], n, WRITES),
+    ], []
+
+
 def one_at_a_time(bench):
     load, n, primary = bench.load("point", clients=1), bench.options.connections, bench.servers.conninfo(0)
     return [
@@ -228,6 +238,9 @@ PARTS = {
             lambda bench: mix(bench, "", [("router", 1.0)])),
     "mix-off": ("80 % point reads, 20 % writes, three servers, synchronous_commit off",
                 lambda bench: mix(bench, SYNC_OFF, [("router", 1.5), ("router-writes", 2.0)])),
+    "mix-alone": ("80 % point reads, 20 % writes, one server, synchronous_commit on", lambda bench: mix_alone(bench, "")),
+    "mix-alone-off": ("80 % point reads, 20 % writes, one server, synchronous_commit off",
+                      lambda bench: mix_alone(bench, SYNC_OFF)),
     "one-at-a-time": ("Point reads, one at a time", one_at_a_time),
     "fixed-rate": ("Point reads at half of raw libpq's peak rate", fixed_rate),
 }
