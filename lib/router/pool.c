@@ -138,11 +138,10 @@ static void take_from_the_rich(pqr_router *router, const struct pqr__budget_pool
     pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
 }
 
-static bool in_limits(pqr_router *router, uint32_t which)
+/* In the limit over all servers. */
+static bool in_total(pqr_router *router, uint32_t which)
 {
     struct pqr__budget_pool pools[PQR__SERVERS_MAX];
-    if (router->config->pool.max_total == 0)
-        return pqr__pool_total(&router->backends[which]) < pqr__pool_max(&router->backends[which]);
     for (uint32_t i = 0; i < router->n_backends; i++)
         pools[i] = in_budget(&router->backends[i]);
     if (pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total))
@@ -151,12 +150,18 @@ static bool in_limits(pqr_router *router, uint32_t which)
     return false;
 }
 
+/* As far as it is concerned itself. */
+static bool has_place(const struct pqr__backend *backend)
+{
+    const pqr_router *router = backend->router;
+    return coming(backend) < router->config->pool.connects_at_once &&
+           backend->retry_us <= pqr__router_now(router) && pqr__pool_total(backend) < pqr__pool_max(backend);
+}
+
 static bool may_open(pqr_router *router, uint32_t which)
 {
-    const struct pqr__backend *backend = &router->backends[which];
-    if (coming(backend) >= router->config->pool.connects_at_once)
-        return false;
-    return backend->retry_us <= pqr__router_now(router) && in_limits(router, which);
+    return has_place(&router->backends[which]) &&
+           (router->config->pool.max_total == 0 || in_total(router, which));
 }
 
 static bool open_one(struct pqr__backend *backend)
@@ -207,7 +212,8 @@ static void fill(struct pqr__backend *backend)
 /* Who of the servers of a role opens a connection for the next waiter: the balancer's choice. */
 static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
 {
-    struct pqr__choice choice = {.n = 0};
+    struct pqr__choice choice; /* large: not zeroed */
+    choice.n = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         if (has_role(backend, role) && !at_ceiling(backend) && may_open(router, i))
@@ -216,8 +222,22 @@ static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
     return pqr__balance_pick(router, &choice);
 }
 
+/* Some server of the role has a place: most of the time none has, and how many connects who waits is worth need not be
+   known. */
+static bool can_grow(const pqr_router *router, pqr_role role)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (has_role(backend, role) && has_place(backend) && !at_ceiling(backend))
+            return true;
+    }
+    return false;
+}
+
 static void grow_role(pqr_router *router, pqr_role role)
 {
+    if (!can_grow(router, role))
+        return;
     unsigned roles = 0;
     uint32_t under_way = 0, spare_missing = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
@@ -232,8 +252,6 @@ static void grow_role(pqr_router *router, pqr_role role)
     uint32_t admins = pqr__queue_waiting(&router->queue, roles, PQR__LANE_ADMIN);
     uint32_t normal = pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL) +
                       pqr__queue_waiting(&router->queue, roles, PQR__LANE_BATCH);
-    if (admins + normal > 0)
-        pqr__elastic_wake(router, true);
     uint32_t worth = admins + router->sizing->connects(router, role, normal) + spare_missing;
     while (worth > under_way) {
         struct pqr__backend *backend = next_to_open(router, role);
@@ -247,6 +265,8 @@ void pqr__pools_grow(pqr_router *router)
 {
     if (router->state >= PQR__ROUTER_CLOSING)
         return;
+    if (pqr__queue_any(&router->queue))
+        pqr__elastic_wake(router, true);
     for (uint32_t i = 0; i < router->n_backends; i++)
         if (has_role(&router->backends[i], PQR_ROLE_PRIMARY) ||
             has_role(&router->backends[i], PQR_ROLE_REPLICA))
