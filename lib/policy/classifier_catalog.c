@@ -50,6 +50,15 @@ enum pqr__catalog_answer pqr__sql_known(
     return is_name(&seen->token) ? look_up(scan, kind, &seen->token) : PQR__CATALOG_ABSENT;
 }
 
+/* A plain name that falls through the sieve is not harmful, of whatever kind. */
+static bool falls_through(const struct pqr__sql *scan, const struct pqr__token *token)
+{
+    if (token->kind != PQR__TOKEN_WORD || token->length > NAME_MAX_LENGTH || scan->folds)
+        return false;
+    struct pqr__key key = pqr__key_of(token->at, token->length);
+    return !pqr__sieve_holds(&scan->sieve, pqr__key_hash(&key));
+}
+
 bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen)
 {
     static const uint8_t reasons[] = {
@@ -59,6 +68,8 @@ bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const 
         [PQR__CATALOG_RELATION] = PQR__REASON_RELATION,
     };
     if (scan->catalog == NULL || scan->catalog->harmful[kind] == 0)
+        return false;
+    if (kind != PQR__CATALOG_OPERATOR && falls_through(scan, &seen->token))
         return false;
     if (pqr__sql_known(scan, kind, seen) != PQR__CATALOG_HARMFUL)
         return false;

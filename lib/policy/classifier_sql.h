@@ -143,7 +143,10 @@ static inline bool pqr__sql_is_attentive(const struct pqr__sql *scan)
 /* Nearly no name: pg_temp.t, pg_stat_activity. */
 static inline bool pqr__token_may_be_pg(const struct pqr__token *token)
 {
-    return token->length >= 7 && ((token->at[0] | 0x20) == 'p' || token->at[0] == '"');
+    if (token->length < 7)
+        return false;
+    const char *name = token->at + (token->at[0] == '"');
+    return (name[0] | 0x20) == 'p' && (name[1] | 0x20) == 'g';
 }
 
 /* back: 0 is the current token, 1 the one before it; less than PQR__HISTORY. */

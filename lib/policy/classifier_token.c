@@ -10,6 +10,15 @@
 
 /* --- Any token --- */
 
+/* In quotes capitals count. */
+static inline void know_quoted(struct pqr__seen *seen, const struct pqr__word *word)
+{
+    if (word == NULL || memcmp(word->name, seen->token.at + 1, word->length) != 0)
+        return;
+    seen->word = word;
+    seen->flags = word->flags;
+}
+
 static void not_a_word(struct pqr__sql *scan, struct pqr__seen *seen)
 {
     static const bool ends[] = {
@@ -27,12 +36,10 @@ static void not_a_word(struct pqr__sql *scan, struct pqr__seen *seen)
     seen->category = PQR__CATEGORY_NONE;
     seen->ends = ends[token->kind];
     seen->flags = 0;
-    if (token->kind == PQR__TOKEN_QUOTED) {
-        seen->word = pqr__word_find(token->at + 1, token->length - 2, false);
-        seen->flags = seen->word == NULL ? 0 : seen->word->flags;
-    } else if (token->kind == PQR__TOKEN_CLOSE) {
+    if (token->kind == PQR__TOKEN_QUOTED)
+        know_quoted(seen, pqr__word_find(token->at + 1, token->length - 2, true));
+    else if (token->kind == PQR__TOKEN_CLOSE)
         seen->ends = pqr__sql_close_ends(scan);
-    }
 }
 
 /* It is a word, and not the letter before a string. */
@@ -128,6 +135,14 @@ static inline bool is_quiet_after_as(const struct pqr__sql *scan, struct pqr__se
     return true;
 }
 
+/* What stands in quotes is no key word. */
+static inline bool is_quiet_quoted(const struct pqr__seen *seen)
+{
+    if (seen->word == NULL)
+        return true;
+    return seen[-1].token.kind != PQR__TOKEN_DOT && seen->word->keyword != PQR__KW_LAST_VALUE;
+}
+
 static inline bool is_quiet_key_word(const struct pqr__sql *scan, const struct pqr__seen *seen)
 {
     return pqr__sql_rules[seen->keyword] == NULL ||
@@ -148,6 +163,20 @@ static inline enum look look_at_word(const struct pqr__sql *scan, struct pqr__se
     if (before->keyword == PQR__KW_AS)
         return is_quiet_after_as(scan, seen) ? QUIET : LOUD;
     return is_quiet_key_word(scan, seen) ? QUIET : LOUD;
+}
+
+static inline enum look look_at_quoted(const struct pqr__sql *scan, struct pqr__seen *seen, const char **at)
+{
+    const char *name = *at + 1, *end = scan->lexer.end, *close = memchr(name, '"', (size_t)(end - name));
+    if (close == NULL || close == name || (end - close > 1 && close[1] == '"'))
+        return ELSEWHERE;
+    struct pqr__key key = key_at(&scan->lexer, name, (size_t)(close - name));
+    uint64_t hash = pqr__key_hash(&key);
+    (void)read(seen, PQR__TOKEN_QUOTED, at, close + 1, true);
+    know_quoted(seen, pqr__word_find_key(&key, hash, name));
+    if (begins_with_pg(&key) || (scan->wary && may_harm(scan, seen, &key, hash)))
+        return LOUD;
+    return is_quiet_quoted(seen) ? QUIET : LOUD;
 }
 
 /* --- Other tokens --- */
@@ -199,10 +228,22 @@ static inline enum look look_at_parameter(
     return read(seen, PQR__TOKEN_PARAMETER, at, end, true);
 }
 
+static inline enum look look_at_colon(const struct pqr__sql *scan, struct pqr__seen *seen, const char **at)
+{
+    const char *next = *at + 1;
+    if (next == scan->lexer.end || *next != ':')
+        return ELSEWHERE;
+    (void)read(seen, PQR__TOKEN_CAST, at, next + 1, false);
+    return LOUD;
+}
+
+/* Of one byte or two; those are taken whole when they are known. */
 static inline enum look look_at_operator(const struct pqr__sql *scan, struct pqr__seen *seen, const char **at)
 {
     const char *next = *at + 1;
-    if (next == scan->lexer.end || is(*next, SYMBOL) || !is_quiet_operator(scan, *at, 1))
+    if (next < scan->lexer.end && is(*next, SYMBOL))
+        next++;
+    if (next == scan->lexer.end || is(*next, SYMBOL) || !is_quiet_operator(scan, *at, (size_t)(next - *at)))
         return ELSEWHERE;
     return read(seen, PQR__TOKEN_OPERATOR, at, next, false);
 }
@@ -210,7 +251,9 @@ static inline enum look look_at_operator(const struct pqr__sql *scan, struct pqr
 static inline enum look look_at_dot(const struct pqr__sql *scan, struct pqr__seen *seen, const char **at)
 {
     const char *next = *at + 1;
-    if (next == scan->lexer.end || !is(*next, LETTER) || pqr__token_may_be_pg(&seen[-1].token))
+    if (next == scan->lexer.end || is(*next, DIGIT) || *next == '.')
+        return ELSEWHERE;
+    if (pqr__token_may_be_pg(&seen[-1].token))
         return ELSEWHERE;
     return read(seen, PQR__TOKEN_DOT, at, next, false);
 }
@@ -243,6 +286,10 @@ static inline enum look look_at(
     case PQR__START_OPERATOR:
     case PQR__START_COMMENT:
         return look_at_operator(scan, seen, at);
+    case PQR__START_IDENTIFIER:
+        return look_at_quoted(scan, seen, at);
+    case PQR__START_COLON:
+        return look_at_colon(scan, seen, at);
     case PQR__START_DOLLAR:
         return look_at_parameter(scan, seen, at);
     case PQR__START_QUOTE:
@@ -275,9 +322,6 @@ static bool is_quiet(const struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
     switch ((int)seen->token.kind) {
-    case PQR__TOKEN_QUOTED:
-        return seen->word == NULL && !scan->wary && scan->explain == NULL &&
-               !pqr__token_may_be_pg(&seen->token);
     case PQR__TOKEN_DOT:
         return !pqr__token_may_be_pg(&before->token);
     case PQR__TOKEN_STRING:

@@ -113,14 +113,16 @@ static void colon(struct pqr__lexer *lexer, struct pqr__token *token)
 #define O PQR__START_OPERATOR
 #define Q PQR__START_QUOTE
 #define C PQR__START_COMMENT
+#define I PQR__START_IDENTIFIER
 #define A PQR__START_DOLLAR
+#define B PQR__START_COLON
 #define S PQR__START_SPACE
 #define M(kind) (PQR__START_MARK + PQR__TOKEN_##kind)
 const unsigned char pqr__lexer_starts[256] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    S, O, 0, O, A, O, O, Q, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
-    D, D, D, D, D, D, D, D, D, D, 0, M(SEMICOLON), O, O, O, O,
+    S, O, I, O, A, O, O, Q, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
+    D, D, D, D, D, D, D, D, D, D, B, M(SEMICOLON), O, O, O, O,
     O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
     W, W, W, W, W, P, W, W, P, W, W, M(BRACKET), 0, M(UNBRACKET), O, W,
     O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
@@ -141,7 +143,9 @@ const unsigned char pqr__lexer_starts[256] = {
 #undef O
 #undef Q
 #undef C
+#undef I
 #undef A
+#undef B
 #undef S
 #undef M
 /* clang-format on */

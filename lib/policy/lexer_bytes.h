@@ -73,8 +73,10 @@ enum pqr__start {
     PQR__START_NUMBER,
     PQR__START_DOT,
     PQR__START_OPERATOR,
-    PQR__START_QUOTE, /* ' */
+    PQR__START_QUOTE,      /* ' */
+    PQR__START_IDENTIFIER, /* " */
     PQR__START_DOLLAR,
+    PQR__START_COLON,
     PQR__START_COMMENT, /* an operator, or two bytes that open a comment */
     PQR__START_SPACE,
     PQR__START_END,  /* no byte's: nothing is left */
@@ -160,6 +162,14 @@ static inline const char *word_at(const struct pqr__lexer *lexer, const char *p,
     const char *q = run(p + PQR__LEXER_STRIDE, lexer->end, WORDLIKE);
     key->length = (uint32_t)(q - p);
     return q;
+}
+
+/* The key of a name at p. */
+static inline struct pqr__key key_at(const struct pqr__lexer *lexer, const char *p, size_t length)
+{
+    struct pqr__key key = pqr__key_at(readable(lexer, p), length < PQR__KEY_BYTES ? length : PQR__KEY_BYTES);
+    key.length = (uint32_t)length;
+    return key;
 }
 
 static inline const char *word_end(const struct pqr__lexer *lexer, const char *p)
