@@ -446,16 +446,21 @@ static void make_config(void)
     }
 }
 
-static void start(void)
+static void start_with(uint64_t seed)
 {
     pqr_error error;
     events = pqr__router_events;
     fake.base = (struct pqr__transport){.ops = &ops, .events = &events};
     fake.now_us = 1000000000;
     fake.timer_us = PQR__NEVER;
-    assert_int_equal(pqr__router_create(&fake.router, fake.config, NULL, 1, &error), 0);
+    assert_int_equal(pqr__router_create(&fake.router, fake.config, NULL, seed, &error), 0);
     pqr__router_start(fake.router, &fake.base);
     settle();
+}
+
+static void start(void)
+{
+    start_with(1);
 }
 
 static int set_up(void **state)
@@ -1112,6 +1117,49 @@ static void what_is_asked_for_together_fills_one_flight(void **state)
     lose(conn);
 }
 
+/* From when the primary is known again to the first connect of its pool. */
+static uint64_t connects_after_outage_us(uint64_t seed)
+{
+    void *none = NULL;
+    assert_int_equal(set_up(&none), 0);
+    start_with(seed);
+    advance(1000000);
+    for (uint32_t i = 0; i < SERVERS; i++)
+        fake.connects[i] = fake.probe_connects[i] = REFUSED;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN)
+            lose(&fake.conns[i]);
+    advance(8000000);
+    for (uint32_t i = 0; i < SERVERS; i++)
+        fake.connects[i] = fake.probe_connects[i] = ACCEPTED;
+    while (fake.router->backends[0].role != PQR_ROLE_PRIMARY)
+        advance(1000);
+    uint64_t known_us = fake.now_us;
+    while (count_open(0) == 0)
+        advance(1000);
+    uint64_t took_us = fake.now_us - known_us;
+    assert_int_equal(tear_down(&none), 0);
+    return took_us;
+}
+
+/* Other routers find them again at the same moment. */
+static void after_an_outage_each_router_opens_connections_at_a_moment_of_its_own(void **state)
+{
+    enum { SEEDS = 20 };
+    uint64_t shortest_us = UINT64_MAX, longest_us = 0;
+    pqr_config_free(fake.config);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        uint64_t took_us = connects_after_outage_us(seed);
+        shortest_us = took_us < shortest_us ? took_us : shortest_us;
+        longest_us = took_us > longest_us ? took_us : longest_us;
+    }
+    assert_int_equal(set_up(state), 0);
+    start();
+    assert_true(shortest_us < 300000);
+    assert_true(
+        longest_us > 600000 && longest_us < 1300000); /* an eighth of the outage, and what a connect takes */
+}
+
 static struct pqr_config *config_of(const char *conninfo)
 {
     struct pqr_config *config;
@@ -1243,6 +1291,7 @@ int main(void)
         TEST(a_named_text_is_run_under_the_number_that_it_was_prepared_under),
         TEST(a_conflict_at_commit_runs_the_body_again),
         TEST(the_body_runs_again_when_commit_was_never_sent),
+        TEST(after_an_outage_each_router_opens_connections_at_a_moment_of_its_own),
         TEST(a_server_that_joins_waits_for_its_place_under_max_total),
         TEST(a_lower_max_total_is_kept_soon),
         TEST(other_parameters_replace_every_connection),

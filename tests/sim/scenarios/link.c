@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/wheel.h"
+#include "config/config.h"
 
 static void set(struct pqr__conn *conn, uint64_t in_us, void (*fire)(void *))
 {
@@ -137,7 +138,7 @@ static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_
     struct pqr__conn *conn = sim_alloc(sizeof(*conn));
     (void)timeout_us;
     conn->wire = wire;
-    conn->server = &wire->servers[number];
+    conn->server = &wire->servers[wire->server_of[number]];
     conn->context = context;
     conn->pid = conn->server->next_pid++;
     pqr__list_init(&conn->flights);
@@ -231,7 +232,16 @@ static const char *result_tag(const struct pg_result *result)
     return "";
 }
 
+/* Servers are known by their host: s0, s1 ... */
+static void op_configure(
+    struct pqr__transport *transport, uint32_t number, const struct pqr_config *config, uint32_t entry)
+{
+    struct link_wire *wire = pqr__container_of(transport, struct link_wire, transport);
+    wire->server_of[number] = (uint32_t)strtoul(config->servers[entry].host + 1, NULL, 10);
+}
+
 static const struct pqr__transport_ops link_ops = {
+    .configure = op_configure,
     .connect = op_connect,
     .send = op_send,
     .cancel = op_cancel,
@@ -247,6 +257,8 @@ static const struct pqr__transport_ops link_ops = {
 void link_wire_init(struct link_wire *wire, struct sim_world *world, struct link_server *servers)
 {
     *wire = (struct link_wire){.transport.ops = &link_ops, .world = world, .servers = servers};
+    for (uint32_t i = 0; i < 64; i++)
+        wire->server_of[i] = i;
 }
 
 void link_wire_finish(struct link_wire *wire)

@@ -27,12 +27,14 @@ struct link_server {
     double connect_work_us;
     struct pqr__list conns;
     uint64_t accepted, refusals; /* connects */
+    uint64_t answered;           /* flights */
 };
 
 struct link_wire {
     struct pqr__transport transport; /* first */
     struct sim_world *world;
     struct link_server *servers;
+    uint32_t server_of[64]; /* of the router's number */
     struct sim_alarm timer, shut;
     bool gone;
 };

@@ -120,6 +120,11 @@ static void look(struct run *run)
         .good = (double)run->last_good / (double)RUN_SAMPLE_US * 1e6,
         .connections = connections(run)};
     run->last_offered = run->last_good = 0;
+    uint64_t refused, tried = connects(run, &refused) + refused;
+    sample->connects = (uint32_t)(tried - run->last_connects);
+    run->last_connects = tried;
+    for (uint32_t i = 0; i < run->scenario->servers; i++)
+        sample->open += run->servers[i].connections;
     for (uint32_t r = 0; r < run->scenario->routers; r++) {
         const pqr_router *router = run->routers[r];
         for (uint32_t i = 0; router && i < router->n_backends; i++) {
@@ -193,7 +198,7 @@ static void start_servers(struct run *run, uint64_t seed)
     }
 }
 
-static struct pqr_config *config_of(const struct run *run)
+static struct pqr_config *config_of(const struct run *run, uint64_t members)
 {
     const struct scenario *scenario = run->scenario;
     struct pqr_config *config = NULL;
@@ -204,9 +209,14 @@ static struct pqr_config *config_of(const struct run *run)
         "pool: { max = %u; max_total = %u; window = \"10s\"; lifetime = \"none\"; };\n"
         "reads: { mode = \"explicit\"; };\ncatalog: { load = false; };\n%s\nservers = (",
         scenario->max ? scenario->max : 100, scenario->max_total, scenario->config ? scenario->config : "");
-    for (uint32_t i = 0; i < scenario->servers; i++)
+    const char *comma = "";
+    for (uint32_t i = 0; i < scenario->servers; i++) {
+        if (members && !(members >> i & 1))
+            continue;
         used += (size_t)snprintf(text + used, size - used,
-            "%s{ name = \"s%u\"; connection = \"host=s%u dbname=d user=u\"; }", i ? ", " : "", i, i);
+            "%s{ name = \"s%u\"; connection = \"host=s%u dbname=d user=u\"; }", comma, i, i);
+        comma = ", ";
+    }
     used += (size_t)snprintf(text + used, size - used, ");\n");
     if (pqr__config_parse(&config, "scenario", text, used, &error) != 0)
         sim_fail(&run->world, "the configuration: %s", error.message);
@@ -218,7 +228,7 @@ static void start_router(struct run *run, uint32_t number)
 {
     pqr_error error;
     link_wire_init(&run->wires[number], &run->world, run->servers);
-    run->configs[number] = config_of(run);
+    run->configs[number] = config_of(run, run->scenario->first);
     int status = pqr__router_create(
         &run->routers[number], run->configs[number], NULL, run->world.seed + number, &error);
     if (status != 0)
@@ -254,6 +264,16 @@ static void start(struct run *run, uint64_t seed)
     sim_alarm_set(&run->world, &run->tick, run->world.now_us + RUN_SAMPLE_US, tick, run);
     if (scenario->step)
         sim_alarm_set(&run->world, &run->step, run->world.now_us, step, run);
+}
+
+void run_reload(struct run *run, uint32_t router, uint64_t members)
+{
+    pqr_error error;
+    struct pqr_config *config = config_of(run, members);
+    if (pqr_router_reload(run->routers[router], config, &error) != 0)
+        sim_fail(&run->world, "pqr_router_reload: %s", error.message);
+    pqr_config_free(run->configs[router]);
+    run->configs[router] = config;
 }
 
 void run_kill(struct run *run, uint32_t router)

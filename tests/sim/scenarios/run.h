@@ -29,6 +29,7 @@ struct scenario {
     double up_s;         /* the load has risen; 0: it does not */
     double step_s;       /* the step after which the size is to converge, until to_s */
     uint32_t servers, routers;
+    uint64_t first; /* the servers that routers know at first, a bit each; 0: all */
     uint32_t max, max_total;
     uint32_t max_connections; /* of a server */
     double cores;
@@ -54,6 +55,8 @@ struct way {
 struct sample {
     double at_s, offered, good; /* a second */
     uint32_t connections, in_use, ceiling, wanted;
+    uint32_t open;     /* connections, those of probes too */
+    uint32_t connects; /* that were tried since the last sample */
 };
 
 struct run {
@@ -78,12 +81,14 @@ struct run {
     double converge_s; /* from the step until the size stays near where it ends; negative: it never moved */
     struct sample samples[RUN_SAMPLES];
     uint32_t n_samples;
-    uint64_t last_offered, last_good;
+    uint64_t last_offered, last_good, last_connects;
     uint32_t fleet_members, least_share,
         most_share; /* of the routers left at the end; members: all agree, or 0 */
     bool done;
 };
 
+/* From now on a router knows these servers, a bit each. */
+void run_reload(struct run *run, uint32_t router, uint64_t members);
 /* A process dies: its connections are gone, its requests are never answered in time. */
 void run_kill(struct run *run, uint32_t router);
 
@@ -109,8 +114,8 @@ void run_write(const struct run *run, FILE *to);
 /* Ends the program when it does not hold. */
 void run_demand(const struct run *run, bool holds, const char *what);
 
-extern const struct scenario scenario_slow_replica, scenario_flapping, scenario_lost,
-    scenario_many;                               /* servers.c */
+extern const struct scenario scenario_slow_replica, scenario_flapping, scenario_lost, scenario_many,
+    scenario_exchanged, scenario_outage;         /* servers.c */
 extern const struct scenario scenario_flights;   /* flights.c */
 extern const struct scenario *const scenarios[]; /* NULL at the end */
 

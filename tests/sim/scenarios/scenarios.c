@@ -315,4 +315,4 @@ static const struct scenario fleet = {.name = "fleet of 500, half of it dies",
 
 const struct scenario *const scenarios[] = {&step_10x, &sine, &crowd, &slow, &scenario_slow_replica,
     &scenario_flapping, &scenario_lost, &shared, &admin_flood, &batch_flood, &restart, &past_16,
-    &scenario_many, &scenario_flights, &fleet, NULL};
+    &scenario_many, &scenario_flights, &scenario_exchanged, &scenario_outage, &fleet, NULL};

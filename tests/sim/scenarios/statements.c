@@ -128,6 +128,7 @@ static void finished(void *context)
     reply->flight = conn->running;
     pqr__text_copy(reply->sqlstate, sizeof(reply->sqlstate), conn->sqlstate);
     conn->sqlstate[0] = '\0';
+    conn->server->answered++;
     pqr__list_push_back(&conn->answers, &reply->link);
     sim_alarm_set(world, &reply->alarm, world->now_us + conn->server->latency_us, deliver, reply);
     struct pqr__link *next = reply->flight->link.next;
