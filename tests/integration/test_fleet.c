@@ -1,4 +1,5 @@
-/* Eight processes on one server: they find each other, share what it admits, and follow when some of them die. */
+/* Eight processes on one server: they find each other, share what it admits, and follow when some of them die and when
+   others join. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,23 +49,41 @@ static bool agreed(struct app *app, uint32_t members, uint32_t share)
     return pool.fleet_members == members && pool.fleet_share == share && pool.total_connections <= share;
 }
 
-/* A process: tells by a byte that it has seen eight, by another that it has seen four. It ends by a signal. */
-static _Noreturn void live(int tell)
+static void tell_when_agreed(struct app *app, int tell, uint32_t members, uint32_t share)
+{
+    const char byte = (char)('0' + members);
+    while (!agreed(app, members, share))
+        keep_busy(app);
+    if (write(tell, &byte, 1) != 1)
+        _exit(1);
+}
+
+/* A process: tells by a byte that it has seen eight, by another that it has seen four, and then eight again; later
+   ones begin with these. It ends by a signal. */
+static _Noreturn void live(int tell, bool later)
 {
     struct app app = {0};
     app_open(&app, &cluster,
         "pool = { min = 1; max = 20; }; fleet = { enabled = true; interval = \"1s\"; margin = 3; };\n"
         "probe = { interval = \"200ms\"; timeout = \"10s\"; };");
-    while (!agreed(&app, PROCESSES, SHARE_OF_EIGHT))
-        keep_busy(&app);
-    if (write(tell, "8", 1) != 1)
-        _exit(1);
-    while (!agreed(&app, PROCESSES / 2, SHARE_OF_FOUR))
-        keep_busy(&app);
-    if (write(tell, "4", 1) != 1)
-        _exit(1);
+    if (!later) {
+        tell_when_agreed(&app, tell, PROCESSES, SHARE_OF_EIGHT);
+        tell_when_agreed(&app, tell, PROCESSES / 2, SHARE_OF_FOUR);
+    }
+    tell_when_agreed(&app, tell, PROCESSES, SHARE_OF_EIGHT);
     for (;;)
         keep_busy(&app);
+}
+
+static void begin(pid_t *pids, int first, int n, int tell, bool later)
+{
+    for (int i = first; i < first + n; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            alarm(150); /* not left behind, whatever happens */
+            live(tell, later);
+        }
+    }
 }
 
 /* So many bytes, each the one expected. */
@@ -85,30 +104,32 @@ static void end(const pid_t *pids, int first, int n, int signal)
         assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
 }
 
+static void assert_fleet_of_eight(void)
+{
+    assert_true(cluster_sessions(&cluster, 0) <= LIMIT);
+    assert_int_equal(cluster_long(&cluster, 0,
+                         "select count(distinct application_name) from pg_stat_activity"
+                         " where application_name like 'pqrouter fleet %'"),
+        PROCESSES);
+}
+
 static void eight_processes_share_what_the_server_admits(void **state)
 {
     (void)state;
     int pipes[2];
     pid_t pids[PROCESSES];
     assert_int_equal(pipe(pipes), 0);
-    for (int i = 0; i < PROCESSES; i++) {
-        pids[i] = fork();
-        if (pids[i] == 0) {
-            alarm(150); /* not left behind, whatever happens */
-            live(pipes[1]);
-        }
-    }
-    close(pipes[1]);
+    begin(pids, 0, PROCESSES, pipes[1], false);
     hear(pipes[0], '8', PROCESSES);
-    assert_true(cluster_sessions(&cluster, 0) <= LIMIT);
-    assert_int_equal(cluster_long(&cluster, 0,
-                         "select count(distinct application_name) from pg_stat_activity"
-                         " where application_name like 'pqrouter fleet %'"),
-        PROCESSES);
+    assert_fleet_of_eight();
     end(pids, 0, PROCESSES / 2, SIGKILL);
     hear(pipes[0], '4', PROCESSES / 2);
     assert_true(cluster_sessions(&cluster, 0) <= LIMIT);
-    end(pids, PROCESSES / 2, PROCESSES / 2, SIGKILL);
+    begin(pids, 0, PROCESSES / 2, pipes[1], true); /* those that stay make room for those that come */
+    hear(pipes[0], '8', PROCESSES);
+    assert_fleet_of_eight();
+    end(pids, 0, PROCESSES, SIGKILL);
+    close(pipes[1]);
     close(pipes[0]);
 }
 

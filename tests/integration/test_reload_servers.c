@@ -229,6 +229,55 @@ static void from_a_callback_it_is_done_when_that_has_returned(void **state)
     app_close(&app);
 }
 
+/* A log callback may run in the middle of anything: one that reloads at every eleventh line, in turn with one server and
+   with two, while connections are opened, queries run and servers leave. */
+struct log_reloads {
+    struct app app;
+    pqr_config *configs[2];
+    unsigned lines, done, refused;
+    bool ends;
+};
+
+static void reload_in_log(void *data, pqr_log_level level, const char *text)
+{
+    struct log_reloads *reloads = data;
+    pqr_error error;
+    (void)level;
+    (void)text;
+    if (++reloads->lines % 11 || !reloads->app.router || reloads->ends)
+        return;
+    int status = pqr_router_reload(reloads->app.router, reloads->configs[reloads->lines % 2], &error);
+    reloads->done += status == 0;
+    reloads->refused += status != 0;
+}
+
+static void from_the_log_callback_it_is_done_after_the_event(void **state)
+{
+    (void)state;
+    static struct log_reloads reloads;
+    struct app *app = &reloads.app;
+    reloads.configs[0] = load(COMMON, "0", "pool = { max = 6; };");
+    reloads.configs[1] = load(COMMON, "01", "pool = { max = 8; };");
+    app->callbacks = (pqr_callbacks)PQR_CALLBACKS_INIT;
+    app->callbacks.data = &reloads;
+    app->callbacks.log = reload_in_log;
+    app->callbacks.log_level = PQR_LOG_DEBUG;
+    open_with(app, "01", "");
+    for (int i = 0; i < 60; i++) {
+        assert_ok(app_run(app, "update noted set n = n where n < 0"));
+        assert_ok(app_run_to(app, PQR_TARGET_REPLICA, "select count(*) from noted"));
+    }
+    assert_true(reloads.done > 10);
+    assert_int_equal(reloads.refused, 0);
+    reloads.ends = true;
+    reload(app, COMMON, "0", ""); /* from outside: the last word */
+    APP_UNTIL(app, app_totals(app).n_pools == 1 && cluster_sessions(&cluster, 1) == 0);
+    assert_ok(app_run(app, "update noted set n = n where n < 0"));
+    app_close(app);
+    pqr_config_free(reloads.configs[0]);
+    pqr_config_free(reloads.configs[1]);
+}
+
 static void a_load_notices_nothing_of_many_reloads(void **state)
 {
     (void)state;
@@ -272,6 +321,7 @@ int main(void)
         cmocka_unit_test(other_parameters_come_with_new_connections),
         cmocka_unit_test(what_cannot_change_is_named_and_nothing_changes),
         cmocka_unit_test(from_a_callback_it_is_done_when_that_has_returned),
+        cmocka_unit_test(from_the_log_callback_it_is_done_after_the_event),
         cmocka_unit_test(a_load_notices_nothing_of_many_reloads),
         cmocka_unit_test(warm_up_is_ready_when_min_is_open_everywhere),
     };

@@ -2,7 +2,13 @@
 
 #include "router/slot.h"
 
-enum { PSYCOPG_MIN = 4, HIKARI_IDLE = 10, MAX_IDLE_US = 600000000 };
+enum {
+    PSYCOPG_MIN = 4,
+    HIKARI_IDLE = 10,
+    MAX_IDLE_US = 600000000,
+    HOUSEKEEPING_US = 30000000,
+    KEPT_US = 1000000
+};
 
 uint32_t rules_fixed_size = 10;
 
@@ -56,7 +62,7 @@ static uint32_t psycopg_wanted(const struct pqr__backend *backend)
 }
 
 /* One grows at a time; the next when it is there and somebody still waits. */
-static uint32_t psycopg_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
+static uint32_t one_by_one(const pqr_router *router, pqr_role role, uint32_t waiting)
 {
     uint32_t servers = 0;
     for (uint32_t i = 0; i < router->n_backends; i++)
@@ -78,20 +84,16 @@ static bool psycopg_shrinks(struct pqr__backend *backend)
 }
 
 const struct pqr__sizing rules_psycopg = {
-    .ceiling = up_to_max, .wanted = psycopg_wanted, .connects = psycopg_connects, .shrinks = psycopg_shrinks};
+    .ceiling = up_to_max, .wanted = psycopg_wanted, .connects = one_by_one, .shrinks = psycopg_shrinks};
 
 /* --- HikariCP --- */
 
+/* While the housekeeper is at it. */
 static uint32_t hikari_wanted(const struct pqr__backend *backend)
 {
-    return capped(backend, pqr__pool_in_use(backend) + HIKARI_IDLE);
-}
-
-static uint32_t hikari_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
-{
-    (void)router;
-    (void)role;
-    return waiting;
+    uint64_t since_us = pqr__router_now(backend->router) - backend->router->opened_us;
+    return since_us % HOUSEKEEPING_US < KEPT_US ? capped(backend, pqr__pool_in_use(backend) + HIKARI_IDLE)
+                                                : 0;
 }
 
 static bool hikari_shrinks(struct pqr__backend *backend)
@@ -100,4 +102,4 @@ static bool hikari_shrinks(struct pqr__backend *backend)
 }
 
 const struct pqr__sizing rules_hikari = {
-    .ceiling = up_to_max, .wanted = hikari_wanted, .connects = hikari_connects, .shrinks = hikari_shrinks};
+    .ceiling = up_to_max, .wanted = hikari_wanted, .connects = one_by_one, .shrinks = hikari_shrinks};

@@ -9,14 +9,16 @@
 extern uint32_t rules_fixed_size;
 extern const struct pqr__sizing rules_fixed;
 
-/* psycopg_pool's documentation (psycopg.org/psycopg3, "Connection pools"): at least min_size (4) are kept; who finds
-   none waits, and the pool grows towards max_size, one worker's connect after the other's; a connection above
-   min_size that the pool did not need for max_idle (10 min) is closed. */
+/* psycopg_pool (its manual, "Pool connection and sizing", and pool.py of 3.1): at least min_size (4) are kept; who
+   finds none waits, and the pool grows towards max_size, a connect when the one before has ended and somebody still
+   waits. Every max_idle (10 min) one connection is closed when some were unused all the while: no run is that long, so
+   here one goes that was idle for as long. */
 extern const struct pqr__sizing rules_psycopg;
 
-/* HikariCP's README: minimumIdle (10, that of maximumPoolSize by default) idle ones are kept in reserve as far as
-   maximumPoolSize allows; whoever waits makes it add one; one that was idle for idleTimeout (10 min) goes, but for
-   minimumIdle. */
+/* HikariCP (its README, and HikariPool.java of 5): whoever waits makes it add one, by a single thread; every
+   30 seconds a housekeeper adds as many as are idle too few, of minimumIdle (10; by default as many as
+   maximumPoolSize, which makes it a pool of a fixed size, the other row); one that was idle for idleTimeout (10 min)
+   goes, but for minimumIdle. */
 extern const struct pqr__sizing rules_hikari;
 
 #endif
