@@ -12,14 +12,16 @@ class Judge:
     def __init__(self, root):
         self.functions, self.types, self.views = {}, set(), set()
         table = open(os.path.join(root, 'lib/policy/builtins.inc')).read()
-        for name, function, flags in re.findall(r'\{"([^"]+)", .*FUNCTION_(\w+), (.*)\}', table):
+        for name, function, flags in re.findall(r'"(\w+)", \d+, PQR__FUNCTION_(\w+),.*, (.*)\}', table):
             self.functions[name] = function
             if 'TYPE' in flags:
                 self.types.add(name)
             if 'SERVER' in flags:
                 self.views.add(name)
-        operators = table.split('const operators[]')[1].split('}')[0]
-        self.operators = {o.replace('\\?', '?') for o in re.findall(r'"([^"]+)"', operators)}
+        spellings = re.findall(r'0x(\w+)u', table.split(' operator_slots[')[1])
+        self.operators = {int(s, 16).to_bytes(4, 'little').rstrip(b'\0').decode() for s in spellings} - {''}
+        assert 'nextval' in self.functions and 'int4' in self.types and 'pg_locks' in self.views
+        assert '=' in self.operators
 
     def names(self, nodes):
         return [n['String'].get('sval', '') for n in nodes if 'String' in n]
