@@ -526,7 +526,7 @@ typedef struct pqr_pool_stats {
     pqr_role expected;          /* as configured; PQR_ROLE_UNKNOWN: any */
     uint32_t wanted;            /* connections that the load makes it want, before any limit */
     uint32_t ceiling;       /* how many may be in use at once, as far as the server's knee is known; <= max */
-    const char *sizing;     /* the reasons of both, for people */
+    const char *sizing;     /* the reasons of both, for people, and how many requests share a connection */
     uint64_t recent_us;     /* latency of the reads it ran of late, from sent to answered; 0: not known */
     const char *zone;       /* as configured; "": none */
     uint32_t fleet_members; /* routers counted at the server, this one included; 0: not counted */

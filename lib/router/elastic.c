@@ -278,11 +278,20 @@ const struct pqr__sizing pqr__sizing_plain = {
 
 /* --- for people --- */
 
+/* Service time and throughput count requests: how many of them share a connection now. */
+static void explain_flights(const struct pqr__backend *backend, char *out, size_t size)
+{
+    uint32_t in_use = pqr__pool_in_use(backend);
+    out[0] = '\0';
+    if (in_use > 0 && backend->flying > in_use)
+        snprintf(out, size, "; %.1f requests a busy connection", (double)backend->flying / in_use);
+}
+
 void pqr__elastic_explain(const struct pqr__backend *backend, char *out, size_t size)
 {
     const struct pqr__resizer *resizer = &backend->resizer;
     const struct pqr__ceiling *ceiling = &backend->ceiling;
-    char seen[100] = "";
+    char seen[100] = "", flights[60];
     if (!backend->router->config->pool.resize) {
         snprintf(out, size, "%s", pqr__ceiling_text(PQR__CEILING_FIXED));
         return;
@@ -290,7 +299,8 @@ void pqr__elastic_explain(const struct pqr__backend *backend, char *out, size_t 
     if (ceiling->base.limit && ceiling->other.limit && ceiling->other.limit != ceiling->base.limit)
         snprintf(seen, sizeof(seen), " (%u served %.0f/s, %u served %.0f/s)", ceiling->base.limit,
             ceiling->base.served, ceiling->other.limit, ceiling->other.served);
-    snprintf(out, size, "wanted %u: %s (%.1f/s x %.0f us); ceiling %u: %s%s", resizer->wanted,
+    explain_flights(backend, flights, sizeof(flights));
+    snprintf(out, size, "wanted %u: %s (%.1f/s x %.0f us); ceiling %u: %s%s%s", resizer->wanted,
         pqr__wanted_text(resizer->reason), resizer->arrivals, pqr__resizer_service_us(resizer),
-        pqr__ceiling_limit(ceiling), pqr__ceiling_text(pqr__ceiling_reason(ceiling)), seen);
+        pqr__ceiling_limit(ceiling), pqr__ceiling_text(pqr__ceiling_reason(ceiling)), seen, flights);
 }

@@ -943,6 +943,48 @@ static void shared_connections_beyond_the_ceiling_take_no_more(void **state)
     }
 }
 
+static struct told two[2];
+
+static void ask_two(pqr_reply *reply, void *data)
+{
+    (void)reply;
+    (void)data;
+    for (unsigned i = 0; i < 2; i++)
+        run_query(&two[i], "select 1", PQR_TARGET_PRIMARY, 0);
+}
+
+/* Two reads that wait for the end of the event they are asked for in share a flight. */
+static void statistics_tell_how_many_requests_share_a_connection(void **state)
+{
+    struct told told;
+    pqr_query query = PQR_QUERY_INIT;
+    char text[400];
+    (void)state;
+    fake.config->reads.share_limit_us = 1000000;
+    start();
+    for (unsigned i = 0; i < 6; i++) { /* its history becomes known */
+        run_query(&told, "select 1", PQR_TARGET_PRIMARY, 0);
+        settle();
+        answer(flying_on(0, 0), NULL);
+        settle();
+    }
+    query.sql = "select 1";
+    query.target = PQR_TARGET_PRIMARY;
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_two, NULL), 0);
+    settle();
+    fake.router->backends[0].ceiling.limit = 1;
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(flying_on(0, 0)->flight->n_items, 2);
+    pqr__elastic_explain(&fake.router->backends[0], text, sizeof(text));
+    assert_non_null(strstr(text, "; 2.0 requests a busy connection"));
+    answer_prepare(flying_on(0, 0), NULL); /* both of them */
+    settle();
+    assert_int_equal(two[1].status, PQR_STATUS_OK);
+    pqr__elastic_explain(&fake.router->backends[0], text, sizeof(text));
+    assert_null(strstr(text, "requests a busy"));
+}
+
 /* --- statements.warm_up --- */
 
 /* A connection of server 0 that is being warmed up. */
@@ -1282,6 +1324,7 @@ int main(void)
         TEST(commit_answered_with_rollback_is_not_ok),
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
         TEST(shared_connections_beyond_the_ceiling_take_no_more),
+        TEST(statistics_tell_how_many_requests_share_a_connection),
         TEST(connects_that_fail_lower_the_ceiling),
         TEST(a_wrong_password_does_not_lower_the_ceiling),
         TEST(connections_enter_the_pool_when_they_are_warm),
