@@ -133,15 +133,18 @@ static bool goes_first(const struct pqr__queue *queue, const struct pqr__queue_e
     return in_overload(queue, entry) && in_overload(queue, other) ? !older : older;
 }
 
+static unsigned lowest_of(unsigned bits)
+{
+    return (unsigned)__builtin_ctz(bits);
+}
+
 static struct pqr__queue_entry *first_of_lane(
     const struct pqr__queue *queue, unsigned roles, unsigned lane, uint32_t server)
 {
     struct pqr__queue_entry *first = NULL;
-    unsigned wanted = roles & queue->filled[lane];
-    for (unsigned role = 0; wanted >> role != 0; role++) {
+    for (unsigned wanted = roles & queue->filled[lane]; wanted != 0; wanted &= wanted - 1) {
+        unsigned role = lowest_of(wanted);
         const struct pqr__list *list = &queue->lanes[role][lane];
-        if (!(wanted >> role & 1))
-            continue;
         struct pqr__queue_entry *entry = first_for(list, queue->codel[role][lane].overloaded, server);
         if (entry && (!first || goes_first(queue, entry, first)))
             first = entry;
@@ -245,9 +248,8 @@ uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum
 struct pqr__queue_entry *pqr__queue_any(const struct pqr__queue *queue)
 {
     for (unsigned lane = 0; lane < PQR__LANES; lane++)
-        for (unsigned role = 0; queue->filled[lane] >> role != 0; role++)
-            if (queue->filled[lane] >> role & 1)
-                return pqr__queue_entry_of(pqr__list_first(&queue->lanes[role][lane]));
+        if (queue->filled[lane])
+            return pqr__queue_entry_of(pqr__list_first(&queue->lanes[lowest_of(queue->filled[lane])][lane]));
     return NULL;
 }
 

@@ -268,8 +268,9 @@ void pqr__pools_grow(pqr_router *router)
     if (pqr__queue_any(&router->queue))
         pqr__elastic_wake(router, true);
     for (uint32_t i = 0; i < router->n_backends; i++)
-        if (has_role(&router->backends[i], PQR_ROLE_PRIMARY) ||
-            has_role(&router->backends[i], PQR_ROLE_REPLICA))
+        if ((has_role(&router->backends[i], PQR_ROLE_PRIMARY) ||
+                has_role(&router->backends[i], PQR_ROLE_REPLICA)) &&
+            has_place(&router->backends[i]))
             fill(&router->backends[i]);
     grow_role(router, PQR_ROLE_PRIMARY);
     grow_role(router, PQR_ROLE_REPLICA);
