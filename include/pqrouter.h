@@ -437,6 +437,51 @@ PQR_EXPORT int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb,
 PQR_EXPORT int pqr_tx_commit(pqr_tx *tx);
 PQR_EXPORT int pqr_tx_rollback(pqr_tx *tx);
 
+/* --- Batches ------------------------------------------------------------------------------------------- */
+
+typedef struct pqr_batch_options {
+    size_t struct_size;
+    pqr_isolation isolation; /* any but the default: one transaction, reads too */
+    pqr_target target;       /* AUTO: by the texts of all */
+    uint32_t flags;          /* PQR_ADMIN, PQR_BATCH; PQR_IDEMPOTENT: of the whole */
+    uint32_t timeout_ms;     /* until done, waiting included; 0: as configured, UINT32_MAX: none */
+    unsigned max_attempts;   /* of a transaction that is rolled back by 40001 or 40P01; 0: as configured */
+    const char *label;
+} pqr_batch_options;
+
+#define PQR_BATCH_OPTIONS_INIT                   \
+    {                                            \
+        .struct_size = sizeof(pqr_batch_options) \
+    }
+
+/* Of a query its text, parameters, formats and label count; the rest is the batch's. */
+typedef struct pqr_batch_query {
+    const pqr_query *query;
+    pqr_reply_cb cb; /* NULL: its reply is not asked for */
+    void *data;
+} pqr_batch_query;
+
+/* Sends n queries as one unit, in one round trip, on one connection. Each query's cb is called once, then done, once,
+   for the whole: ok, or how the first that went wrong did, its number in the text.
+
+   Harmless reads alone go where a read goes, to a replica. They are independent: one that fails takes nothing from
+   the others, and on another server they may run again.
+
+   Anything else makes it one transaction, from BEGIN to COMMIT, all or nothing, and nobody is called before it is
+   settled. Committed: everybody is ok. An error, of COMMIT too (a deferred constraint): all is rolled back, the query
+   has its error, the others PQR_OUTCOME_NOT_EXECUTED with its text, done has PQR_STATUS_SQL_ERROR. After a
+   serialization failure or a deadlock it is run again, up to max_attempts. A connection lost after it was sent leaves
+   all of it PQR_OUTCOME_UNKNOWN, since COMMIT was: also when the answers together pass request.max_result. Session
+   state that it leaves is discarded.
+
+   Several statements in one text, transaction control, COPY, CALL, DO, VACUUM and what is not recognised are answered
+   unsent, and all others with them. In the queue it counts as one request, with the bytes of all.
+
+   out, for pqr_request_cancel, and options may be NULL. n is 1 to 65535. PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED: no
+   callback then, of anybody. */
+PQR_EXPORT int pqr_batch_run(pqr_request_id *out, pqr_router *router, const pqr_batch_options *options,
+    const pqr_batch_query *queries, size_t n, pqr_reply_cb done, void *data);
+
 /* --- Classification ------------------------------------------------------------------------------------ */
 
 typedef enum pqr_class {
@@ -557,6 +602,8 @@ typedef struct pqr_router_totals {
     uint64_t refused;          /* overloaded, at once: the queue was full, or too long for their timeout */
     uint64_t shed;             /* overloaded, after they waited: by queue.target */
     uint64_t pipelined_writes; /* sent while others were in the air of their connection */
+    uint64_t batches;          /* that pqr_batch_run accepted */
+    uint64_t batch_queries;    /* in them */
 } pqr_router_totals;
 
 typedef struct pqr_stats pqr_stats;

@@ -41,7 +41,7 @@ const char *pqr_reply_reason(const pqr_reply *reply)
     static const char *const targets[] = {
         "", "target primary", "target replica", "target replica only", "target any"};
     if (reply->item.own == PQR__OWN_BEGIN)
-        return "transaction";
+        return reply->verdict.route == PQR_CLASS_REPLICA ? "batch of reads" : "transaction";
     if (reply->target != PQR_TARGET_AUTO)
         return targets[reply->target];
     if (reply->verdict.hint != PQR__HINT_NONE)

@@ -85,6 +85,8 @@ static void totals_json(struct pqr__text *text, const pqr_router_totals *totals)
     NUMBER(refused);
     NUMBER(shed);
     NUMBER(pipelined_writes);
+    NUMBER(batches);
+    NUMBER(batch_queries);
 #undef NUMBER
 }
 

@@ -126,9 +126,10 @@ static struct pqr__decision settle_conflict(const struct pqr__facts *facts)
 {
     struct pqr__decision decision = as_reported(facts);
     if (facts->effect == PQR__EFFECT_READ) {
-        decision.again = facts->on_replica || facts->attempts < 2;
+        decision.again = facts->on_replica || facts->unit || facts->attempts < 2;
         decision.avoid = facts->on_replica;
     }
+    decision.again |= facts->unit;
     return decision;
 }
 

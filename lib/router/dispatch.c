@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "router/balance.h"
+#include "router/batch.h"
 #include "router/pressure.h"
 #include "router/transaction.h"
 
@@ -135,7 +136,10 @@ static void classify_again(struct pqr_reply *request)
     pqr_router *router = request->router;
     if (request->tx || pqr__request_is_own(request))
         return;
-    pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
+    if (request->batch && pqr__batch_leads(request))
+        pqr__batch_reclassify(request->batch);
+    else
+        pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
     pqr__queue_remove(&router->queue, &request->entry);
     if (request->attempts == 0)
         request->entry.role = (uint8_t)role_of(request);

@@ -33,6 +33,15 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot);
 /* Writes that may follow one another, each as a flight of its own. The same. */
 void pqr__run_in_turn(struct pqr__list *requests, struct pqr__slot *slot);
+/* Between run.c and batch_fly.c, on a connection that is taken already. */
+void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot);
+void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared);
+/* Before it is sent: what its text leaves behind, and under which number it may be kept prepared. */
+void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot);
+void pqr__run_send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind);
+
+/* Whose item it is. */
+struct pqr_reply *pqr__run_owner(struct pqr__item *item);
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer);
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/pressure.h"
 #include "router/statement.h"
@@ -128,9 +129,10 @@ static void reset(struct pqr_reply *request)
     request->deadline.due = deadline_due;
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = false;
-    request->alone = request->shared = request->stale = request->by_text = false;
+    request->alone = request->shared = request->stale = request->by_text = request->in_whole = false;
     request->slot = NULL;
     request->tx = NULL;
+    request->batch = NULL;
     request->server = UINT32_MAX;
     request->route = PQR_ROLE_UNKNOWN;
     request->attempts = 0;
@@ -188,6 +190,12 @@ struct pqr_reply *pqr__request_new(
         router->accepted++;
     classify(request, query);
     return request;
+}
+
+void pqr__request_discard(struct pqr_reply *request)
+{
+    request->router->accepted -= !pqr__request_is_own(request);
+    store_put(request);
 }
 
 void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
@@ -255,8 +263,12 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     request->settled_us = pqr__router_now(router);
     if (error)
         pqr__request_say(request, error);
+    if (request->batch && pqr__batch_leads(request))
+        pqr__batch_tell(request->batch); /* first */
     pqr__list_push_back(&router->finished, &request->link);
     pqr__router_wake(router);
+    if (request->batch && !pqr__batch_leads(request))
+        pqr__batch_told(request);
 }
 
 static void count_answer(const struct pqr_reply *request)
@@ -274,7 +286,8 @@ static void count_answer(const struct pqr_reply *request)
         return;
     struct pqr__backend *backend = &router->backends[request->server];
     pqr__histogram_record(&backend->latency, request->settled_us - request->sent_us);
-    if (request->status == PQR_STATUS_OK && request->verdict.effect == PQR__EFFECT_READ && !request->tx)
+    if (request->status == PQR_STATUS_OK && request->verdict.effect == PQR__EFFECT_READ && !request->tx &&
+        !request->in_whole && request->item.own == PQR__OWN_NONE)
         pqr__ewma_note(&backend->answers, request->settled_us - request->sent_us, request->settled_us);
     if (request->status != PQR_STATUS_OK)
         backend->errors++;
@@ -291,6 +304,8 @@ static void call(struct pqr_reply *request)
     request->state = PQR__REQUEST_CALLED;
     if (tx)
         pqr__tx_free(tx);
+    if (request->batch)
+        pqr__batch_free(request->batch);
     request->cb(request, request->data);
     router->ops->result_free(request->result);
     request->result = NULL;
@@ -379,12 +394,16 @@ void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause)
         pqr__run_cancel(request);
         break;
     case PQR__REQUEST_HOLDING:
-        pqr__tx_end(request->tx);
+        if (request->tx)
+            pqr__tx_end(request->tx);
+        else
+            pqr__batch_end(request->batch);
         break;
     case PQR__REQUEST_ACCEPTED: /* a statement in its transaction's list */
         pqr__tx_drop(request->tx, request);
         break;
     case PQR__REQUEST_FREE:
+    case PQR__REQUEST_BOUND:
     case PQR__REQUEST_CANCELLING:
     case PQR__REQUEST_FINISHED:
     case PQR__REQUEST_CALLED:

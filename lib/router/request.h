@@ -16,7 +16,8 @@
     XX(QUEUED, queued)                                                                               \
     XX(FLYING, flying)                                                                               \
     XX(CANCELLING, cancelling)                                                                       \
-    XX(HOLDING, holding)   /* a transaction that owns its connection */                              \
+    XX(HOLDING, holding)   /* a transaction that owns its connection; a batch whose reads fly */     \
+    XX(BOUND, bound)       /* a query of a batch: goes and ends with that */                         \
     XX(FINISHED, finished) /* answered in full, its callback is due */                               \
     XX(CALLED, called)     /* its callback runs */
 
@@ -32,6 +33,7 @@ enum {
     PQR__ERROR_SIZE = 256, /* what is more of a text is cut off */
 };
 
+struct pqr__batch;
 struct pqr__slot;
 struct pqr_tx;
 
@@ -50,8 +52,10 @@ struct pqr_reply {
     bool by_text;              /* nothing that is kept prepared is used for it any more */
     bool alone;                /* with others it came to harm: shares no connection any more */
     bool uncertain;            /* an earlier attempt was lost, and may have taken effect */
+    bool in_whole;             /* its time is that of a transaction that was sent as one */
     struct pqr__slot *slot;    /* where it flies */
     struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */
+    struct pqr__batch *batch;  /* that it leads, or is a query of until it is answered */
     struct pqr__flight flight; /* of the requests that begin with it */
     struct pqr__item item;
     struct pqr__verdict verdict;
@@ -75,6 +79,7 @@ struct pqr_reply {
     uint32_t server; /* where it was sent last; UINT32_MAX: nowhere */
     pqr_role route;
     uint32_t attempts; /* that were sent, or may have been */
+    uint32_t place;    /* in its batch */
     uint64_t accepted_us, sent_us, settled_us;
     uint64_t timeout_us; /* from accepted on; 0: none */
     pqr_notice *notices; /* PQR__NOTICES_KEPT of them, once there is one; NULL: none, or no memory for them */
@@ -103,6 +108,8 @@ static inline bool pqr__request_is_own(const struct pqr_reply *request)
 {
     return request->item.own == PQR__OWN_CATALOG;
 }
+/* Takes back one that pqr__request_new has just made. */
+void pqr__request_discard(struct pqr_reply *request);
 /* The active request of an id, or NULL. */
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
 

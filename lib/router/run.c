@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
@@ -19,7 +20,7 @@ static struct pqr_reply *request_of(struct pqr__link *link)
     return pqr__container_of(link, struct pqr_reply, link);
 }
 
-static void take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
+void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
 {
     struct pqr__backend *backend = slot->backend;
     pqr__link_init(&request->link);
@@ -72,8 +73,7 @@ static uint64_t number_of(const struct pqr_reply *request)
     return pqr__known_number(known, request->item.n_params, request->item.param_types);
 }
 
-/* Before it is sent: what its text leaves behind, and under which number it may be kept prepared. */
-static void make_ready(struct pqr_reply *request, struct pqr__slot *slot)
+void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 {
     bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
     request->item.next = NULL;
@@ -90,7 +90,7 @@ static bool is_write(const struct pqr_reply *request)
     return request->verdict.effect != PQR__EFFECT_READ;
 }
 
-static void send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
+void pqr__run_send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
 {
     assert(first != NULL && n > 0);
     struct pqr__slot *slot = first->slot;
@@ -113,27 +113,36 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
     assert(pqr__list_empty(&slot->air) && request->state == PQR__REQUEST_ACCEPTED);
     if (slot->state == PQR__SLOT_IDLE)
         pqr__slot_move(slot, state_for(request, pqr__dispatch_joins(request)));
-    take_off(request, slot, false);
-    make_ready(request, slot);
-    send(request, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
+    if (request->batch && pqr__batch_leads(request)) {
+        pqr__batch_fly(request->batch, slot);
+        return;
+    }
+    pqr__run_take_off(request, slot, false);
+    pqr__run_make_ready(request, slot);
+    pqr__run_send(request, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
+}
+
+void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)
+{
+    struct pqr_reply *first = request_of(requests->head.next), *last = NULL;
+    uint32_t n = requests->count;
+    for (struct pqr__link *link; (link = pqr__list_first(requests)) != NULL; last = request_of(link)) {
+        pqr__list_remove(requests, link);
+        assert(request_of(link)->state == PQR__REQUEST_ACCEPTED);
+        pqr__run_take_off(request_of(link), slot, n > 1);
+        pqr__run_make_ready(request_of(link), slot);
+        if (last)
+            last->item.next = &request_of(link)->item;
+    }
+    pqr__run_send(first, n, PQR__FLIGHT_PIPELINE);
 }
 
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
 {
-    struct pqr_reply *first = request_of(requests->head.next), *last = NULL;
-    uint32_t n = requests->count;
     if (slot->state == PQR__SLOT_IDLE)
         pqr__slot_move(slot, PQR__SLOT_SHARED);
     assert(slot->state == PQR__SLOT_SHARED);
-    for (struct pqr__link *link; (link = pqr__list_first(requests)) != NULL; last = request_of(link)) {
-        pqr__list_remove(requests, link);
-        assert(request_of(link)->state == PQR__REQUEST_ACCEPTED);
-        take_off(request_of(link), slot, n > 1);
-        make_ready(request_of(link), slot);
-        if (last)
-            last->item.next = &request_of(link)->item;
-    }
-    send(first, n, PQR__FLIGHT_PIPELINE);
+    pqr__run_group(requests, slot);
 }
 
 void pqr__run_in_turn(struct pqr__list *requests, struct pqr__slot *slot)
@@ -157,12 +166,23 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
     };
     struct pqr_reply *request = pqr__container_of(item, struct pqr_reply, item);
     const struct pqr__transport_ops *ops = slot->backend->router->ops;
+    if (item->own == PQR__OWN_COMMIT) {
+        pqr__batch_committed(pqr__container_of(item, struct pqr__batch, commit), answer);
+        return;
+    }
     ops->result_free(request->result);
     request->result = answer->result;
     request->reply = kinds[answer->kind];
     request->stale = answer->stale;
     memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
     pqr__request_say(request, answer->message);
+}
+
+struct pqr_reply *pqr__run_owner(struct pqr__item *item)
+{
+    if (item->own == PQR__OWN_COMMIT)
+        return pqr__container_of(item, struct pqr__batch, commit)->lead;
+    return pqr__container_of(item, struct pqr_reply, item);
 }
 
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
@@ -185,8 +205,15 @@ static bool left_open(const struct pqr_reply *request, const struct pqr__settled
     return settled->tx != PQR__TX_IDLE;
 }
 
+/* A batch as one transaction. */
+static bool is_whole(const struct pqr_reply *request)
+{
+    return request->batch && pqr__batch_leads(request) && request->batch->whole;
+}
+
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled)
 {
+    bool whole = is_whole(request);
     return (struct pqr__facts){
         .reply = request->reply,
         .sqlstate = request->sqlstate,
@@ -199,11 +226,13 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
         .shared = request->shared,
         .stale = request->stale,
+        .unit = whole,
         .cancel_near = request->slot && request->slot->cancelled,
         .cause = request->cause,
         .effect = request->verdict.effect,
         .attempts = request->attempts,
-        .max_attempts = request->router->config->request.max_retries + 1,
+        .max_attempts =
+            whole ? request->batch->max_attempts : request->router->config->request.max_retries + 1,
     };
 }
 
@@ -249,6 +278,8 @@ static void set_apart(struct pqr_reply *request, const struct pqr__decision *dec
 static void run_again(struct pqr_reply *request, const struct pqr__decision *decision)
 {
     request->router->retries += !pqr__request_is_own(request);
+    if (request->batch && pqr__batch_leads(request))
+        pqr__batch_forget(request->batch);
     pqr__request_forget(request);
     pqr__dispatch_again(request, decision->to_primary, decision->avoid);
 }
@@ -270,6 +301,9 @@ static void settle_request(
     if (facts.cut_off)
         memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
     if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
+        decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
+    if (is_whole(request) && request->batch->fate == PQR__FATE_ROLLED_BACK &&
+        decision.outcome == PQR_OUTCOME_UNKNOWN)
         decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
     if (decision.misroute)
         note_misroute(request);
@@ -328,12 +362,25 @@ static bool stays(struct pqr__slot *slot, struct pqr_reply *request, const struc
     return false;
 }
 
+/* All of a transaction that was sent as one. When it failed, the server waits for its end. */
+static void settle_whole(struct pqr__slot *slot, const struct pqr__settled *settled)
+{
+    struct pqr_reply *lead = land(slot);
+    struct pqr__settled facts = *settled;
+    pqr__batch_settle(lead->batch, &facts);
+    slot->aborted = !settled->lost && settled->tx == PQR__TX_FAILED;
+    settle_request(lead, slot->backend, &facts);
+}
+
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
 {
     struct pqr__backend *backend = slot->backend;
-    uint32_t n = flight->n_items;
     uint64_t took_us = note_time(slot, flight);
-    assert(&request_of(pqr__list_first(&slot->air))->flight == flight);
+    struct pqr_reply *head = request_of(pqr__list_first(&slot->air));
+    uint32_t n = is_whole(head) ? 0 : flight->n_items;
+    assert(&head->flight == flight);
+    if (n == 0)
+        settle_whole(slot, settled);
     while (n-- > 0) {
         struct pqr_reply *request = land(slot);
         remember(request, took_us);
@@ -345,7 +392,8 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
         else
             settle_request(request, backend, settled);
     }
-    if (settled->tx != PQR__TX_IDLE && (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
+    if (settled->tx != PQR__TX_IDLE && !slot->aborted &&
+        (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
         slot->doomed = true;
     if (pqr__list_empty(&slot->air)) {
         pqr__slot_release(slot);

@@ -115,6 +115,11 @@ void pqr__slot_release(struct pqr__slot *slot)
         pqr__slot_close(slot);
         return;
     }
+    if (slot->aborted) {
+        slot->aborted = false;
+        pqr__slot_send_own(slot, PQR__OWN_ROLLBACK, "ROLLBACK");
+        return;
+    }
     if (slot->dirty) {
         slot->dirty = false;
         pqr__slot_send_own(slot, PQR__OWN_DISCARD, "DISCARD ALL");
@@ -239,7 +244,7 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
         return;
     }
     slot->own_failed = answer->kind != PQR__ANSWER_OK;
-    if (slot->own_item.own == PQR__OWN_COMMIT || slot->own_item.own == PQR__OWN_ROLLBACK)
+    if (slot->tx && (slot->own_item.own == PQR__OWN_COMMIT || slot->own_item.own == PQR__OWN_ROLLBACK))
         pqr__tx_own_item(slot->tx, answer);
     else if (slot->own_failed && slot->state == PQR__SLOT_IDENTIFYING)
         failed_to_open(slot, answer->sqlstate, answer->message);
@@ -252,7 +257,7 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
 static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts, bool entering)
 {
     enum pqr__own own = slot->own_item.own;
-    if (own == PQR__OWN_COMMIT || own == PQR__OWN_ROLLBACK) {
+    if (slot->tx && (own == PQR__OWN_COMMIT || own == PQR__OWN_ROLLBACK)) {
         pqr__tx_own_settled(slot->tx, facts);
         return;
     }
@@ -294,7 +299,7 @@ static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     if (flight && flight != &slot->own_flight && item)
-        pqr__run_notice(pqr__container_of(item, struct pqr_reply, item), notice);
+        pqr__run_notice(pqr__run_owner(item), notice);
     else if (slot->tx && flight == &slot->own_flight) /* COMMIT: of a standby that did not confirm, perhaps */
         pqr__run_notice(slot->tx->request, notice);
     pqr__log(&endpoint->router->log, PQR_LOG_DEBUG, "%s: %s %s: %s", slot->backend->config->name,

@@ -45,6 +45,7 @@ struct pqr__slot {
     uint64_t since_us;    /* when the first of them had the connection for itself */
     struct pqr_tx *tx;    /* the owner across flights */
     bool dirty;           /* session state may have been left: DISCARD ALL before it is idle */
+    bool aborted;         /* a batch left its transaction failed: ROLLBACK before that */
     bool doomed;          /* closed instead of going idle */
     bool cancel_pending;  /* a cancel is under way; it might hit the next statement */
     bool cancelled;       /* there was one since it was idle: it may have hit a neighbour */

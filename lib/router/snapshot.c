@@ -80,6 +80,8 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .refused = router->refused,
         .shed = router->shed,
         .pipelined_writes = router->pipelined_writes,
+        .batches = router->batches,
+        .batch_queries = router->batch_queries,
         .n_pools = router->config->n_servers,
         .catalog_loads = router->catalog.loads,
     };

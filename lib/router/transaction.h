@@ -45,6 +45,8 @@ struct pqr_tx {
     char begin[96];
 };
 
+/* What follows BEGIN for it. */
+const char *pqr__isolation_text(pqr_isolation isolation);
 /* One more statement for its list. */
 void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement);
 /* Takes the next step, if nothing is in the air and no cancel under way. */

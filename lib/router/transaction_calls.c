@@ -6,7 +6,7 @@
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
-static const char *isolation_text(pqr_isolation isolation)
+const char *pqr__isolation_text(pqr_isolation isolation)
 {
     switch (isolation) {
     case PQR_READ_COMMITTED:
@@ -58,7 +58,7 @@ static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, 
     struct pqr_tx *tx = pqr__calloc(1, sizeof(*tx));
     if (!tx)
         return NULL;
-    snprintf(tx->begin, sizeof(tx->begin), "BEGIN%s%s%s", isolation_text(options->isolation),
+    snprintf(tx->begin, sizeof(tx->begin), "BEGIN%s%s%s", pqr__isolation_text(options->isolation),
         options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
     pqr_query query = PQR_QUERY_INIT;
     query.sql = tx->begin;

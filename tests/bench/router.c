@@ -1,5 +1,5 @@
 /* router config=FILE NAME=VALUE...: the same requests through pqrouter; connections, depth and the like are the
-   file's. A transaction is a pqr_tx_run with a statement at a time. */
+   file's. A transaction is a pqr_tx_run with a statement at a time, or with unit=1 one pqr_batch_run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
@@ -86,12 +86,36 @@ static void on_committed(pqr_reply *reply, void *data)
     bench_done(job);
 }
 
+/* As one unit: BEGIN and COMMIT are the router's. */
+static void on_unit_step(pqr_reply *reply, void *data)
+{
+    struct bench_job *job = data;
+    check(reply, job, ++job->step);
+}
+
+static int send_unit(struct bench_job *job)
+{
+    struct bench_step steps[BENCH_STEPS];
+    pqr_query queries[BENCH_STEPS];
+    pqr_batch_query list[BENCH_STEPS];
+    unsigned n = job->n_steps - 2;
+    for (unsigned i = 0; i < n; i++) {
+        queries[i] = (pqr_query)PQR_QUERY_INIT;
+        set_query(&queries[i], &steps[i], job, i + 1);
+        list[i] = (pqr_batch_query){&queries[i], on_unit_step, job};
+    }
+    job->step = 0;
+    return pqr_batch_run(NULL, router, NULL, list, n, on_committed, job);
+}
+
 void peer_send(struct bench_job *job)
 {
     struct bench_step step;
     pqr_query query = PQR_QUERY_INIT;
     int code = 0;
-    if (job->n_steps > 1) {
+    if (job->n_steps > 1 && bench_options.unit) {
+        code = send_unit(job);
+    } else if (job->n_steps > 1) {
         code = pqr_tx_run(NULL, router, NULL, body, on_committed, job);
     } else {
         set_query(&query, &step, job, 0);

@@ -256,6 +256,23 @@ static bool transaction(struct trial *trial)
     return trial->status == PQR_STATUS_OK || !trial->go_on;
 }
 
+static bool batch(struct trial *trial, const char *first)
+{
+    pqr_query one = PQR_QUERY_INIT, two = PQR_QUERY_INIT;
+    pqr_batch_query list[2] = {{&one, on_reply, trial}, {&two, on_reply, trial}};
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    options.timeout_ms = trial->go_on ? 300 : 10000;
+    one.sql = first;
+    two.sql = "select 7 as b";
+    int status = pqr_batch_run(&trial->id, trial->router, &options, list, 2, on_reply, trial);
+    if (!accepted(trial, status))
+        return !trial->go_on && batch(trial, first);
+    trial->replies_due += 2;
+    while (trial->replies < trial->replies_due)
+        uv_run(&trial->loop, UV_RUN_ONCE);
+    return trial->status == PQR_STATUS_OK || !trial->go_on;
+}
+
 static bool statistics(struct trial *trial)
 {
     pqr_stats *stats = NULL;
@@ -289,8 +306,10 @@ static void use(struct trial *trial)
 {
     (void)(ready(trial) && query(trial, "select $1::int + 1", 1, false) && query(trial, warn, 0, false) &&
            query(trial, "insert into kept select 3; insert into kept select 4", 0, false) &&
-           transaction(trial) && query(trial, "insert into kept select 5 from pg_sleep(5)", 0, true) &&
-           statistics(trial) && query(trial, "begin", 0, false));
+           transaction(trial) && batch(trial, "insert into kept values (1)") &&
+           batch(trial, "select 6 as a") &&
+           query(trial, "insert into kept select 5 from pg_sleep(5)", 0, true) && statistics(trial) &&
+           query(trial, "begin", 0, false));
 }
 
 /* True: the nth allocation was asked for, and failed. */

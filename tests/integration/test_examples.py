@@ -52,6 +52,10 @@ class Examples(unittest.TestCase):
         out = self.run_example("transaction", cluster.conninfo())
         self.assertRegex(out, r"^attempt 1\nthe first account would have 70\nok, outcome executed on 127")
 
+    def test_batch(self):
+        self.assertEqual(self.run_example("batch", cluster.conninfo()),
+                         "the first has 70\nthe second has 30\nok, outcome executed \n")
+
     def test_admin(self):
         out = self.run_example("admin", cluster.conninfo())
         self.assertRegex(out, r"^the admin request took [\d.]+ ms, [\d.]+ of them waiting; \d+ of 200 others")

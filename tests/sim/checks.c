@@ -59,6 +59,7 @@ static void check_own(const struct sim_checks *checks, struct pqr__conn *conn, e
         conn->owner = NULL;
     } else if (conn->began && own == PQR__OWN_COMMIT && conn->owner) {
         conn->owner->commit_sent |= !conn->aborted; /* an aborted one can only be rolled back */
+        conn->owner->commit_failed = false;
     } else if (conn->began && own != PQR__OWN_COMMIT && own != PQR__OWN_ROLLBACK) {
         sim_fail(
             checks->world, "promise 2: own statement %d on c%u within a transaction", (int)own, conn->id);
@@ -198,6 +199,8 @@ static void own_answered(struct pqr__conn *conn, enum pqr__own own, const struct
 
 static bool commit_failed(enum pqr__answer_kind kind, const char *sqlstate, const struct pg_result *result)
 {
+    if (kind == PQR__ANSWER_ABORTED)
+        return true;
     if (kind == PQR__ANSWER_OK)
         return result && strcmp(result->tag, "ROLLBACK") == 0;
     return sqlstate[0] != '\0' && strcmp(sqlstate, "57P01") != 0;
@@ -232,16 +235,31 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
         kind == PQR__ANSWER_ABORTED || (kind == PQR__ANSWER_ERROR && error_proves_rollback(entry, sqlstate));
 }
 
+/* A transaction that was sent as one: an error in it proves that nothing of it has an effect. */
+static bool is_undone(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    bool undone = conn->owner && conn->owner->commit_failed;
+    if (!sim_is_whole(flight))
+        return false;
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
+        const struct sim_entry *entry = sim_check_entry(checks, item);
+        undone |= entry && error_proves_rollback(entry, entry->sqlstate);
+    }
+    return undone;
+}
+
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx)
 {
+    bool undone = is_undone(checks, conn, flight);
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         struct sim_entry *entry = sim_check_entry(checks, item);
         if (!entry)
             continue;
         entry->in_air = false;
         sim_check_history(checks, entry, lost);
-        if (lost ? flight->sent : !entry->answer_seen)
+        if (!undone && (lost ? flight->sent : !entry->answer_seen))
             entry->may_have_run = true;
     }
     if (!lost && conn->timeline > checks->highest_timeline)

@@ -13,8 +13,10 @@ struct sim_flights {
     uint64_t groups, members, largest; /* several under one Sync */
     uint64_t on_primary, mixed;        /* groups there; groups of several texts */
     uint64_t behind;                   /* flights that were sent while another was in the air */
-    uint64_t hit;                      /* by the cancel of a neighbour */
-    uint64_t writes_behind;            /* of them, writes */
+    uint64_t wholes, batches,
+        batches_ok;          /* transactions sent as one; batches answered; of them such and ok */
+    uint64_t hit;            /* by the cancel of a neighbour */
+    uint64_t writes_behind;  /* of them, writes */
     uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
     uint64_t prepared, by_name, stale; /* statements kept; sent so; that turned out to be of no use */
     uint64_t stale_writes, stale_in_group, stale_in_tx;
@@ -56,6 +58,9 @@ void sim_check_way(struct sim_checks *checks, enum pqr__prepared_how how);
 void sim_check_kept(const struct sim_checks *checks, unsigned count);
 /* Promise 1, one half: no callback from inside a call. */
 void sim_check_callback(const struct sim_checks *checks);
+
+/* BEGIN, statements and COMMIT. */
+bool sim_is_whole(const struct pqr__flight *flight);
 
 /* --- Between checks.c, checks_flights.c and checks_prepared.c --- */
 

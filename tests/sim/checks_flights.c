@@ -54,10 +54,10 @@ static void check_group(
     struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     bool primary = conn->backend && !conn->server->in_recovery && !conn->began_in_recovery;
-    const struct sim_text *first = sim_check_entry(checks, flight->items)->of;
+    const char *first = sim_check_entry(checks, flight->items)->text;
     bool mixed = false;
     for (const struct pqr__item *item = flight->items->next; item; item = item->next)
-        mixed |= sim_check_entry(checks, item)->of != first;
+        mixed |= strcmp(sim_check_entry(checks, item)->text, first) != 0;
     if (primary && mixed)
         sim_fail(checks->world, "flights: different texts under one Sync on c%u, to the primary", conn->id);
     if (flight->n_items > checks->config->reads.share_sync)
@@ -80,12 +80,51 @@ static bool is_own(const struct pqr__flight *flight)
     return true;
 }
 
+bool sim_is_whole(const struct pqr__flight *flight)
+{
+    return flight->n_items > 1 && flight->items->own == PQR__OWN_BEGIN;
+}
+
+static bool is_of(const struct sim_checks *checks, const struct pqr__flight *flight, const void *batch)
+{
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
+        const struct sim_entry *entry = sim_check_entry(checks, item);
+        if (!entry || entry->batch != batch || entry->sends > 1 || entry->apart || entry->kind != SIM_READ)
+            return false;
+    }
+    return true;
+}
+
+/* The reads of one batch, for the first time: whoever asked for it wants them behind one another. */
+static bool is_one_batch(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    const struct sim_entry *first = sim_check_entry(checks, flight->items);
+    if (!first || !first->batch || first->in_tx)
+        return false;
+    pqr__list_each (link, &conn->flights)
+        if (!is_of(checks, pqr__container_of(link, struct pqr__flight, link), first->batch))
+            return false;
+    return is_of(checks, flight, first->batch);
+}
+
 void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     bool group = flight->n_items > 1, behind = !pqr__list_empty(&conn->flights);
     uint32_t flying = flight->n_items;
     if (!behind && (!group || is_own(flight)))
         return;
+    if (sim_is_whole(flight)) {
+        if (behind)
+            sim_fail(checks->world, "flights: a transaction is sent behind others on c%u", conn->id);
+        checks->flights.wholes++;
+        return;
+    }
+    if (is_one_batch(checks, conn, flight)) {
+        if (group)
+            check_group(checks, conn, flight);
+        return;
+    }
     check_neighbours(checks, conn, flight, true);
     pqr__list_each (link, &conn->flights) {
         const struct pqr__flight *other = pqr__container_of(link, struct pqr__flight, link);
@@ -114,6 +153,8 @@ bool sim_is_ended(const struct sim_checks *checks, const struct sim_entry *entry
 
 void sim_check_harm(struct sim_checks *checks, struct sim_entry *entry)
 {
+    if (entry->in_tx && entry->batch) /* all of it is one */
+        return;
     bool hit = strcmp(entry->sqlstate, "57014") == 0 && !sim_is_ended(checks, entry);
     checks->flights.aborted += entry->aborted;
     checks->flights.hit += hit;

@@ -18,7 +18,7 @@ static enum sim_kind random_kind(struct sim_world *world, bool in_tx, bool read_
     return anywhere[sim_between(world, 0, sizeof(anywhere) / sizeof(anywhere[0]) - 1)];
 }
 
-static enum sim_fate random_fate(struct sim_load *load, enum sim_kind kind, bool admin)
+enum sim_fate sim_fate_random(struct sim_load *load, enum sim_kind kind, bool admin)
 {
     struct sim_world *world = load->world;
     if (load->siege)
@@ -53,7 +53,7 @@ struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const stru
         return again;
     }
     enum sim_kind kind = random_kind(load->world, tx != NULL, tx && tx->read_only);
-    struct sim_entry *entry = sim_ledger_add(load->ledger, kind, random_fate(load, kind, admin));
+    struct sim_entry *entry = sim_ledger_add(load->ledger, kind, sim_fate_random(load, kind, admin));
     entry->in_tx = tx != NULL;
     if (kind != SIM_SEVERAL)
         entry->n_params = (int)sim_skewed(load->world, 0, 4);

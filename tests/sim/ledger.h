@@ -54,6 +54,7 @@ struct sim_entry {
     bool other_types; /* than the text's parameters mostly have */
 
     struct sim_owner *owner;
+    const void *batch; /* that it is of; NULL: none */
     bool in_tx, idempotent, alone, pipelined, replica_allowed, answered;
     bool given_up;        /* by the application: it was cancelled */
     uint64_t deadline_us; /* of its request */

@@ -176,6 +176,8 @@ static void note_cancel(struct sim_request *request)
         request->cancelled_us = request->load->world->now_us;
     if (request->entry)
         request->entry->given_up = true;
+    for (unsigned i = 0; !request->entry && request->of_batch && i < request->of_batch->n; i++)
+        note_cancel(request->of_batch->queries[i]);
 }
 
 static void random_cancel(struct sim_load *load)
@@ -184,7 +186,7 @@ static void random_cancel(struct sim_load *load)
         return;
     struct sim_request *request = load->requests[sim_between(load->world, 0, load->n_requests - 1)];
     bool open = request->callbacks == 0;
-    if (request->attempt)
+    if (request->attempt || (request->of_batch && request->entry))
         return;
     load->checks->in_call++;
     int status = pqr_request_cancel(load->router, request->id);
@@ -299,8 +301,10 @@ void sim_load_act(struct sim_load *load)
         burst(load);
     else if (what < 60)
         random_query(load);
-    else if (what < 75)
+    else if (what < 68)
         sim_tx_random(load);
+    else if (what < 75 && !load->siege)
+        sim_batch_random(load);
     else if (what < 85)
         random_cancel(load);
     else if (what < 94)
@@ -339,7 +343,7 @@ void sim_load_calm(struct sim_load *load)
         return;
     for (size_t i = 0; i < load->n_requests; i++) {
         struct sim_request *request = load->requests[i];
-        if (request->callbacks > 0 || request->attempt)
+        if (request->callbacks > 0 || request->attempt || (request->of_batch && request->entry))
             continue;
         load->checks->in_call++;
         pqr_request_cancel(load->router, request->id);
@@ -377,6 +381,8 @@ void sim_load_finish(struct sim_load *load)
 {
     for (size_t i = 0; i < load->n_requests; i++) {
         struct sim_request *request = load->requests[i];
+        if (request->of_batch && !request->entry)
+            free(request->of_batch);
         if (request->tx) {
             for (unsigned n = 0; n < request->tx->n_attempts; n++)
                 free(request->tx->attempts[n]);

@@ -6,7 +6,7 @@
 #include "checks.h"
 #include "texts.h"
 
-enum { SIM_MAX_ATTEMPTS = 8, SIM_MAX_STATEMENTS = 6 };
+enum { SIM_MAX_ATTEMPTS = 8, SIM_MAX_STATEMENTS = 6, SIM_MAX_BATCH = 10 };
 
 struct sim_request {
     struct sim_load *load;
@@ -15,6 +15,7 @@ struct sim_request {
     struct sim_entry *entry;     /* of a query */
     struct sim_attempt *attempt; /* of a query in a transaction */
     struct sim_tx *tx;           /* of a transaction as a whole */
+    struct sim_batch *of_batch;  /* of a query in a batch, and of a batch as a whole */
     pqr_request_id id;
     bool admin, batch, queued; /* queued: it may wait in the router's queue */
     bool needs_replica;
@@ -42,6 +43,14 @@ struct sim_tx {
     bool read_only, on_replica;
     struct sim_attempt *attempts[SIM_MAX_ATTEMPTS];
     unsigned n_attempts, max_attempts;
+};
+
+struct sim_batch {
+    struct sim_owner owner;
+    struct sim_load *load;
+    struct sim_request *lead, *queries[SIM_MAX_BATCH];
+    unsigned n;
+    bool whole; /* one transaction */
 };
 
 struct sim_load {
@@ -90,6 +99,7 @@ void sim_load_finish(struct sim_load *load);
 /* --- Between load.c, draw.c, load_tx.c and verify.c --- */
 
 struct sim_request *sim_request_new(struct sim_load *load);
+enum sim_fate sim_fate_random(struct sim_load *load, enum sim_kind kind, bool admin);
 /* A kind and a fate at random; tx: of a statement in it, or NULL. */
 struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const struct sim_tx *tx);
 uint32_t sim_timeout_random(const struct sim_load *load);
@@ -107,6 +117,8 @@ void sim_inputs_finish(struct sim_inputs *inputs);
 /* What every callback does first. */
 void sim_request_answered(struct sim_request *request, pqr_reply *reply);
 void sim_tx_random(struct sim_load *load);
+void sim_batch_random(struct sim_load *load);
+void sim_verify_batch(const struct sim_batch *batch);
 /* Something on an open transaction, from outside of its callbacks. */
 void sim_tx_poke(struct sim_load *load);
 void sim_verify_query(struct sim_request *request, const pqr_reply *reply);

@@ -480,6 +480,9 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->mixed += flights->mixed;
     sum->behind += flights->behind;
     sum->writes_behind += flights->writes_behind;
+    sum->wholes += flights->wholes;
+    sum->batches += flights->batches;
+    sum->batches_ok += flights->batches_ok;
     sum->aborted += flights->aborted;
     sum->hit += flights->hit;
     sum->apart += flights->apart;

@@ -186,6 +186,10 @@ static void verify_end(struct sim_request *request)
         sim_verify_tx(request);
         return;
     }
+    if (request->of_batch && !request->entry) {
+        sim_verify_batch(request->of_batch);
+        return;
+    }
     const struct sim_entry *entry = request->entry;
     const char *kind = sim_kind_name(entry->kind);
     unsigned long long nonce = nonce_of(request);
@@ -258,6 +262,12 @@ static void check_deadline(const struct sim_load *load, const struct sim_request
 
 static bool has_started(const struct sim_request *request)
 {
+    if (request->of_batch && !request->entry) {
+        unsigned sends = 0;
+        for (unsigned i = 0; i < request->of_batch->n; i++)
+            sends += request->of_batch->queries[i]->entry->sends;
+        return sends > 0;
+    }
     return request->tx ? request->tx->n_attempts > 0 : request->entry->sends > 0;
 }
 

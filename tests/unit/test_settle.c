@@ -169,6 +169,20 @@ static void a_conflict_is_tried_elsewhere_or_once_more(void **state)
     assert_false(pqr__settle(&facts).again);
 }
 
+static void a_unit_that_conflicts_is_run_again_while_attempts_are_left(void **state)
+{
+    (void)state;
+    static const char *const sqlstates[] = {"40001", "40P01"};
+    for (int i = 0; i < 2; i++) {
+        struct pqr__facts facts = facts_of(PQR__EFFECT_WRITE, PQR__REPLY_ERROR, sqlstates[i]);
+        expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+        facts.unit = true;
+        expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
+        facts.attempts = facts.max_attempts;
+        expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+    }
+}
+
 static void a_transaction_left_open_is_not_a_success(void **state)
 {
     (void)state;
@@ -227,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_replica_that_refuses_sends_it_to_the_primary),
         cmocka_unit_test(read_only_by_default_is_not_a_change_of_role),
         cmocka_unit_test(a_conflict_is_tried_elsewhere_or_once_more),
+        cmocka_unit_test(a_unit_that_conflicts_is_run_again_while_attempts_are_left),
         cmocka_unit_test(a_transaction_left_open_is_not_a_success),
         cmocka_unit_test(what_neighbours_bring_upon_a_request_does_not_count),
         cmocka_unit_test(a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_left),

@@ -1,0 +1,174 @@
+/* The application's call: checked, copied, and refused as a whole when one of the queries can't be part of a unit. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "router/batch.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+enum { QUERIES_MAX = 65535 };
+
+static bool options_read(pqr_batch_options *out, const pqr_batch_options *given)
+{
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    if (given) {
+        if (given->struct_size < offsetof(pqr_batch_options, label) || given->struct_size > 4096)
+            return false;
+        memcpy(&options, given, given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+    }
+    if ((unsigned)options.isolation > PQR_SERIALIZABLE || (unsigned)options.target > PQR_TARGET_ANY ||
+        (options.flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH | PQR_IDEMPOTENT)) ||
+        (options.flags & PQR_ADMIN && options.flags & PQR_BATCH))
+        return false;
+    *out = options;
+    return true;
+}
+
+static bool queries_fit(const pqr_batch_query *queries, size_t n)
+{
+    pqr_query checked;
+    if (!queries || n == 0 || n > QUERIES_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (pqr__query_check(&checked, queries[i].query) != 0)
+            return false;
+    return true;
+}
+
+static void on_unwanted_reply(pqr_reply *reply, void *data)
+{
+    (void)reply;
+    (void)data;
+}
+
+/* Never accepted: nobody is told. */
+static void discard(struct pqr__batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n; i++)
+        pqr__request_discard(batch->queries[i]);
+    pqr__request_discard(batch->lead);
+    pqr__free(batch);
+}
+
+static bool add_query(
+    struct pqr__batch *batch, const pqr_batch_query *given, const pqr_batch_options *options)
+{
+    pqr_query query;
+    pqr__query_check(&query, given->query);
+    query.target = options->target;
+    query.flags = options->flags;
+    struct pqr_reply *request = pqr__request_new(
+        batch->lead->router, &query, PQR__OWN_NONE, given->cb ? given->cb : on_unwanted_reply, given->data);
+    if (!request)
+        return false;
+    request->state = PQR__REQUEST_BOUND;
+    request->batch = batch;
+    request->place = batch->n;
+    batch->queries[batch->n++] = request;
+    batch->lead->entry.bytes += request->entry.bytes + sizeof(*request);
+    return true;
+}
+
+static struct pqr_reply *lead_new(pqr_router *router, struct pqr__batch *batch,
+    const pqr_batch_options *options, pqr_reply_cb done, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    snprintf(batch->begin, sizeof(batch->begin), "BEGIN%s", pqr__isolation_text(options->isolation));
+    query.sql = batch->begin;
+    query.target = options->target;
+    query.flags = options->flags;
+    query.label = options->label;
+    return pqr__request_new(router, &query, PQR__OWN_BEGIN, done, data);
+}
+
+static struct pqr__batch *batch_new(pqr_router *router, const pqr_batch_options *options,
+    const pqr_batch_query *queries, size_t n, pqr_reply_cb done, void *data)
+{
+    struct pqr__batch *batch = pqr__calloc(1, sizeof(*batch) + n * sizeof(struct pqr_reply *));
+    if (!batch)
+        return NULL;
+    batch->isolation = options->isolation;
+    batch->max_attempts =
+        options->max_attempts ? options->max_attempts : router->config->transaction.max_attempts;
+    batch->fate = PQR__FATE_NOT_SENT;
+    batch->lead = lead_new(router, batch, options, done, data);
+    if (!batch->lead) {
+        pqr__free(batch);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!add_query(batch, &queries[i], options)) {
+            discard(batch);
+            return NULL;
+        }
+    }
+    batch->open = batch->failed = batch->n;
+    batch->lead->batch = batch;
+    return batch;
+}
+
+/* What can't be part of a unit: why, or NULL. */
+static const char *refusal_of(const struct pqr_reply *query)
+{
+    if (query->verdict.several)
+        return "several statements in one text; give each as a query of its own";
+    switch (query->verdict.effect) {
+    case PQR__EFFECT_READ:
+    case PQR__EFFECT_WRITE:
+    case PQR__EFFECT_SESSION:
+        return NULL;
+    case PQR__EFFECT_TRANSACTION:
+        return "transaction control; a batch is a transaction by itself";
+    case PQR__EFFECT_COPY:
+        return "COPY from or to the client; load rows with INSERT";
+    case PQR__EFFECT_PARTIAL:
+        return "it may commit in parts (CALL, DO, VACUUM, CONCURRENTLY); run it with pqr_query_run";
+    case PQR__EFFECT_UNKNOWN:
+        break;
+    }
+    return "it is not recognised, and might not roll back; run it with pqr_query_run or in pqr_tx_run";
+}
+
+/* True: it was, and everybody is told. */
+static bool refused(struct pqr__batch *batch)
+{
+    char why[PQR__ERROR_SIZE];
+    for (uint32_t i = 0; i < batch->n; i++) {
+        const char *refusal = refusal_of(batch->queries[i]);
+        if (!refusal)
+            continue;
+        snprintf(why, sizeof(why), "query %u of the batch can't be sent in one, and so none was: %s", i + 1,
+            refusal);
+        memcpy(batch->queries[i]->sqlstate, "0A000", 6);
+        memcpy(batch->lead->sqlstate, "0A000", 6);
+        batch->failed = i;
+        pqr__request_finish(batch->lead, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, why);
+        return true;
+    }
+    return false;
+}
+
+int pqr_batch_run(pqr_request_id *out, pqr_router *router, const pqr_batch_options *options,
+    const pqr_batch_query *queries, size_t n, pqr_reply_cb done, void *data)
+{
+    pqr_batch_options checked;
+    if (!router || !done || !options_read(&checked, options) || !queries_fit(queries, n))
+        return PQR_EINVAL;
+    if (router->state != PQR__ROUTER_RUNNING)
+        return PQR_ECLOSED;
+    struct pqr__batch *batch = batch_new(router, &checked, queries, n, done, data);
+    if (!batch)
+        return PQR_ENOMEM;
+    router->batches++;
+    router->batch_queries += n;
+    if (out)
+        out->value = batch->lead->id;
+    pqr__batch_judge(batch);
+    if (refused(batch))
+        return 0;
+    pqr__request_arm(batch->lead, checked.timeout_ms);
+    pqr__dispatch(batch->lead);
+    return 0;
+}
