@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 #include "pqrouter.h"
@@ -42,7 +43,7 @@ struct record {
 };
 
 struct sample {
-    uint64_t at_us, stall_us, connects, failures;
+    uint64_t at_us, stall_us, work_us, connects, failures;
     unsigned router, pool;
     uint32_t total, in_use, wanted, ceiling, waiting;
 };
@@ -55,10 +56,12 @@ static struct sample *samples;
 static unsigned n_routers, n_streams, n_ready, n_records, n_samples, under_way, closed;
 static double seconds = 5, settle = 0.5;
 static bool over;
-static uint64_t begin_ns, turn_ns, stall_ns, sampled_us;
+static uint64_t begin_ns, sampled_us;
+static struct {
+    uint64_t tick_ns, work_ns;  /* when the timer ran last, and the thread's processor time then */
+    uint64_t stall_us, most_us; /* the longest since the last sample */
+} loop;
 static uv_timer_t tick;
-static uv_check_t check;
-static uv_prepare_t prepare;
 
 static _Noreturn void give_up(const char *what, const char *why)
 {
@@ -135,7 +138,7 @@ static void ask_due(struct source *source, uint64_t until_us)
 
 /* --- samples --- */
 
-static void look_at(unsigned router, uint64_t at_us, uint64_t stall_us)
+static void look_at(unsigned router, uint64_t at_us)
 {
     pqr_stats *stats = NULL;
     if (pqr_router_stats(routers[router], &stats) != 0)
@@ -143,7 +146,8 @@ static void look_at(unsigned router, uint64_t at_us, uint64_t stall_us)
     for (size_t i = 0; i < pqr_stats_totals(stats)->n_pools && n_samples < SAMPLES; i++) {
         const pqr_pool_stats *pool = pqr_stats_pool(stats, i);
         samples[n_samples++] = (struct sample){.at_us = at_us,
-            .stall_us = stall_us,
+            .stall_us = loop.stall_us,
+            .work_us = loop.most_us,
             .router = router,
             .pool = (unsigned)i,
             .total = pool->total_connections,
@@ -157,28 +161,30 @@ static void look_at(unsigned router, uint64_t at_us, uint64_t stall_us)
     pqr_stats_free(stats);
 }
 
+/* A timer of a millisecond: how much later than that it runs, and how much work the loop's thread did in between. */
+static void note_stall(void)
+{
+    enum { NS = 1000, TICK_NS = 1000 * NS };
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    uint64_t now_ns = uv_hrtime(), work_ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+    uint64_t gap_ns = loop.tick_ns ? now_ns - loop.tick_ns : 0;
+    uint64_t late_us = gap_ns > TICK_NS ? (gap_ns - TICK_NS) / NS : 0;
+    uint64_t worked_us = loop.tick_ns ? (work_ns - loop.work_ns) / NS : 0;
+    loop.tick_ns = now_ns;
+    loop.work_ns = work_ns;
+    loop.stall_us = late_us > loop.stall_us ? late_us : loop.stall_us;
+    loop.most_us = worked_us > loop.most_us ? worked_us : loop.most_us;
+}
+
 static void look(uint64_t at_us)
 {
     if (at_us < sampled_us + SAMPLE_US)
         return;
     sampled_us = at_us;
     for (unsigned i = 0; i < n_routers; i++)
-        look_at(i, at_us, stall_ns / 1000);
-    stall_ns = 0;
-}
-
-/* How long the loop does not wait: from when it wakes up until it waits again. */
-static void on_check(uv_check_t *handle)
-{
-    (void)handle;
-    turn_ns = uv_hrtime();
-}
-
-static void on_prepare(uv_prepare_t *handle)
-{
-    (void)handle;
-    uint64_t took_ns = turn_ns ? uv_hrtime() - turn_ns : 0;
-    stall_ns = took_ns > stall_ns ? took_ns : stall_ns;
+        look_at(i, at_us);
+    loop.stall_us = loop.most_us = 0;
 }
 
 /* --- beginning and end --- */
@@ -186,8 +192,6 @@ static void on_prepare(uv_prepare_t *handle)
 static void finish(void)
 {
     uv_close((uv_handle_t *)&tick, NULL);
-    uv_close((uv_handle_t *)&check, NULL);
-    uv_close((uv_handle_t *)&prepare, NULL);
     for (unsigned i = 0; i < n_routers; i++)
         pqr_router_close(routers[i], 0, NULL, NULL);
 }
@@ -196,6 +200,7 @@ static void on_tick(uv_timer_t *timer)
 {
     (void)timer;
     uint64_t at_us = now_us();
+    note_stall();
     over = (double)at_us >= seconds * 1e6;
     for (unsigned i = 0; closed == 0 && i < n_routers * n_streams; i++)
         ask_due(&sources[i], at_us);
@@ -209,8 +214,6 @@ static void begin(uv_timer_t *timer)
     begin_ns = uv_hrtime();
     puts("begin");
     fflush(stdout);
-    uv_check_start(&check, on_check);
-    uv_prepare_start(&prepare, on_prepare);
     uv_timer_start(timer, on_tick, 0, 1);
     for (unsigned i = 0; i < n_routers * n_streams; i++)
         for (unsigned n = 0; n < closed; n++)
@@ -323,10 +326,10 @@ static void print(void)
     }
     for (unsigned i = 0; i < n_samples; i++) {
         const struct sample *sample = &samples[i];
-        printf("s %llu %u %u %u %u %u %u %u %llu %llu %llu\n", (unsigned long long)sample->at_us,
+        printf("s %llu %u %u %u %u %u %u %u %llu %llu %llu %llu\n", (unsigned long long)sample->at_us,
             sample->router, sample->pool, sample->total, sample->in_use, sample->wanted, sample->ceiling,
             sample->waiting, (unsigned long long)sample->connects, (unsigned long long)sample->failures,
-            (unsigned long long)sample->stall_us);
+            (unsigned long long)sample->stall_us, (unsigned long long)sample->work_us);
     }
 }
 
@@ -337,8 +340,6 @@ int main(int argc, char **argv)
     if (!records || !samples)
         give_up("start", "out of memory");
     uv_timer_init(uv_default_loop(), &tick);
-    uv_check_init(uv_default_loop(), &check);
-    uv_prepare_init(uv_default_loop(), &prepare);
     for (int i = 1; i < argc; i++)
         read_argument(argv[i]);
     for (unsigned i = 0; i < n_routers * n_streams; i++) {

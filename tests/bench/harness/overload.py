@@ -56,7 +56,8 @@ class Sample:
     waiting: int
     connects: int
     failures: int
-    stall: float
+    stall: float  # how much later than due the loop ran its timer, at most
+    work: float  # the most processor time of the loop's thread in between
 
 
 class Run:
@@ -91,7 +92,8 @@ class Run:
             self.requests.append(Request(words[1], int(words[2]), int(words[3]) / 1e6, int(words[4]) / 1e6, words[5],
                                          int(words[6]) / 1e6, int(words[7]) / 1e6, words[8]))
         else:
-            self.samples.append(Sample(int(words[1]) / 1e6, *map(int, words[2:11]), int(words[11]) / 1e6))
+            self.samples.append(Sample(int(words[1]) / 1e6, *map(int, words[2:11]), int(words[11]) / 1e6,
+                                       int(words[12]) / 1e6))
 
     def due(self, begin, end, stream=None):
         return [one for one in self.requests if begin <= one.due < end and stream in (None, one.stream)]
@@ -303,13 +305,15 @@ def reconnect(servers):
     first = next(one.connects for one in reversed(run.samples) if one.at < 10)
     back = next((one.at for one in run.samples if one.connects >= first + ended[0] - 1), 20.0)
 
-    def stall(begin, end):
-        return max(one.stall for one in run.samples if begin <= one.at < end)
-    length = min(back - 10, 8)
+    length = max(0.5, min(back - 10, 8))
+
+    def most(what, begin):
+        return max(getattr(one, what) for one in run.samples if begin <= one.at < begin + length) * 1e3
     return {
-        "stall": stall(10, back) / stall(10 - length, 10), "stall ms": stall(10, back) * 1e3,
-        "stall before ms": stall(10 - length, 10) * 1e3, "ended": ended[0], "back after s": length,
-        "served": served(run.due(10, 20)), "p99": took(run.due(10, back)) / took(run.due(10 - length, 10)),
+        "stall": most("stall", 10) / most("stall", 10 - length), "stall ms": most("stall", 10),
+        "stall before ms": most("stall", 10 - length), "work at once ms": most("work", 10),
+        "work at once before ms": most("work", 10 - length), "ended": ended[0], "back after s": back - 10,
+        "served": served(run.due(10, 20)), "p99": took(run.due(10, 10 + length)) / took(run.due(10 - length, 10)),
     }
 
 
