@@ -6,7 +6,7 @@
 enum {
     MS = 1000,
     S = 1000 * MS,
-    CLIMB_ENOUGH = 64,   /* requests served, for a doubling to be judged */
+    CLIMB_ENOUGH = 32,   /* requests served, for a doubling to be judged */
     TRIAL_ENOUGH = 1500, /* for a quarter: 1/sqrt of it is the error of the rate */
     TRIAL_LEAST = 150,   /* fewer than that say nothing */
     CLIMB_LEAST = 8,
@@ -21,7 +21,7 @@ enum {
 };
 
 /* Throughput gained over connections gained, each relative: 1 below the knee, 0 past it. */
-static const double climb_gain = 0.3, more_gain = 0.4, less_gain = 0.15;
+static const double climb_gain = 0.3, more_gain = 0.3, less_gain = 0.15;
 /* A doubling that gains too little to go on from there may still be worth keeping, until less is tried. */
 static const double keep_gain = 0.05;
 /* Part of the connections that must be in use for a measurement to count. */

@@ -121,6 +121,25 @@ static void the_limit_follows_when_the_knee_moves(void **state)
     }
 }
 
+/* Requests that share flights are served many at a time: it is the connections that the limit counts. */
+static void a_knee_is_found_whatever_is_under_way_on_a_connection(void **state)
+{
+    (void)state;
+    static const double depths[] = {1, 4, 16, 32};
+    for (unsigned i = 0; i < sizeof(depths) / sizeof(depths[0]); i++) {
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            struct server server = {.knee = 4, .service_us = 3000 / depths[i], .decay = 0.05};
+            struct trial trial;
+            trial_init(&trial, 8, seed);
+            run(&trial, &server, 30);
+            assert_in_range(trial.ceiling.base.limit, 3, 6);
+            run(&trial, &server, 30);
+            assert_in_range(trial.ceiling.base.limit, 3, 6);
+            assert_true(trial.served >= 0.9 * trial.possible);
+        }
+    }
+}
+
 static void a_pool_that_is_half_idle_never_grows(void **state)
 {
     (void)state;
@@ -285,6 +304,7 @@ int main(void)
         cmocka_unit_test(it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served),
         cmocka_unit_test(a_server_that_gets_slower_past_its_knee_is_kept_at_it),
         cmocka_unit_test(the_limit_follows_when_the_knee_moves),
+        cmocka_unit_test(a_knee_is_found_whatever_is_under_way_on_a_connection),
         cmocka_unit_test(a_pool_that_is_half_idle_never_grows),
         cmocka_unit_test(when_nothing_ends_it_grows_step_by_step),
         cmocka_unit_test(a_refusal_limits_to_what_is_open_and_creeps_up),
