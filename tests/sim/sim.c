@@ -61,6 +61,25 @@ static void fail_each_allocation(uint64_t seed, struct sim_summary *summary)
         (unsigned long long)seed, (unsigned long long)allocations);
 }
 
+/* The next seeds whose history is short, and has requests that fly together and prepared statements that go stale. */
+static void fail_allocations_of_flights(uint64_t seed, uint64_t n, struct sim_summary *summary)
+{
+    enum { STEPS_MAX = 1500, SEEDS_MAX = 20000 };
+    for (uint64_t last = seed + SEEDS_MAX; n > 0 && seed < last; seed++) {
+        struct sim_options options = {0};
+        struct sim_summary one = {0};
+        run(seed, &options, &one);
+        if (one.steps > STEPS_MAX || one.flights.groups == 0 || one.flights.stale == 0)
+            continue;
+        fail_each_allocation(seed, summary);
+        n--;
+    }
+    if (n > 0) {
+        fputs("no such seeds\n", stderr);
+        exit(1);
+    }
+}
+
 /* What the checks of flights are about; each has to occur, or they show nothing. */
 static bool report(const struct sim_flights *flights)
 {
@@ -104,6 +123,7 @@ static const char usage[] =
     "  --all        ends with 1 when something that is checked has not occurred\n"
     "  --trace      print what happens\n"
     "  --oom        each seed once for each allocation, which fails: alone, and with all after it\n"
+    "               (with --all: only seeds in which requests fly together, and few steps are taken)\n"
     "  --fail-at N  the Nth allocation fails; --fail-on: and all after it\n"
     "Ends with 1, and the command that shows it again, when a promise is broken.\n";
 
@@ -154,7 +174,9 @@ int main(int argc, char **argv)
     signal(SIGSEGV, crashed);
     sim_heap_install();
     struct sim_summary summary = {0};
-    for (uint64_t seed = from; seed < from + seeds; seed++) {
+    if (each && all)
+        fail_allocations_of_flights(from, seeds, &summary);
+    for (uint64_t seed = from; seed < from + seeds && !(each && all); seed++) {
         if (each)
             fail_each_allocation(seed, &summary);
         else
@@ -163,7 +185,7 @@ int main(int argc, char **argv)
     printf("%llu seeds, %llu steps, %llu requests, %llu of them ok\n", (unsigned long long)seeds,
         (unsigned long long)summary.steps, (unsigned long long)summary.requests,
         (unsigned long long)summary.ok);
-    if (report(&summary.flights) || !all)
+    if (report(&summary.flights) || !all || each)
         return 0;
     fputs("not all of it has occurred\n", stderr);
     return 1;
