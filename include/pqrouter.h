@@ -240,7 +240,10 @@ enum {
     PQR_IDEMPOTENT = 1u << 1,
     /* Lets every request without it go first, until it has waited for queue.batch_age. Not with PQR_ADMIN. */
     PQR_BATCH = 1u << 2,
-    /* It shares no connection while it runs: for a read that may block, or that is to be measured. */
+    /* It shares no connection while it runs: for a read that may block, that is to be measured, or that wants a now()
+       of its own. Reads that share a Sync (reads.share_sync) are one transaction to the server: now() is the same for
+       all of them, and the locks on what they read are kept until the last has ended. All else stays each one's own:
+       statement_timeout, errors, notices, cancels. */
     PQR_ALONE = 1u << 3,
     /* As writes.pipeline, for this request: a write that is known to be short may be sent behind others, and others
        behind it, before those are answered. Each commits for itself, in the order of sending. But one that waits for a

@@ -15,6 +15,7 @@ enum pqr__catalog_kind {
     PQR__CATALOG_OPERATOR,
     PQR__CATALOG_TYPE,
     PQR__CATALOG_RELATION, /* only harmful ones are worth their room */
+    PQR__CATALOG_VARYING,  /* relations over others, of which a parameter may tell those that are read */
     PQR__CATALOG_KINDS
 };
 

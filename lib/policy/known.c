@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "policy/locks.h"
 #include "policy/lexer.h"
 
 static uint64_t mix(uint64_t state, uint64_t word)
@@ -108,6 +109,7 @@ void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
 {
     if (known->generation != table->generation) {
         pqr__classify(&known->verdict, known->text, known->length, dialect);
+        known->fixed_locks = pqr__locks_are_fixed(known->text, known->length, dialect);
         known->generation = table->generation;
         known->refused = false;
     }
@@ -115,7 +117,7 @@ void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
 }
 
 static struct pqr__known *new_known(struct pqr__known_table *table, uint64_t tag, const char *sql,
-    size_t length, const struct pqr__verdict *verdict)
+    size_t length, const struct pqr__verdict *verdict, const struct pqr__dialect *dialect)
 {
     struct pqr__known *known =
         length < UINT32_MAX ? pqr__malloc(sizeof(struct pqr__known) + length + 1) : NULL;
@@ -129,6 +131,7 @@ static struct pqr__known *new_known(struct pqr__known_table *table, uint64_t tag
         .number = ++table->last_number,
         .uses = 1,
         .n_types = -1,
+        .fixed_locks = pqr__locks_are_fixed(sql, length, dialect),
         .verdict = *verdict,
     };
     memcpy(known->text, sql, length);
@@ -177,7 +180,7 @@ static struct pqr__known *look_up(struct pqr__known_table *table, struct pqr__ve
     table->misses++;
     pqr__classify(out, sql, length, dialect);
     if (insist || table->seen[set] == tag)
-        known = new_known(table, tag, sql, length, out);
+        known = new_known(table, tag, sql, length, out, dialect);
     if (known && length <= PQR__KNOWN_TEXT_MAX)
         enter(table, set, known);
     table->seen[set] = tag;

@@ -26,7 +26,8 @@ struct pqr__known {
     uint32_t uses;   /* saturating */
     int16_t n_types; /* of the parameters, as first given; -1: not yet */
     bool unfit;      /* named, and could not be prepared */
-    bool refused;    /* a replica refused it, though its text is harmless: it is the primary's */
+    bool fixed_locks; /* all executions lock the same: policy/locks.h */
+    bool refused;     /* a replica refused it, though its text is harmless: it is the primary's */
     struct pqr__verdict verdict;
     struct pqr__history history;
     Oid types[PQR__KNOWN_TYPES];

@@ -21,7 +21,7 @@ bool pqr__sharing_follows(
 
 bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary)
 {
-    return !primary || first == other;
+    return !primary || (first == other && first->fixed_locks);
 }
 
 bool pqr__sharing_has_room(const struct pqr__sharing *sharing, uint32_t flying, uint32_t flights,

@@ -4,7 +4,7 @@
  * a neighbour, and a lost connection costs nothing but another try. Under one Sync, which costs the server one send
  * instead of many: on a replica any of these. On the primary only executions of one and the same statement, because a
  * group holds the locks of all its tables until the Sync: two different statements deadlocked with a migration that
- * took the same locks in the other order. Pure. */
+ * took the same locks in the other order; so did one whose locks depend on its parameters (policy/locks.h). Pure. */
 #ifndef PQR_POLICY_SHARING_H
 #define PQR_POLICY_SHARING_H
 

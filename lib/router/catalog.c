@@ -122,6 +122,7 @@ static enum pqr__catalog_kind kind_of(char letter)
     return letter == 'f'   ? PQR__CATALOG_FUNCTION
            : letter == 'o' ? PQR__CATALOG_OPERATOR
            : letter == 't' ? PQR__CATALOG_TYPE
+           : letter == 'm' ? PQR__CATALOG_VARYING
                            : PQR__CATALOG_RELATION;
 }
 

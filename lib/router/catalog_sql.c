@@ -110,6 +110,12 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      "order by c.oid limit 2000",
      false},
 
+    /* Relations over others, of which a statement's parameters may decide what is read. */
+    {"select c.oid, 'm', c.relname, false, " NOTHING
+     " from pg_catalog.pg_class c where c.oid" AFTER "and c.oid" USERS
+     "and (c.relkind" CHARS("p,v") " or c.relhassubclass or c.relrowsecurity) order by c.oid limit 2000",
+     false},
+
     /* --- From here on: again and again --- */
 
     /* Types made of types; domains with checks. */

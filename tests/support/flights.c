@@ -21,6 +21,8 @@ struct answer *flights_send(struct app *app, pqr_target target, const char *sql,
 
 void flights_warm(struct app *app, pqr_target target, const char *sql, const char *parameter)
 {
+    APP_UNTIL(
+        app, app_totals(app).catalog_loads > 0); /* before, it is not known what may share on the primary */
     for (int i = 0; i < 10; i++)
         assert_ok(app_wait(flights_send(app, target, sql, parameter)));
 }
