@@ -34,6 +34,7 @@ enum pqr__keyword {
     PQR__KW_CHECKPOINT,
     PQR__KW_CLOSE,
     PQR__KW_CLUSTER,
+    PQR__KW_COLUMNS,
     PQR__KW_COMMENT,
     PQR__KW_COMMIT,
     PQR__KW_CONCURRENTLY,
@@ -98,6 +99,7 @@ enum pqr__keyword {
     PQR__KW_MOVE,
     PQR__KW_NATURAL,
     PQR__KW_NCHAR,
+    PQR__KW_NESTED,
     PQR__KW_NEXT,
     PQR__KW_NO,
     PQR__KW_NOT,
@@ -205,6 +207,8 @@ enum pqr__function {
 enum {
     PQR__WORD_TYPE = 1,   /* a built-in type whose input has no side effect */
     PQR__WORD_SERVER = 2, /* a relation that shows one server's or one session's own state */
+    PQR__WORD_NEWER =
+        4, /* a call of it is the grammar's own since 16 or 17; before, it is a name like any other */
 };
 
 struct pqr__word {

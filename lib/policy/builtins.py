@@ -61,7 +61,7 @@ LEFT_OUT = re.compile(r'(array|record|domain|range|multirange|enum|any.*|trigger
 # Harmless functions that version 15 lacks (14, 16, 17, 18).
 NEWER = '''
 any_value array_reverse array_sample array_shuffle array_sort bit_count casefold crc32 crc32c date_add
-date_subtract erf erfc gamma has_largeobject_privilege icu_unicode_version json_arrayagg lgamma pg_basetype
+date_subtract erf erfc gamma has_largeobject_privilege icu_unicode_version lgamma pg_basetype
 pg_column_toast_chunk_id pg_get_acl pg_numa_available pg_split_walfile_name random_normal to_bin to_oct
 to_regtypemod unicode_assigned unicode_version uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 xmltext
 '''.split()
@@ -161,7 +161,11 @@ def collect(conninfo):
             word(name)['function'] = verdict
     named = set(re.findall(r'PQR__KW_(\w+)', open(os.path.join(HERE, 'builtins.h')).read())) - {'NONE', 'OTHER'}
     keywords = [(w, c) for c, ws in NEWER_KEYWORDS.items() for w in ws.split()]
-    for name, category in keywords + query(conninfo, KEYWORDS):
+    old = query(conninfo, KEYWORDS)
+    for name, category in keywords:
+        if category == 'C' and name not in dict(old):
+            word(name)['flags'].add('NEWER')
+    for name, category in keywords + old:
         word(name)['category'] = CATEGORIES[category]
         word(name)['keyword'] = name.upper() if name.upper() in named else 'OTHER'
     for name in SPECIAL:

@@ -95,7 +95,7 @@ static void as_word(struct pqr__sql *scan, const struct pqr__seen *seen, const s
 {
     (void)seen;
     (void)before;
-    if (pqr__sql_frame(scan)->kind == PQR__FRAME_CAST)
+    if (pqr__sql_in_cast(scan))
         scan->type = PQR__TYPE_EXPECTED;
 }
 

@@ -84,22 +84,37 @@ static enum pqr__frame_kind reserved_word(
     return PQR__FRAME_GROUP;
 }
 
+/* json_value( and its like: a user's function of that name where the server is older than the key word. Only a
+   catalog can say that there is none. */
+static enum pqr__frame_kind newer_word(struct pqr__sql *scan, const struct pqr__seen *word)
+{
+    bool fresh = scan->catalog != NULL && !scan->catalog->stale;
+    pqr__sql_function(scan, word, true);
+    if (word->word->function == PQR__FUNCTION_UNKNOWN && !pqr__seen_is_type(word) && !fresh)
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, word);
+    return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
+}
+
 /* Words of the grammar that name no user's function. */
 static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr__seen *word)
 {
     switch (word->keyword) {
-    case PQR__KW_TREAT: /* calls the function of the type's name */
+    case PQR__KW_TREAT:
+        return PQR__FRAME_TREAT;
     case PQR__KW_XMLTABLE:
-    case PQR__KW_JSON_TABLE: /* hold column definitions, with types */
-        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, word);
-        return PQR__FRAME_GROUP;
+        return PQR__FRAME_XML_TABLE;
+    case PQR__KW_JSON_TABLE:
+        return PQR__FRAME_JSON_TABLE;
     case PQR__KW_XMLSERIALIZE:
         return PQR__FRAME_CAST;
     case PQR__KW_GROUPING:
         return PQR__FRAME_GROUP;
     default:
-        return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
+        break;
     }
+    if ((word->flags & PQR__WORD_NEWER) != 0)
+        return newer_word(scan, word);
+    return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
 }
 
 /* A function's name too, but of another signature than the table knows. */
@@ -168,6 +183,20 @@ static enum pqr__frame_kind after_operand(struct pqr__sql *scan, const struct pq
     }
 }
 
+/* A call of a function that is called columns has nothing in it that reads as columns with types. */
+static bool is_json_table(struct pqr__sql *scan)
+{
+    unsigned kind = pqr__sql_frame(scan)->kind;
+    return kind == PQR__FRAME_JSON_TABLE || kind == PQR__FRAME_COLUMNS;
+}
+
+static enum pqr__frame_kind json_columns(struct pqr__sql *scan)
+{
+    if (pqr__sql_frame(scan)->kind == PQR__FRAME_JSON_TABLE)
+        pqr__sql_frame(scan)->item = 1;
+    return PQR__FRAME_COLUMNS;
+}
+
 static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     const struct pqr__seen *before = pqr__sql_seen(scan, 2);
@@ -177,6 +206,8 @@ static enum pqr__frame_kind after_name(struct pqr__sql *scan, const struct pqr__
         return reserved_word(scan, name, before);
     if (name->keyword == PQR__KW_OPERATOR)
         return PQR__FRAME_OPERATOR;
+    if (name->keyword == PQR__KW_COLUMNS && is_json_table(scan))
+        return json_columns(scan);
     if (name->keyword == PQR__KW_SETS && before->keyword == PQR__KW_GROUPING)
         return PQR__FRAME_SETS;
     if (name->keyword == PQR__KW_VARYING && pqr__sql_is_varying(before))
@@ -208,6 +239,8 @@ static void watch(struct pqr__sql *scan)
     switch (frame->kind) {
     case PQR__FRAME_ALIAS:
     case PQR__FRAME_OPERATOR:
+    case PQR__FRAME_XML_TABLE:
+    case PQR__FRAME_COLUMNS:
         scan->watched = true;
         break;
     case PQR__FRAME_FILTER:
@@ -237,12 +270,23 @@ void pqr__sql_open(struct pqr__sql *scan)
         (struct pqr__frame){.kind = (uint8_t)kind, .clause = (uint8_t)inherited(outer, kind)};
     if (kind == PQR__FRAME_OPERATOR)
         pqr__sql_frame(scan)->item = pqr__sql_seen(scan, 2)->ends;
+    else if (kind == PQR__FRAME_XML_TABLE)
+        pqr__sql_frame(scan)->item = PQR__ITEM_BEFORE;
     watch(scan);
+}
+
+/* Without its columns JSON_TABLE( ) is a call, where the server is older than the key word. */
+static void check_json_table(struct pqr__sql *scan)
+{
+    const struct pqr__frame *frame = pqr__sql_frame(scan);
+    if (frame->kind == PQR__FRAME_JSON_TABLE && frame->item == 0)
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, 0));
 }
 
 void pqr__sql_close(struct pqr__sql *scan)
 {
     scan->closed = (enum pqr__frame_kind)pqr__sql_frame(scan)->kind;
+    check_json_table(scan);
     if (scan->depth == 0)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
     else

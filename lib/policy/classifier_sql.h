@@ -57,6 +57,10 @@ enum pqr__frame_kind {
     PQR__FRAME_FILTER,      /* FILTER( ) after a call, or an alias of that name */
     PQR__FRAME_OVER,        /* OVER( ), likewise */
     PQR__FRAME_JOIN,        /* JOIN( a query ), or a call of a function join */
+    PQR__FRAME_TREAT,       /* TREAT( ... AS type), a call of the function that has the type's name */
+    PQR__FRAME_XML_TABLE,   /* XMLTABLE( ... COLUMNS columns with types) */
+    PQR__FRAME_JSON_TABLE,  /* JSON_TABLE( ... COLUMNS( ) ) */
+    PQR__FRAME_COLUMNS,     /* COLUMNS( columns with types ) in there */
 };
 
 /* The last clause begun in a frame, as far as it matters. */
@@ -71,8 +75,16 @@ enum pqr__clause {
 struct pqr__frame {
     uint8_t kind;   /* enum pqr__frame_kind */
     uint8_t clause; /* enum pqr__clause */
-    uint8_t item;   /* ALIAS: what comes next (classifier_type.c); OPERATOR: an operand stands before it;
-                       FILTER, OVER, JOIN: how many of its tokens were looked at */
+    uint8_t item;   /* ALIAS, XML_TABLE, COLUMNS: enum pqr__item; OPERATOR: an operand stands before it;
+                       JSON_TABLE: COLUMNS was seen; FILTER, OVER, JOIN: how many of its tokens were looked at */
+};
+
+/* Of a list of columns: what comes next. */
+enum pqr__item {
+    PQR__ITEM_NAME = 0,
+    PQR__ITEM_TYPE,
+    PQR__ITEM_MORE,
+    PQR__ITEM_BEFORE /* the list has not begun */
 };
 
 /* Of FILTER( ), OVER( ) and JOIN( ) the first tokens tell what they are. */
@@ -173,11 +185,17 @@ static inline bool pqr__sql_close_ends(const struct pqr__sql *scan)
     return kind != PQR__FRAME_DISTINCT_ON && kind != PQR__FRAME_OPERATOR;
 }
 
+/* CAST( ... AS type) and what is written like it. */
+static inline bool pqr__sql_in_cast(const struct pqr__sql *scan)
+{
+    unsigned kind = pqr__sql_frame_now(scan)->kind;
+    return kind == PQR__FRAME_CAST || kind == PQR__FRAME_TREAT;
+}
+
 /* What stands after AS is a label or an alias: not the query or the type that it is in WITH and CAST. */
 static inline bool pqr__sql_names_after_as(const struct pqr__sql *scan)
 {
-    const struct pqr__frame *frame = pqr__sql_frame_now(scan);
-    return frame->clause != PQR__CLAUSE_WITH && frame->kind != PQR__FRAME_CAST;
+    return pqr__sql_frame_now(scan)->clause != PQR__CLAUSE_WITH && !pqr__sql_in_cast(scan);
 }
 
 static inline enum pqr__token_kind pqr__sql_kind(const struct pqr__sql *scan)
@@ -289,6 +307,10 @@ void pqr__sql_open(struct pqr__sql *scan);
 void pqr__sql_close(struct pqr__sql *scan);
 /* True when the token was part of a type's name or of an alias's columns, and is dealt with. */
 bool pqr__sql_type(struct pqr__sql *scan);
+/* The current token is a type's name, or its beginning. */
+void pqr__sql_type_name(struct pqr__sql *scan);
+/* The current token stands in XMLTABLE( ) or in COLUMNS( ); true when it was part of a column's name or type. */
+bool pqr__sql_table_column(struct pqr__sql *scan, struct pqr__frame *frame);
 /* What the catalog says of the name at a token; ABSENT without one. A name that can't be told is HARMFUL. */
 enum pqr__catalog_answer pqr__sql_known(
     const struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);

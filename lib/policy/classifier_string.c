@@ -34,6 +34,8 @@ static bool takes_string(const struct pqr__sql *scan)
         return may_end(before->keyword == PQR__KW_NOT ? pqr__sql_seen(scan, 3) : before);
     case PQR__KW_ESCAPE:
         return may_end(before);
+    case PQR__KW_PASSING: /* nothing but a key word stands after an operand in XMLTABLE( ) and its like */
+        return before->ends;
     case PQR__KW_UESCAPE:
         return before->token.kind == PQR__TOKEN_STRING || before->token.kind == PQR__TOKEN_UNICODE;
     case PQR__KW_ZONE:
@@ -72,8 +74,9 @@ void pqr__sql_string(struct pqr__sql *scan)
             pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
         return;
     }
-    bool grammar = last->category == PQR__CATEGORY_RESERVED || last->category == PQR__CATEGORY_COLUMN ||
-                   takes_string(scan);
+    bool newer = (last->flags & PQR__WORD_NEWER) != 0; /* where it is no key word yet, perhaps a type */
+    bool grammar = last->category == PQR__CATEGORY_RESERVED ||
+                   (last->category == PQR__CATEGORY_COLUMN && !newer) || takes_string(scan);
     if (!grammar && !pqr__seen_is_type(last))
         pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
 }

@@ -145,8 +145,7 @@ static inline bool is_quiet_quoted(const struct pqr__seen *seen)
 
 static inline bool is_quiet_key_word(const struct pqr__sql *scan, const struct pqr__seen *seen)
 {
-    return pqr__sql_rules[seen->keyword] == NULL ||
-           (seen->keyword == PQR__KW_AS && pqr__sql_frame_now(scan)->kind != PQR__FRAME_CAST);
+    return pqr__sql_rules[seen->keyword] == NULL || (seen->keyword == PQR__KW_AS && !pqr__sql_in_cast(scan));
 }
 
 static inline enum look look_at_word(const struct pqr__sql *scan, struct pqr__seen *seen, const char **at)

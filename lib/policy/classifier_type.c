@@ -2,9 +2,6 @@
    with types, whose input functions then run. */
 #include "policy/classifier_sql.h"
 
-/* Of an alias's columns: what comes next. */
-enum item { ITEM_NAME = 0, ITEM_TYPE, ITEM_MORE };
-
 /* --- Type names --- */
 
 /* schema. stands before the current token. */
@@ -30,12 +27,23 @@ static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
     return scan->type != PQR__TYPE_NONE;
 }
 
-/* A type is expected at the current token. */
-static void type_name(struct pqr__sql *scan)
+/* TREAT calls the function of pg_catalog that has the type's name: harmless when it is a built-in type's. */
+static void treat_as(struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    unsigned function = seen->word == NULL ? PQR__FUNCTION_UNKNOWN : seen->word->function;
+    if (function == PQR__FUNCTION_SESSION)
+        pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_SESSION, seen);
+    else if (!pqr__seen_is_type(seen) || function > PQR__FUNCTION_HARMLESS)
+        pqr__sql_doubt(scan, PQR__REASON_FUNCTION, seen);
+}
+
+void pqr__sql_type_name(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
     scan->type = PQR__TYPE_NONE;
     pqr__sql_tell(scan, PQR__TOLD_TYPE, NULL, seen);
+    if (pqr__sql_frame(scan)->kind == PQR__FRAME_TREAT)
+        treat_as(scan, seen);
     if (users_type(scan, seen))
         return;
     if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&
@@ -54,16 +62,16 @@ static bool column(struct pqr__sql *scan, struct pqr__frame *frame)
     if (seen->token.kind == PQR__TOKEN_CLOSE)
         return false;
     if (seen->token.kind == PQR__TOKEN_COMMA) {
-        frame->item = ITEM_NAME;
+        frame->item = PQR__ITEM_NAME;
         return true;
     }
-    if (frame->item == ITEM_MORE)
+    if (frame->item == PQR__ITEM_MORE)
         return pqr__seen_is_name(seen) || seen->token.kind == PQR__TOKEN_DOT;
     if (!pqr__seen_is_name(seen)) /* it was a call after all */
         pqr__sql_doubt(
             scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, seen->token.kind == PQR__TOKEN_OPEN ? 1 : 2));
-    else if (frame->item == ITEM_TYPE)
-        type_name(scan);
+    else if (frame->item == PQR__ITEM_TYPE)
+        pqr__sql_type_name(scan);
     frame->item++;
     return pqr__seen_is_name(seen);
 }
@@ -132,20 +140,21 @@ static bool fits_filter(struct pqr__sql *scan)
            pqr__sql_seen(scan, 0)->keyword == PQR__KW_WHERE;
 }
 
-/* Alias lists and OPERATOR( ) are looked at to their end, the others at their beginning. */
+/* These are looked at at their beginning, others to their end. */
 static void stop_watching(struct pqr__sql *scan, struct pqr__frame *frame)
 {
-    if (!scan->watched || frame->kind == PQR__FRAME_ALIAS || frame->kind == PQR__FRAME_OPERATOR)
-        return;
-    scan->watched = ++frame->item < PQR__WATCHED_TOKENS;
+    if (scan->watched && (frame->kind == PQR__FRAME_FILTER || frame->kind == PQR__FRAME_OVER ||
+                             frame->kind == PQR__FRAME_JOIN))
+        scan->watched = ++frame->item < PQR__WATCHED_TOKENS;
 }
 
-bool pqr__sql_type(struct pqr__sql *scan)
+/* A type's name goes on, or ends; true when the token was part of it. */
+static bool continue_type(struct pqr__sql *scan)
 {
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
     switch ((enum pqr__type_state)scan->type) {
     case PQR__TYPE_EXPECTED:
-        type_name(scan);
+        pqr__sql_type_name(scan);
         return seen->token.kind == PQR__TOKEN_WORD || seen->token.kind == PQR__TOKEN_QUOTED;
     case PQR__TYPE_SCHEMA:
         scan->type = PQR__TYPE_EXPECTED;
@@ -159,16 +168,35 @@ bool pqr__sql_type(struct pqr__sql *scan)
             pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 1));
         if (seen->token.kind != PQR__TOKEN_OPEN)
             scan->type = PQR__TYPE_NONE;
-        break;
+        return false;
     case PQR__TYPE_NONE:
-        break;
+        return false;
     }
-    struct pqr__frame *frame = pqr__sql_frame(scan);
+    return false;
+}
+
+/* FILTER( ), OVER( ) and JOIN( ) begin as they should. */
+static void check_beginning(struct pqr__sql *scan, struct pqr__frame *frame)
+{
     if ((frame->kind == PQR__FRAME_FILTER && !fits_filter(scan)) ||
         (frame->kind == PQR__FRAME_OVER && !fits_window(scan)))
-        pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
+        pqr__sql_doubt(scan, PQR__REASON_TYPE, pqr__sql_seen(scan, 0));
     if (frame->kind == PQR__FRAME_JOIN && !fits_join(scan))
         pqr__sql_doubt(scan, PQR__REASON_FUNCTION, pqr__sql_seen(scan, 2));
     stop_watching(scan, frame);
-    return frame->kind == PQR__FRAME_ALIAS && scan->type == PQR__TYPE_NONE && column(scan, frame);
+}
+
+bool pqr__sql_type(struct pqr__sql *scan)
+{
+    unsigned before = scan->type;
+    bool taken = continue_type(scan);
+    if (before == PQR__TYPE_EXPECTED || before == PQR__TYPE_SCHEMA)
+        return taken;
+    struct pqr__frame *frame = pqr__sql_frame(scan);
+    check_beginning(scan, frame);
+    if (scan->type != PQR__TYPE_NONE)
+        return false;
+    if (frame->kind == PQR__FRAME_XML_TABLE || frame->kind == PQR__FRAME_COLUMNS)
+        return pqr__sql_table_column(scan, frame);
+    return frame->kind == PQR__FRAME_ALIAS && column(scan, frame);
 }

@@ -29,8 +29,8 @@ static int start(void **state)
 {
     (void)state;
     pqr__catalog_init(&catalog, 1 << 20);
-    FILL(FUNCTION, HARMLESS, "price", "Mixed", "with\"quote", "set_config");
-    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty");
+    FILL(FUNCTION, HARMLESS, "price", "Mixed", "with\"quote", "set_config", "json_array");
+    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty", "json_query", "json_table");
     FILL(OPERATOR, HARMLESS, "<->>", "=");
     FILL(OPERATOR, HARMFUL, "+", "<%%>");
     FILL(TYPE, HARMLESS, "mood", "date");
@@ -82,6 +82,17 @@ static const struct {
     {"select lower('X')", PQR_CLASS_PRIMARY, "volatile function lower"},
     {"select upper('X')", PQR_CLASS_REPLICA, NULL},
     {"select nobody(1)", PQR_CLASS_PRIMARY, "unknown function nobody"},
+    /* since 16 and 17 these are the grammar's own, when no function has their name */
+    {"select json_value(a, '$.b' returning int), json_array(1, 2), json_scalar(1) from t", PQR_CLASS_REPLICA,
+        NULL},
+    {"select json_query(a, '$.b') from t", PQR_CLASS_PRIMARY, "volatile function json_query"},
+    {"select json_value(a, '$.b' returning checked) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select * from json_table('[]', '$' columns (a int, b mood, c shop.mood))", PQR_CLASS_REPLICA, NULL},
+    {"select * from json_table('[]', '$' columns (a int, b checked))", PQR_CLASS_PRIMARY, NULL},
+    {"select * from json_table('[]', '$')", PQR_CLASS_PRIMARY, NULL},
+    {"select * from xmltable('/r' passing 'x' columns a mood, b int)", PQR_CLASS_REPLICA, NULL},
+    {"select * from xmltable('/r' passing 'x' columns a checked, b int)", PQR_CLASS_PRIMARY, NULL},
+    {"select treat(a as mood) from t", PQR_CLASS_PRIMARY, NULL},
     {"select shop.nobody(1)", PQR_CLASS_PRIMARY, NULL},
     {"select shop.upper('x')", PQR_CLASS_PRIMARY, NULL}, /* it is not the built-in one */
     {"select * from t tablesample shop.price(10)", PQR_CLASS_PRIMARY, NULL},
@@ -190,6 +201,7 @@ static void stale_catalog_makes_nothing_harmless(void **state)
         assert_true(route == cases[i].route || cases[i].route == PQR_CLASS_REPLICA);
     }
     assert_int_equal(route_of("select price(1)", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("select json_value(a, '$')", &with), PQR_CLASS_PRIMARY);
     assert_int_equal(route_of("select * from loud_view", &with), PQR_CLASS_PRIMARY);
     catalog.stale = false;
 }
