@@ -28,9 +28,9 @@ static struct pqr__queue_entry *oldest(const struct pqr__list *list)
 
 struct pqr__queue_entry *pqr__queue_overdue(const struct pqr__queue *queue)
 {
-    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++) {
-        for (unsigned lane = PQR__LANE_NORMAL; lane < PQR__LANES; lane++) {
-            if (!(queue->filled[lane] >> role & 1) || !queue->codel[role][lane].overloaded)
+    for (unsigned lane = PQR__LANE_NORMAL; lane < PQR__LANES; lane++) {
+        for (unsigned role = 0; queue->filled[lane] >> role != 0; role++) {
+            if (!queue->codel[role][lane].overloaded)
                 continue;
             struct pqr__queue_entry *entry = oldest(&queue->lanes[role][lane]);
             if (entry && pqr__queue_waited_us(queue, entry) > pqr__queue_target_us(queue, lane))
