@@ -247,7 +247,7 @@ static void set_standby_delay(const char *delay)
 }
 
 /* Groups on the standbys, again and again, until what happens on the primary has driven reads away three times. */
-static void drive_away(void (*happen)(void))
+static void drive_away(const char *seconds, void (*happen)(void))
 {
     struct answer *answers[2 * GROUP];
     struct app app = {0};
@@ -258,7 +258,7 @@ static void drive_away(void (*happen)(void))
         assert_true(round < 100);
         uint64_t retries = app_totals(&app).retries;
         for (int i = 0; i < 2 * GROUP; i++)
-            answers[i] = flights_send(&app, PQR_TARGET_REPLICA, COUNT, "0.02");
+            answers[i] = flights_send(&app, PQR_TARGET_REPLICA, COUNT, seconds);
         app_turn(&app, 20);
         happen();
         wait_all(answers, 2 * GROUP);
@@ -292,19 +292,19 @@ static void end_connections(void)
 static void a_lock_that_a_standby_replays_is_not_seen(void **state)
 {
     (void)state;
-    drive_away(lock_victim);
+    drive_away("0.02", lock_victim);
 }
 
 static void a_vacuum_that_a_standby_replays_is_not_seen(void **state)
 {
     (void)state;
-    drive_away(vacuum_victim);
+    drive_away("0.2", vacuum_victim); /* a snapshot that is older than the update, and still in use */
 }
 
 static void a_connection_that_the_server_ends_is_not_seen(void **state)
 {
     (void)state;
-    drive_away(end_connections);
+    drive_away("0.02", end_connections);
 }
 
 /* --- prepared statements that are of no use any more --- */
