@@ -218,7 +218,9 @@ typedef void (*pqr_close_cb)(void *data);
 /* Refuses new requests from now on, lets those accepted finish for up to drain_ms (0: none), then answers the
    queued ones with PQR_STATUS_CLOSED, cancels those that run, answers them too, and closes every connection.
    cb (may be NULL) runs last, when no callback is outstanding and no handle of the router is left on the loop;
-   the router's memory is gone after that. Further calls are harmless until then; a later call with a shorter
+   the router's memory is gone after that. A connect that hangs in a library for more than a moment (a name server,
+   Kerberos, the password callback) may be left to a thread that ends by itself; a process should not exit() right then,
+   and gssencmode=disable in the connection string spares connects the Kerberos library. Further calls are harmless until then; a later call with a shorter
    drain_ms shortens the drain; its cb is ignored. */
 PQR_EXPORT void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, void *data);
 

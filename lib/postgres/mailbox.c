@@ -1,5 +1,7 @@
 /* The hand-over between threads and the loop. What may go wrong: a thread can be stuck for minutes (DNS, a dead
-   name server, a password callback), so nobody ever waits for one; it finds the box closed when it comes back. */
+   name server, a password callback), so nobody ever waits long for one; it finds the box closed when it comes back.
+   At the end those that were told to hurry get a moment: a process that exits while one of them is inside libpq, or in
+   the Kerberos or TLS library below, pulls those away from under it, and was seen to abort. */
 #include "postgres/mailbox.h"
 
 #include <errno.h>
@@ -11,13 +13,20 @@
 #include "base/alloc.h"
 #include "pqrouter.h"
 
+enum { MOMENT_MS = 500 };
+
 struct pqr__mailbox {
     atomic_uint references; /* one the loop's, one for each thread */
     pthread_mutex_t lock;
-    bool open; /* under the lock: the async handle may be used */
+    /* Under the lock: */
+    bool open;          /* mails are delivered */
+    bool waiting;       /* closed, and the last thread tells the loop that it is done */
+    unsigned n_threads; /* that may be in libpq */
     struct pqr__list inbox;
     unsigned n_stuck[PQR__MAILBOX_LANES];
     uv_async_t async;
+    uv_timer_t moment;
+    unsigned n_handles;
     void (*closed)(void *data);
     void *data;
 };
@@ -53,9 +62,44 @@ void pqr__mailbox_collect(struct pqr__mailbox *mailbox)
         mail->ops->deliver(mail);
 }
 
+static void on_closed(uv_handle_t *handle)
+{
+    struct pqr__mailbox *mailbox = handle->data;
+    if (--mailbox->n_handles > 0)
+        return;
+    void (*closed)(void *data) = mailbox->closed;
+    void *data = mailbox->data;
+    unref(mailbox);
+    closed(data);
+}
+
+/* No thread uses the handle from here on. */
+static void stop_waiting(struct pqr__mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    bool waiting = mailbox->waiting;
+    mailbox->waiting = false;
+    pthread_mutex_unlock(&mailbox->lock);
+    if (!waiting)
+        return;
+    uv_close((uv_handle_t *)&mailbox->async, on_closed);
+    uv_close((uv_handle_t *)&mailbox->moment, on_closed);
+}
+
+static void on_moment(uv_timer_t *moment)
+{
+    stop_waiting(moment->data);
+}
+
 static void on_async(uv_async_t *async)
 {
-    pqr__mailbox_collect(async->data);
+    struct pqr__mailbox *mailbox = async->data;
+    pthread_mutex_lock(&mailbox->lock);
+    bool done = !mailbox->open && mailbox->n_threads == 0;
+    pthread_mutex_unlock(&mailbox->lock);
+    pqr__mailbox_collect(mailbox);
+    if (done)
+        stop_waiting(mailbox);
 }
 
 int pqr__mailbox_open(struct pqr__mailbox **out, uv_loop_t *loop)
@@ -74,31 +118,39 @@ int pqr__mailbox_open(struct pqr__mailbox **out, uv_loop_t *loop)
         unref(mailbox);
         return PQR_ESYSTEM;
     }
-    mailbox->async.data = mailbox;
+    uv_timer_init(loop, &mailbox->moment);
+    mailbox->async.data = mailbox->moment.data = mailbox;
+    mailbox->n_handles = 2;
     *out = mailbox;
     return 0;
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct pqr__mailbox *mailbox = handle->data;
-    void (*closed)(void *data) = mailbox->closed;
-    void *data = mailbox->data;
-    unref(mailbox);
-    closed(data);
 }
 
 void pqr__mailbox_close(struct pqr__mailbox *mailbox, void (*closed)(void *data), void *data)
 {
     pthread_mutex_lock(&mailbox->lock);
     mailbox->open = false;
+    mailbox->waiting = true;
+    bool none = mailbox->n_threads == 0;
     pthread_mutex_unlock(&mailbox->lock);
     struct pqr__mail *mail;
     while ((mail = take_first(mailbox)))
         mail->ops->dispose(mail);
     mailbox->closed = closed;
     mailbox->data = data;
-    uv_close((uv_handle_t *)&mailbox->async, on_closed);
+    if (none)
+        stop_waiting(mailbox);
+    else
+        uv_timer_start(&mailbox->moment, on_moment, MOMENT_MS, 0);
+}
+
+/* The thread's last act, or what was to be one: it is done with libpq. */
+static void leave(struct pqr__mailbox *mailbox)
+{
+    pthread_mutex_lock(&mailbox->lock);
+    if (--mailbox->n_threads == 0 && mailbox->waiting)
+        uv_async_send(&mailbox->async);
+    pthread_mutex_unlock(&mailbox->lock);
+    unref(mailbox);
 }
 
 static void *run(void *argument)
@@ -140,8 +192,11 @@ int pqr__mail_start(struct pqr__mail *mail, void (*body)(struct pqr__mail *mail)
     start->mail = mail;
     start->body = body;
     atomic_fetch_add(&mailbox->references, 1);
+    pthread_mutex_lock(&mailbox->lock);
+    mailbox->n_threads++;
+    pthread_mutex_unlock(&mailbox->lock);
     if (create(start, stack_size) != 0) {
-        unref(mailbox);
+        leave(mailbox);
         pqr__free(start);
         return PQR_ESYSTEM;
     }
@@ -162,7 +217,7 @@ void pqr__mail_post(struct pqr__mail *mail)
     pthread_mutex_unlock(&mailbox->lock);
     if (!wanted)
         mail->ops->dispose(mail);
-    unref(mailbox);
+    leave(mailbox);
 }
 
 static void give_up(struct pqr__mail *mail, bool stuck)

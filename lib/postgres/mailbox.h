@@ -36,7 +36,8 @@ enum { PQR__LANE_CONNECT = 0, PQR__LANE_CANCEL = 64, PQR__MAILBOX_LANES = 128 };
 
 /* PQR_ENOMEM, PQR_ESYSTEM. */
 int pqr__mailbox_open(struct pqr__mailbox **out, struct uv_loop_s *loop);
-/* Loop thread. Nothing is delivered from now on; closed(data) comes when its handle is off the loop. */
+/* Loop thread. Nothing is delivered from now on; closed(data) comes when its handles are off the loop, which is when
+   its threads are done, or after a moment. */
 void pqr__mailbox_close(struct pqr__mailbox *mailbox, void (*closed)(void *data), void *data);
 /* Loop thread: delivers what has come in and not been told yet. */
 void pqr__mailbox_collect(struct pqr__mailbox *mailbox);

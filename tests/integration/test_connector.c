@@ -237,6 +237,36 @@ static void nobody_waits_for_a_stuck_thread(void **state)
     await(&gate, 1);
 }
 
+static int wait_at_gate_and_after_it(void *data, const char *server, char *buffer, size_t size)
+{
+    struct gate *gate = data;
+    (void)server;
+    sem_post(&gate->entered);
+    while (sem_wait(&gate->open) != 0) {}
+    uv_sleep(30);
+    snprintf(buffer, size, "secret");
+    sem_post(&gate->entered);
+    return 0;
+}
+
+/* An exit() after the close would pull the libraries away from under it. */
+static void a_thread_that_is_about_to_end_is_waited_for(void **state)
+{
+    (void)state;
+    struct gate gate;
+    sem_init(&gate.entered, 0, 0);
+    sem_init(&gate.open, 0, 0);
+    pqr_callbacks callbacks = callbacks_with(wait_at_gate_and_after_it, &gate);
+    open_as("scram", "app", "secret", &callbacks);
+    party_connect(&party, &rig, 10 * RIG_SECOND);
+    await(&gate, 1);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.closed);
+    sem_post(&gate.open);
+    rig_close(&rig);
+    assert_int_equal(sem_trywait(&gate.entered), 0);
+}
+
 static void only_a_few_threads_of_a_server_get_stuck(void **state)
 {
     (void)state;
@@ -397,6 +427,7 @@ int main(void)
         cmocka_unit_test(the_callbacks_password_wins),
         cmocka_unit_test(a_password_callback_can_fail),
         cmocka_unit_test(nobody_waits_for_a_stuck_thread),
+        cmocka_unit_test(a_thread_that_is_about_to_end_is_waited_for),
         cmocka_unit_test(only_a_few_threads_of_a_server_get_stuck),
         cmocka_unit_test(many_connect_at_once),
         cmocka_unit_test(a_connector_thread_takes_no_signal),
