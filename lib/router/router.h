@@ -59,16 +59,16 @@ struct pqr_router {
     bool in_event;
     bool in_log;              /* the log callback runs */
     bool poked;               /* from inside a call: something waits that was not seen to yet */
+    bool crowded;             /* by a new configuration more is taken than there may be (room.c) */
     uint64_t event_us;        /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
     const struct pqr__sizing *sizing;
     struct pqr__timer resize; /* often while there is load: how large the pools are to be */
     uint64_t resize_us;       /* when it is due; PQR__NEVER: not set */
-    unsigned in_demand;       /* bit of each role whose servers were used within the resizer's window */
 
     struct pqr__backend *backends; /* PQR__SERVERS_MAX places, which stay where they are */
     uint32_t n_backends;           /* up to the last that is taken */
-    bool crowded;                  /* by a new configuration more is taken than there may be (room.c) */
+    unsigned in_demand;            /* bit of each role whose servers were used within the resizer's window */
     struct pqr_config *pending;    /* to be taken up when the event under way is over; NULL: none */
     struct pqr__cluster cluster;
     struct pqr__lsn_history history;

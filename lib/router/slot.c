@@ -253,6 +253,20 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
     ops->result_free(answer->result);
 }
 
+/* What comes after one of our own statements that went well. */
+static void go_on(struct pqr__slot *slot, enum pqr__own after)
+{
+    const char *init_sql = slot->backend->router->config->pool.init_sql;
+    if (after == PQR__OWN_IDENTITY)
+        identified(slot);
+    else if (after == PQR__OWN_DISCARD && init_sql)
+        pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
+    else if (after == PQR__OWN_INIT)
+        warm_up(slot);
+    else
+        enter_pool(slot);
+}
+
 /* entering: it was not in the pool yet. */
 static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts, bool entering)
 {
@@ -267,18 +281,9 @@ static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts
         if (entering && !slot->refused)
             failed_to_open(slot, "", facts->lost ? facts->message : "it is not of use");
         pqr__slot_close(slot);
-        return;
+    } else if (slot->state != PQR__SLOT_CLOSING) {
+        go_on(slot, own);
     }
-    if (slot->state == PQR__SLOT_CLOSING)
-        return;
-    if (own == PQR__OWN_IDENTITY)
-        identified(slot);
-    else if (own == PQR__OWN_DISCARD && slot->backend->router->config->pool.init_sql)
-        pqr__slot_send_own(slot, PQR__OWN_INIT, slot->backend->router->config->pool.init_sql);
-    else if (own == PQR__OWN_INIT)
-        warm_up(slot);
-    else
-        enter_pool(slot);
 }
 
 static void on_settled(

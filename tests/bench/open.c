@@ -19,13 +19,13 @@ enum { ROUTERS = 4, STREAMS = 4, RATES = 8, SAMPLE_US = 20000, RECORDS = 1 << 20
 
 struct stream {
     char name[16];
-    uint32_t flags, timeout_ms;
-    pqr_target target;
     struct {
         double rate, from_s;
     } rates[RATES];
-    unsigned n_rates;
     pqr_statement *statement;
+    uint32_t flags, timeout_ms;
+    pqr_target target;
+    unsigned n_rates;
 };
 
 struct source {
