@@ -284,6 +284,15 @@ static void run_again(struct pqr_reply *request, const struct pqr__decision *dec
     pqr__dispatch_again(request, decision->to_primary, decision->avoid);
 }
 
+/* What is known of a transaction, whatever a statement would be told. */
+static pqr_outcome outcome_of(const struct pqr_reply *request, pqr_outcome outcome)
+{
+    bool rolled_back = is_whole(request) && request->batch->fate == PQR__FATE_ROLLED_BACK;
+    if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
+        return PQR_OUTCOME_NOT_EXECUTED;
+    return rolled_back && outcome == PQR_OUTCOME_UNKNOWN ? PQR_OUTCOME_NOT_EXECUTED : outcome;
+}
+
 static void settle_request(
     struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
 {
@@ -300,11 +309,7 @@ static void settle_request(
     set_apart(request, &decision);
     if (facts.cut_off)
         memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
-    if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
-        decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
-    if (is_whole(request) && request->batch->fate == PQR__FATE_ROLLED_BACK &&
-        decision.outcome == PQR_OUTCOME_UNKNOWN)
-        decision.outcome = PQR_OUTCOME_NOT_EXECUTED;
+    decision.outcome = outcome_of(request, decision.outcome);
     if (decision.misroute)
         note_misroute(request);
     if (decision.probe) /* first: it must not go to the same server because nobody doubts it yet */

@@ -252,7 +252,7 @@ static bool is_undone(
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx)
 {
-    bool undone = is_undone(checks, conn, flight);
+    bool undone = is_undone(checks, conn, flight), commit = flight->items->own == PQR__OWN_COMMIT;
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         struct sim_entry *entry = sim_check_entry(checks, item);
         if (!entry)
@@ -264,7 +264,7 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
     }
     if (!lost && conn->timeline > checks->highest_timeline)
         checks->highest_timeline = conn->timeline;
-    if (lost && !flight->sent && flight->items->own == PQR__OWN_COMMIT && conn->owner)
+    if (lost && !flight->sent && commit && conn->owner)
         conn->owner->commit_sent = false;
     conn->aborted = !lost && tx == PQR__TX_FAILED;
     if (!lost && tx == PQR__TX_IDLE) {

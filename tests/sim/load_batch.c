@@ -123,37 +123,64 @@ static void verify_reads(const struct sim_batch *batch)
             pqr_status_name(batch->lead->status), bad ? pqr_status_name(bad->status) : "none");
 }
 
-void sim_verify_batch(const struct sim_batch *batch)
+struct tally {
+    unsigned writes, committed, sent;
+};
+
+static struct tally tally_of(const struct sim_batch *batch)
+{
+    struct tally tally = {0};
+    for (unsigned i = 0; i < batch->n; i++) {
+        const struct sim_entry *entry = batch->queries[i]->entry;
+        bool writes = sim_kind_writes(entry->kind);
+        tally.writes += writes;
+        tally.committed += writes && entry->committed > 0;
+        tally.sent += entry->sends;
+    }
+    return tally;
+}
+
+static void verify_queries(const struct sim_batch *batch)
+{
+    const struct sim_request *lead = batch->lead;
+    for (unsigned i = 0; i < batch->n; i++) {
+        const struct sim_request *query = batch->queries[i];
+        if (!fits(lead, query))
+            sim_fail(batch->load->world, "promise 5: a batch is called %s, %s, and a query of it %s, %s",
+                pqr_status_name(lead->status), pqr_outcome_name(lead->outcome),
+                pqr_status_name(query->status), pqr_outcome_name(query->outcome));
+        if (query->entry->committed > 1 && !query->entry->idempotent)
+            sim_fail(batch->load->world, "promise 4: %llu of a batch was committed twice",
+                (unsigned long long)query->entry->nonce);
+    }
+}
+
+/* Promises 4 and 5: all or nothing, and what was told is so. */
+static void verify_whole(const struct sim_batch *batch)
 {
     const struct sim_world *world = batch->load->world;
     const struct sim_request *lead = batch->lead;
-    unsigned writes = 0, committed = 0, sent = 0;
-    for (unsigned i = 0; i < batch->n; i++) {
-        const struct sim_entry *entry = batch->queries[i]->entry;
-        writes += sim_kind_writes(entry->kind);
-        committed += sim_kind_writes(entry->kind) && entry->committed > 0;
-        sent += entry->sends;
-        if (batch->whole && !fits(lead, batch->queries[i]))
-            sim_fail(world, "promise 5: a batch is called %s, %s, and a query of it %s, %s",
-                pqr_status_name(lead->status), pqr_outcome_name(lead->outcome),
-                pqr_status_name(batch->queries[i]->status), pqr_outcome_name(batch->queries[i]->outcome));
-        if (entry->committed > 1 && !entry->idempotent)
-            sim_fail(
-                world, "promise 4: %llu of a batch was committed twice", (unsigned long long)entry->nonce);
-    }
-    if (!batch->whole) {
-        verify_reads(batch);
-        return;
-    }
-    if (committed != 0 && committed != writes)
-        sim_fail(world, "promise 5: %u of %u writes of a batch were committed", committed, writes);
-    if (lead->status == PQR_STATUS_OK && committed != writes)
+    struct tally tally = tally_of(batch);
+    bool ok = lead->status == PQR_STATUS_OK, unknown = lead->outcome == PQR_OUTCOME_UNKNOWN;
+    verify_queries(batch);
+    if (tally.committed != 0 && tally.committed != tally.writes)
+        sim_fail(
+            world, "promise 5: %u of %u writes of a batch were committed", tally.committed, tally.writes);
+    if (ok && tally.committed != tally.writes)
         sim_fail(world, "promise 5: a batch is ok, and was not committed");
-    if (lead->status != PQR_STATUS_OK && lead->outcome != PQR_OUTCOME_UNKNOWN && committed > 0)
+    if (!ok && !unknown && tally.committed > 0)
         sim_fail(world, "promise 5: a batch was committed, and is called %s, %s",
             pqr_status_name(lead->status), pqr_outcome_name(lead->outcome));
-    if (lead->outcome == PQR_OUTCOME_UNKNOWN && (sent == 0 || !batch->owner.commit_sent))
+    if (unknown && (tally.sent == 0 || !batch->owner.commit_sent))
         sim_fail(world, "promise 5: a batch is called unknown that was never sent");
+}
+
+void sim_verify_batch(const struct sim_batch *batch)
+{
+    if (batch->whole)
+        verify_whole(batch);
+    else
+        verify_reads(batch);
 }
 
 static void answered(pqr_reply *reply, void *data)
