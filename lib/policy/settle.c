@@ -82,6 +82,16 @@ static struct pqr__decision settle_lost(const struct pqr__facts *facts)
     struct pqr__decision decision =
         facts->cause == PQR__CAUSE_NONE && repeatable ? elsewhere(status, outcome) : finish(status, outcome);
     decision.probe = facts->cause == PQR__CAUSE_NONE;
+    /* Closed, as like as not, because a neighbour was to end and did not. */
+    decision.alone = decision.again && facts->cancel_near && facts->effect == PQR__EFFECT_READ;
+    return decision;
+}
+
+/* A neighbour failed: it did not run, whatever became of the connection afterwards. */
+static struct pqr__decision settle_aborted(const struct pqr__facts *facts)
+{
+    struct pqr__decision decision = apart(pqr__cause_status(facts->cause), PQR_OUTCOME_NOT_EXECUTED);
+    decision.avoid = decision.probe = facts->lost && facts->cause == PQR__CAUSE_NONE;
     return decision;
 }
 
@@ -165,10 +175,10 @@ static struct pqr__decision settle_error(const struct pqr__facts *facts)
 struct pqr__decision pqr__settle(const struct pqr__facts *facts)
 {
     struct pqr__decision decision;
-    if (facts->lost || facts->reply == PQR__REPLY_NONE)
+    if (facts->reply == PQR__REPLY_ABORTED)
+        decision = settle_aborted(facts);
+    else if (facts->lost || facts->reply == PQR__REPLY_NONE)
         decision = settle_lost(facts);
-    else if (facts->reply == PQR__REPLY_ABORTED)
-        decision = apart(pqr__cause_status(facts->cause), PQR_OUTCOME_NOT_EXECUTED);
     else if (facts->reply == PQR__REPLY_ERROR)
         decision = settle_error(facts);
     else if (facts->left_open)

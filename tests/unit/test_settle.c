@@ -215,6 +215,25 @@ static void what_neighbours_bring_upon_a_request_does_not_count(void **state)
     expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN, false);
 }
 
+/* It did not run, and that its connection was lost afterwards, or closed for a neighbour's sake, is no fault of it. */
+static void nor_does_what_happens_to_the_connection_then(void **state)
+{
+    (void)state;
+    struct pqr__facts facts = facts_of(PQR__EFFECT_READ, PQR__REPLY_ABORTED, "");
+    facts.lost = facts.sent = facts.shared = true;
+    facts.attempts = facts.max_attempts;
+    expect(facts, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, true);
+    struct pqr__decision decision = pqr__settle(&facts);
+    assert_true(decision.alone && decision.avoid && decision.probe);
+    facts.reply = PQR__REPLY_NONE;
+    expect(facts, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, false);
+    facts.cancel_near = true;
+    expect(facts, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, true);
+    assert_true(pqr__settle(&facts).alone);
+    facts.effect = PQR__EFFECT_WRITE;
+    expect(facts, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, false);
+}
+
 static void a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_left(void **state)
 {
     (void)state;
@@ -244,6 +263,7 @@ int main(void)
         cmocka_unit_test(a_unit_that_conflicts_is_run_again_while_attempts_are_left),
         cmocka_unit_test(a_transaction_left_open_is_not_a_success),
         cmocka_unit_test(what_neighbours_bring_upon_a_request_does_not_count),
+        cmocka_unit_test(nor_does_what_happens_to_the_connection_then),
         cmocka_unit_test(a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
