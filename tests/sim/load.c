@@ -330,7 +330,7 @@ void sim_load_start(struct sim_load *load, pqr_router *router)
 {
     load->router = router;
     sim_alarm_set(load->world, &load->tick,
-        load->world->now_us + sim_skewed(load->world, 0, load->interval_us), tick, load);
+        load->world->now_us + load->delay_us + sim_skewed(load->world, 0, load->interval_us), tick, load);
 }
 
 /* --- The end --------------------------------------------------------------------------------------------- */

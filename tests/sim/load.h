@@ -66,7 +66,7 @@ struct sim_load {
     unsigned repeats; /* of a thousand requests, so many are of a text that comes again */
     unsigned bursts;  /* of a thousand actions that send a request, so many send several */
     struct sim_alarm tick, close;
-    uint64_t interval_us;
+    uint64_t interval_us, delay_us; /* between ticks, before the first */
     unsigned budget, proofs, close_chance, ready_calls, ready_callbacks;
     unsigned standbys;   /* that will be there when all is well again */
     bool keeps_open;     /* each server has a connection without being asked */

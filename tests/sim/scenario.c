@@ -290,6 +290,10 @@ static void make_readers(struct scenario *scenario)
     struct sim_world *world = &scenario->world;
     struct sim_load *load = &scenario->load;
     load->repeats = 950;
+    if (sim_chance(world, 500)) { /* the catalog is read by then, and nothing outdates it */
+        load->repeats = 1000;
+        load->delay_us = sim_skewed(world, 0, 1000000);
+    }
     load->bursts = 700;
     load->budget = pick(world, 200, 1500);
     load->interval_us = sim_skewed(world, 1000, 50000);
