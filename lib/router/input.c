@@ -6,7 +6,10 @@
 #include "router/request.h"
 #include "router/statement.h"
 
-enum { PARAMETERS_MAX = 65535 }; /* the protocol's */
+enum {
+    PARAMETERS_MAX = 65535, /* the protocol's */
+    SIZES = 8,              /* parameters whose size is not found twice */
+};
 
 static bool parameters_fit(const pqr_query *query)
 {
@@ -71,10 +74,10 @@ static char *copy_bytes(char **at, const void *bytes, size_t size)
 }
 
 /* NULL stays NULL; of the others each is copied with a NUL behind it. */
-static void copy_values(char **at, const char **values, const pqr_query *query)
+static void copy_values(char **at, const char **values, const pqr_query *query, const size_t *sizes)
 {
     for (int i = 0; i < query->n_params; i++) {
-        size_t length = value_size(query, i);
+        size_t length = i < SIZES ? sizes[i] : value_size(query, i);
         values[i] = NULL;
         if (length == 0)
             continue;
@@ -91,8 +94,13 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
     size_t each = sizeof(char *) + (query->param_lengths ? sizeof(int) : 0) +
                   (query->param_formats ? sizeof(int) : 0) + (query->param_types ? sizeof(Oid) : 0);
     size_t size = n * each + sql_size + label_size;
-    for (int i = 0; i < query->n_params; i++)
-        size += value_size(query, i);
+    size_t sizes[SIZES];
+    for (int i = 0; i < query->n_params; i++) {
+        size_t of_value = value_size(query, i);
+        size += of_value;
+        if (i < SIZES)
+            sizes[i] = of_value;
+    }
     if (!buffer_reserve(request, size))
         return false;
     struct pqr__item *item = &request->item;
@@ -110,7 +118,7 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
             item->param_types = (const Oid *)(void *)copy_bytes(&at, query->param_types, n * sizeof(Oid));
     }
     item->sql = query->statement ? query->statement->sql : copy_bytes(&at, query->sql, sql_size);
-    copy_values(&at, values, query);
+    copy_values(&at, values, query, sizes);
     request->label = NULL;
     if (label_size) {
         request->label = at;

@@ -134,11 +134,12 @@ void peer_close(void)
     pqr_router_close(router, 0, NULL, NULL);
 }
 
-/* Every connection that the file wants stands, and every server's role is known. */
+/* Every connection that the file wants stands, every server's role is known, and the catalog, without which nothing
+   shares a Sync on the primary. */
 static void on_timer(uv_timer_t *timer)
 {
     pqr_stats *stats = NULL;
-    bool ready = pqr_router_stats(router, &stats) == 0;
+    bool ready = pqr_router_stats(router, &stats) == 0 && pqr_stats_totals(stats)->catalog_loads > 0;
     for (size_t i = 0; ready && i < pqr_stats_totals(stats)->n_pools; i++) {
         const pqr_pool_stats *pool = pqr_stats_pool(stats, i);
         ready = pool->role != PQR_ROLE_UNKNOWN && pool->available >= pool->min;
