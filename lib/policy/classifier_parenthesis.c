@@ -176,6 +176,7 @@ static enum pqr__frame_kind after_operand(struct pqr__sql *scan, const struct pq
         return pqr__sql_seen(scan, 2)->token.kind == PQR__TOKEN_STRING ? PQR__FRAME_TYPE : PQR__FRAME_ALIAS;
     case PQR__KW_BETWEEN:
     case PQR__KW_ESCAPE:
+    case PQR__KW_PASSING:
     case PQR__KW_VALUES:
         return from ? PQR__FRAME_ALIAS : PQR__FRAME_GROUP;
     default:
