@@ -95,6 +95,15 @@ static struct pqr__decision settle_aborted(const struct pqr__facts *facts)
     return decision;
 }
 
+/* Nothing ran, and by its text it can't happen again, on whichever connection. */
+static struct pqr__decision settle_stale(const struct pqr__facts *facts)
+{
+    struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
+    decision.again = decision.by_text = true;
+    decision.avoid = decision.probe = facts->lost;
+    return decision;
+}
+
 static struct pqr__decision to_primary(bool misroute)
 {
     struct pqr__decision decision = elsewhere(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
@@ -152,11 +161,6 @@ static struct pqr__decision settle_error(const struct pqr__facts *facts)
         return settle_ended(facts);
     if (facts->cancel_near && rolls_back_whole(facts->effect) && strcmp(facts->sqlstate, "57014") == 0)
         return apart(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
-    if (facts->stale) { /* nothing ran, and by its text it can't happen again, on whichever connection */
-        struct pqr__decision decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED);
-        decision.again = decision.by_text = true;
-        return decision;
-    }
     switch (verdict_of(facts->sqlstate)) {
     case READ_ONLY:
         return settle_read_only(facts);
@@ -177,6 +181,8 @@ struct pqr__decision pqr__settle(const struct pqr__facts *facts)
     struct pqr__decision decision;
     if (facts->reply == PQR__REPLY_ABORTED)
         decision = settle_aborted(facts);
+    else if (facts->stale && facts->reply == PQR__REPLY_ERROR && facts->cause == PQR__CAUSE_NONE)
+        decision = settle_stale(facts);
     else if (facts->lost || facts->reply == PQR__REPLY_NONE)
         decision = settle_lost(facts);
     else if (facts->reply == PQR__REPLY_ERROR)

@@ -244,6 +244,10 @@ static void a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_lef
     facts.attempts = facts.max_attempts;
     expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
     assert_true(pqr__settle(&facts).by_text);
+    facts.lost = facts.sent = true; /* afterwards */
+    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, true);
+    facts.cause = PQR__CAUSE_DEADLINE;
+    expect(facts, PQR_STATUS_TIMEOUT, PQR_OUTCOME_UNKNOWN, false);
 }
 
 int main(void)
