@@ -48,7 +48,7 @@ static size_t value_size(const pqr_query *query, int i)
 {
     if (!query->param_values[i])
         return 0;
-    bool binary = query->param_formats && query->param_formats[i] == 1;
+    bool binary = query->param_formats && query->param_formats[i] == 1 && query->param_lengths;
     return (binary ? (size_t)query->param_lengths[i] : strlen(query->param_values[i])) + 1;
 }
 
@@ -86,6 +86,22 @@ static void copy_values(char **at, const char **values, const pqr_query *query, 
     }
 }
 
+/* Pointers, then integers; the pointers are still to be set. */
+static const char **copy_arrays(struct pqr__item *item, char **at, const pqr_query *query)
+{
+    size_t n = (size_t)query->n_params;
+    const char **values = (const char **)(void *)*at;
+    *at += n * sizeof(char *);
+    item->param_values = values;
+    if (query->param_lengths)
+        item->param_lengths = (const int *)(void *)copy_bytes(at, query->param_lengths, n * sizeof(int));
+    if (query->param_formats)
+        item->param_formats = (const int *)(void *)copy_bytes(at, query->param_formats, n * sizeof(int));
+    if (query->param_types)
+        item->param_types = (const Oid *)(void *)copy_bytes(at, query->param_types, n * sizeof(Oid));
+    return values;
+}
+
 /* One buffer: pointers, then integers, then text, so that everything is aligned. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
 {
@@ -105,18 +121,8 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
         return false;
     struct pqr__item *item = &request->item;
     char *at = request->buffer;
-    const char **values = (const char **)(void *)at;
     *item = (struct pqr__item){.n_params = query->n_params, .result_format = query->result_format};
-    if (n > 0) {
-        item->param_values = values;
-        at += n * sizeof(char *);
-        if (query->param_lengths)
-            item->param_lengths = (const int *)(void *)copy_bytes(&at, query->param_lengths, n * sizeof(int));
-        if (query->param_formats)
-            item->param_formats = (const int *)(void *)copy_bytes(&at, query->param_formats, n * sizeof(int));
-        if (query->param_types)
-            item->param_types = (const Oid *)(void *)copy_bytes(&at, query->param_types, n * sizeof(Oid));
-    }
+    const char **values = n > 0 ? copy_arrays(item, &at, query) : NULL;
     item->sql = query->statement ? query->statement->sql : copy_bytes(&at, query->sql, sql_size);
     copy_values(&at, values, query, sizes);
     request->label = NULL;

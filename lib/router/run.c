@@ -338,12 +338,13 @@ static void remember(const struct pqr_reply *request, uint64_t took_us)
 }
 
 /* The flight's own time begins when the one before it ended. Returns each request's part of it. */
-static uint64_t note_time(struct pqr__slot *slot, const struct pqr__flight *flight)
+static uint64_t note_time(struct pqr__slot *slot, const struct pqr_reply *head)
 {
+    const struct pqr__flight *flight = &head->flight;
     uint64_t now = pqr__router_now(slot->backend->router), took = now - slot->since_us;
     slot->since_us = now;
     slot->n_flights--;
-    slot->n_writes -= is_write(request_of(pqr__list_first(&slot->air)));
+    slot->n_writes -= is_write(head);
     if (slot->state == PQR__SLOT_SHARED)
         slot->backend->load.served += flight->n_items;
     return took / flight->n_items;
@@ -380,10 +381,10 @@ static void settle_whole(struct pqr__slot *slot, const struct pqr__settled *sett
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
 {
     struct pqr__backend *backend = slot->backend;
-    uint64_t took_us = note_time(slot, flight);
-    struct pqr_reply *head = request_of(pqr__list_first(&slot->air));
+    struct pqr_reply *head = pqr__container_of(flight, struct pqr_reply, flight);
+    assert(&head->link == pqr__list_first(&slot->air));
+    uint64_t took_us = note_time(slot, head);
     uint32_t n = is_whole(head) ? 0 : flight->n_items;
-    assert(&head->flight == flight);
     if (n == 0)
         settle_whole(slot, settled);
     while (n-- > 0) {
