@@ -307,7 +307,7 @@ def reconnect(servers):
         run = servers.run([config], streams, 16, ((10, lambda: ended.append(int(servers.sql(0, end)[0][0]))),))
         first = next(one.connects for one in reversed(run.samples) if one.at < 10)
         runs[least] = run
-        back[least] = next((one.at for one in run.samples if one.connects >= first + ended[0] - 1), 16.0) - 10
+        back[least] = next((one.at for one in run.samples if one.connects >= first + 0.9 * ended[0]), 16.0) - 10
     length = max(0.5, back[100])
 
     def most(what, least, begin=10.0):
