@@ -313,7 +313,8 @@ def reconnect(servers):
     def most(what, least, begin=10.0):
         return max(getattr(one, what) for one in runs[least].samples if begin <= one.at < begin + length) * 1e3
     return {
-        "stall": most("stall", 100) / most("stall", 2), "stall ms": most("stall", 100),
+        "work": most("work", 100) / most("work", 2), "stall": most("stall", 100) / most("stall", 2),
+        "stall ms": most("stall", 100),
         "stall without ms": most("stall", 2), "stall before ms": most("stall", 100, 8.0),
         "work at once ms": most("work", 100), "work at once without ms": most("work", 2), "ended": ended[0],
         "back after s": back[100], "served": served(runs[100].due(10, 16, "all")),
@@ -342,6 +343,8 @@ PARTS = {
         ("killed served", "A replica of two is killed: served in a second, six seconds from then on", ">=", 0.97),
         ("killed p99", "p99 two seconds later; of before", "", 0)]),
     "reconnect": (reconnect, 0, {"max_connections": "150"}, [
+        ("work", "Most processor time of the loop at once, 100 connections end and reconnect; of the same,"
+         " not reconnected", "", 0),
         ("stall", "Longest stall of the loop, 100 connections end and reconnect; of the same, not reconnected", "", 0),
         ("p99", "p99 of requests meanwhile; of the same, not reconnected", "", 0)]),
 }
@@ -371,6 +374,8 @@ def others(results):
         told = {goal[0] for goal in PARTS[part][3]}
         rest = {key: statistics.median(values[key] for values in result["rounds"])
                 for key in result["rounds"][0] if key not in told}
+        if "load" in result["about"]:
+            rest["load average before"] = result["about"]["load"]
         yield f"{part}: " + ", ".join(f"{key} {value:.4g}" for key, value in rest.items())
 
 
@@ -398,6 +403,7 @@ def about(servers):
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "?")
     return {"machine": f"{len(os.sched_getaffinity(0))} x {model}", "date": datetime.date.today().isoformat(),
+            "load": os.getloadavg()[0],  # what else the machine does
             "server": servers.sql(0, "show server_version")[0][0]}
 
 
