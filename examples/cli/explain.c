@@ -1,6 +1,7 @@
 /* Words of the statement are hostile: control characters in them are escaped. */
 #include "explain.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,15 @@ static void put_word(struct steps *steps, const pqr_finding *finding)
         text_line(steps->line, steps->sql + finding->offset, finding->length < 64 ? finding->length : 64);
 }
 
+/* Of relations the catalog lists those that need a look: views, temporary tables and the like. */
+static const char *catalog_word(const pqr_finding *finding)
+{
+    if (!finding->catalog)
+        return "not read";
+    bool unlisted = strcmp(finding->kind, "relation") == 0 && strcmp(finding->catalog, "unknown") == 0;
+    return unlisted ? "an ordinary table, or none" : finding->catalog;
+}
+
 static void on_step(const pqr_finding *finding, void *data)
 {
     struct steps *steps = data;
@@ -33,7 +43,7 @@ static void on_step(const pqr_finding *finding, void *data)
         text_line(steps->line, finding->reason, strlen(finding->reason));
     } else {
         snprintf(known, sizeof(known), ": built-in %s, catalog %s%s%s",
-            finding->builtin ? finding->builtin : "none", finding->catalog ? finding->catalog : "not read",
+            finding->builtin ? finding->builtin : "none", catalog_word(finding),
             finding->configured ? ", configured " : "", finding->configured ? finding->configured : "");
         text_puts(steps->line, known);
     }
