@@ -247,6 +247,16 @@ static void doubt(struct pqr__backend *backend, const struct pqr__settled *settl
     }
 }
 
+/* A promotion shows in any reply; what the server is now, its probe tells. Once a connection: a pooler in between may go
+   on saying that it is a standby, or never say so. */
+static void note_promotion(struct pqr__slot *slot, const struct pqr__settled *settled)
+{
+    if (settled->lost || settled->in_recovery || !slot->info.in_recovery)
+        return;
+    slot->info.in_recovery = false;
+    pqr__probe_now(&slot->backend->probe);
+}
+
 static void note_misroute(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
@@ -384,6 +394,7 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     struct pqr_reply *head = pqr__container_of(flight, struct pqr_reply, flight);
     assert(&head->link == pqr__list_first(&slot->air));
     uint64_t took_us = note_time(slot, head);
+    note_promotion(slot, settled);
     uint32_t n = is_whole(head) ? 0 : flight->n_items;
     if (n == 0)
         settle_whole(slot, settled);

@@ -712,6 +712,24 @@ static void a_write_is_not_sent_to_the_demoted_primary_again(void **state)
     assert_int_equal(first.status, PQR_STATUS_OK);
 }
 
+/* Its probe is not due for long. */
+static void a_replica_that_was_promoted_is_noticed_by_its_next_reply(void **state)
+{
+    static struct told told;
+    (void)state;
+    fake.config->probe.interval_us = 3600000000;
+    start();
+    read_from_replica(&told);
+    settle();
+    uint32_t server = flying_on(1, 0) ? 1 : 2;
+    fake.standby[server] = false;
+    advance(60000000);
+    assert_int_equal(fake.router->backends[server].role, PQR_ROLE_REPLICA);
+    answer(flying_on(server, 0), NULL);
+    settle();
+    assert_int_not_equal(fake.router->backends[server].role, PQR_ROLE_REPLICA);
+}
+
 static void an_error_after_a_lost_attempt_is_not_called_executed(void **state)
 {
     static struct told told;
@@ -1319,6 +1337,7 @@ int main(void)
         TEST(ready_needs_no_minimum),
         TEST(a_replica_that_refused_once_comes_back),
         TEST(a_write_is_not_sent_to_the_demoted_primary_again),
+        TEST(a_replica_that_was_promoted_is_noticed_by_its_next_reply),
         TEST(an_error_after_a_lost_attempt_is_not_called_executed),
         TEST(what_was_never_sent_waits_for_a_connection_that_lives),
         TEST(what_was_never_sent_names_no_server),
