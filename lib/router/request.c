@@ -1,6 +1,4 @@
-/* Requests: checked, copied, found by id, ended, answered. Ids carry the place in the store and a count of its
- * uses, so that a stale one finds nothing.
- */
+/* Requests: made of what the caller gave, ended, answered. */
 #include "router/request.h"
 
 #include <assert.h>
@@ -14,46 +12,6 @@
 #include "router/pressure.h"
 #include "router/statement.h"
 #include "router/transaction.h"
-
-enum {
-    INDEX_BITS = 24,    /* 16 million at a time */
-    BUFFER_KEPT = 4096, /* a larger buffer of inputs is not recycled */
-    FREE_KEPT = 1024,   /* nor are more requests than this */
-};
-
-/* --- the store --- */
-
-void pqr__request_store_init(struct pqr__request_store *store)
-{
-    *store = (struct pqr__request_store){0};
-    pqr__list_init(&store->free);
-}
-
-void pqr__request_store_finish(struct pqr__request_store *store)
-{
-    for (uint32_t i = 0; i < store->count; i++) {
-        pqr__free(store->all[i]->buffer);
-        pqr__free(store->all[i]->notices);
-        pqr__request_say(store->all[i], NULL);
-        pqr__free(store->all[i]);
-    }
-    pqr__free(store->all);
-}
-
-static bool store_reserve(struct pqr__request_store *store)
-{
-    if (store->count < store->capacity)
-        return true;
-    uint32_t capacity = store->capacity ? store->capacity * 2 : 16;
-    if (capacity > 1u << INDEX_BITS)
-        return false;
-    struct pqr_reply **all = pqr__realloc(store->all, capacity * sizeof(struct pqr_reply *));
-    if (!all)
-        return false;
-    store->all = all;
-    store->capacity = capacity;
-    return true;
-}
 
 static void deadline_due(struct pqr__timer *timer)
 {
@@ -72,60 +30,9 @@ static void deadline_due(struct pqr__timer *timer)
         pqr__tx_overdue(request->tx);
 }
 
-static struct pqr_reply *store_get(pqr_router *router)
-{
-    struct pqr__request_store *store = &router->store;
-    struct pqr__link *link = pqr__list_first(&store->free);
-    if (link) {
-        pqr__list_remove(&store->free, link);
-        return pqr__container_of(link, struct pqr_reply, link);
-    }
-    if (!store_reserve(store))
-        return NULL;
-    struct pqr_reply *request = pqr__calloc(1, sizeof(*request));
-    if (!request)
-        return NULL;
-    request->router = router;
-    request->id = store->count;
-    store->all[store->count++] = request;
-    return request;
-}
-
-static void store_put(struct pqr_reply *request)
-{
-    pqr_router *router = request->router;
-    if (request->buffer_size > BUFFER_KEPT || router->store.free.count >= FREE_KEPT) {
-        pqr__free(request->buffer);
-        request->buffer = NULL;
-        request->buffer_size = 0;
-    }
-    pqr__free(request->notices);
-    request->notices = NULL;
-    pqr__request_say(request, NULL);
-    pqr_statement_free(request->statement);
-    pqr__known_unref(request->known);
-    request->statement = NULL;
-    request->known = NULL;
-    request->state = PQR__REQUEST_FREE;
-    pqr__list_push_front(&router->store.free, &request->link);
-    router->store.active--;
-}
-
-struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)
-{
-    uint64_t index = id & ((UINT64_C(1) << INDEX_BITS) - 1);
-    if (index >= router->store.count)
-        return NULL;
-    struct pqr_reply *request = router->store.all[index];
-    bool active = request->state != PQR__REQUEST_FREE && request->state != PQR__REQUEST_FINISHED &&
-                  request->state != PQR__REQUEST_CALLED;
-    return request->id == id && active ? request : NULL;
-}
-
 static void reset(struct pqr_reply *request)
 {
     request->entry = (struct pqr__queue_entry){.bytes = request->entry.bytes};
-    request->id += UINT64_C(1) << INDEX_BITS;
     request->deadline.due = deadline_due;
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = false;
@@ -163,12 +70,11 @@ static void classify(struct pqr_reply *request, const pqr_query *query)
 struct pqr_reply *pqr__request_new(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
-    struct pqr_reply *request = store_get(router);
+    struct pqr_reply *request = pqr__request_take(router);
     if (!request)
         return NULL;
-    router->store.active++;
     if (!pqr__request_copy(request, query)) {
-        store_put(request);
+        pqr__request_put(request);
         return NULL;
     }
     reset(request);
@@ -195,7 +101,7 @@ struct pqr_reply *pqr__request_new(
 void pqr__request_discard(struct pqr_reply *request)
 {
     request->router->accepted -= !pqr__request_is_own(request);
-    store_put(request);
+    pqr__request_put(request);
 }
 
 void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
@@ -309,7 +215,7 @@ static void call(struct pqr_reply *request)
     request->cb(request, request->data);
     router->ops->result_free(request->result);
     request->result = NULL;
-    store_put(request);
+    pqr__request_put(request);
 }
 
 void pqr__requests_call(pqr_router *router)

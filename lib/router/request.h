@@ -110,8 +110,6 @@ static inline bool pqr__request_is_own(const struct pqr_reply *request)
 }
 /* Takes back one that pqr__request_new has just made. */
 void pqr__request_discard(struct pqr_reply *request);
-/* The active request of an id, or NULL. */
-struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
 
 /* Its answer is known: takes it out of everything and calls back from the loop, never from inside a call.
    Nothing of the caller's runs in here. error may be NULL. */
@@ -132,7 +130,14 @@ void pqr__request_give_up(struct pqr_reply *request);
 /* Ends it for this cause, wherever it is. Later causes do not replace the first. */
 void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause);
 
+/* --- store.c --- */
 void pqr__request_store_init(struct pqr__request_store *store);
 void pqr__request_store_finish(struct pqr__request_store *store);
+/* A free one under an id that was never used, with what its last use left in it; NULL: no memory. */
+struct pqr_reply *pqr__request_take(pqr_router *router);
+/* Its memory for the next. */
+void pqr__request_put(struct pqr_reply *request);
+/* The active request of an id, or NULL. */
+struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
 
 #endif

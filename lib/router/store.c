@@ -1,0 +1,101 @@
+/* Where requests come from and return to. Ids carry the place in the store and a count of its uses, so that a stale one
+ * finds nothing.
+ */
+#include "base/alloc.h"
+#include "router/request.h"
+#include "router/router.h"
+
+enum {
+    INDEX_BITS = 24,    /* 16 million at a time */
+    BUFFER_KEPT = 4096, /* a larger buffer of inputs is not recycled */
+    FREE_KEPT = 1024,   /* nor are more requests than this */
+};
+
+void pqr__request_store_init(struct pqr__request_store *store)
+{
+    *store = (struct pqr__request_store){0};
+    pqr__list_init(&store->free);
+}
+
+void pqr__request_store_finish(struct pqr__request_store *store)
+{
+    for (uint32_t i = 0; i < store->count; i++) {
+        pqr__free(store->all[i]->buffer);
+        pqr__free(store->all[i]->notices);
+        pqr__request_say(store->all[i], NULL);
+        pqr__free(store->all[i]);
+    }
+    pqr__free(store->all);
+}
+
+static bool store_reserve(struct pqr__request_store *store)
+{
+    if (store->count < store->capacity)
+        return true;
+    uint32_t capacity = store->capacity ? store->capacity * 2 : 16;
+    if (capacity > 1u << INDEX_BITS)
+        return false;
+    struct pqr_reply **all = pqr__realloc(store->all, capacity * sizeof(struct pqr_reply *));
+    if (!all)
+        return false;
+    store->all = all;
+    store->capacity = capacity;
+    return true;
+}
+
+static struct pqr_reply *store_add(pqr_router *router)
+{
+    struct pqr__request_store *store = &router->store;
+    struct pqr_reply *request = store_reserve(store) ? pqr__calloc(1, sizeof(*request)) : NULL;
+    if (!request)
+        return NULL;
+    request->router = router;
+    request->id = store->count;
+    store->all[store->count++] = request;
+    return request;
+}
+
+struct pqr_reply *pqr__request_take(pqr_router *router)
+{
+    struct pqr__request_store *store = &router->store;
+    struct pqr__link *link = pqr__list_first(&store->free);
+    struct pqr_reply *request = link ? pqr__container_of(link, struct pqr_reply, link) : store_add(router);
+    if (!request)
+        return NULL;
+    if (link)
+        pqr__list_remove(&store->free, link);
+    request->id += UINT64_C(1) << INDEX_BITS;
+    store->active++;
+    return request;
+}
+
+void pqr__request_put(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    if (request->buffer_size > BUFFER_KEPT || router->store.free.count >= FREE_KEPT) {
+        pqr__free(request->buffer);
+        request->buffer = NULL;
+        request->buffer_size = 0;
+    }
+    pqr__free(request->notices);
+    request->notices = NULL;
+    pqr__request_say(request, NULL);
+    pqr_statement_free(request->statement);
+    pqr__known_unref(request->known);
+    request->statement = NULL;
+    request->known = NULL;
+    request->state = PQR__REQUEST_FREE;
+    pqr__list_push_front(&router->store.free, &request->link);
+    router->store.active--;
+}
+
+struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)
+{
+    uint64_t index = id & ((UINT64_C(1) << INDEX_BITS) - 1);
+    if (index >= router->store.count)
+        return NULL;
+    struct pqr_reply *request = router->store.all[index];
+    bool active = request->state != PQR__REQUEST_FREE && request->state != PQR__REQUEST_FINISHED &&
+                  request->state != PQR__REQUEST_CALLED;
+    return request->id == id && active ? request : NULL;
+}
