@@ -149,7 +149,8 @@ def main():
         trial.harmless('with functions, types and operators of the database',
                        [own.statement() for _ in range(options.count)], by_catalog, 95)
         if newer:
-            trial.harmless('syntax and functions of its version', [sql for harmless, sql in newer if harmless], None, 70)
+            trial.harmless('syntax and functions of its version, by the catalog',
+                           [sql for harmless, sql in newer if harmless], by_catalog, 95)
         trial.harmful([plain.statement(poison) for poison in POISON if poison not in NEEDS_CATALOG for _ in range(40)] +
                       [sql for harmless, sql in newer if not harmless], None)
         trial.harmful([own.statement(poison) for poison in POISON for _ in range(40)], by_catalog)
