@@ -266,9 +266,9 @@ static void cancelling_one_leaves_its_neighbours_their_effect_once(void **state)
     assert_true(pipelined(&app) > 0);
     pqr_request_cancel(app.router, second->id);
     app_wait(second);
-    assert_ok(app_wait(third));
     assert_false(first->done);
-    PQfinish(holder);
+    PQfinish(holder); /* the third may have been hit as well: it then comes again behind the first */
+    assert_ok(app_wait(third));
     assert_ok(app_wait(first));
     if (second->status != PQR_STATUS_OK)
         assert_ended(second, PQR_STATUS_CANCELLED, PQR_OUTCOME_NOT_EXECUTED);
