@@ -45,12 +45,7 @@ static void fly_whole(struct pqr__batch *batch, struct pqr__slot *slot)
 void pqr__batch_committed(struct pqr__batch *batch, const struct pqr__answer *answer)
 {
     const struct pqr__transport_ops *ops = batch->lead->router->ops;
-    static const enum pqr__reply_kind kinds[] = {
-        [PQR__ANSWER_OK] = PQR__REPLY_OK,
-        [PQR__ANSWER_ERROR] = PQR__REPLY_ERROR,
-        [PQR__ANSWER_ABORTED] = PQR__REPLY_ABORTED,
-    };
-    batch->commit_reply = kinds[answer->kind];
+    batch->commit_reply = pqr__run_kind(answer);
     batch->committed =
         answer->kind == PQR__ANSWER_OK && strcmp(ops->result_tag(answer->result), "COMMIT") == 0;
     memcpy(batch->commit_sqlstate, answer->sqlstate, sizeof(batch->commit_sqlstate));

@@ -43,10 +43,14 @@ void pqr__run_send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind ki
 /* Whose item it is. */
 struct pqr_reply *pqr__run_owner(struct pqr__item *item);
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer);
+enum pqr__reply_kind pqr__run_kind(const struct pqr__answer *answer);
 void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
+
+/* --- settled.c --- */
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled);
 /* The facts of what flew on a slot, for pqr__settle. */
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled);
+
 /* --- cancel.c --- */
 /* Asks the server to end what runs on its connection; when that does not help in time, it is closed. */
 void pqr__run_cancel(struct pqr_reply *request);

@@ -108,6 +108,11 @@ static inline bool pqr__request_is_own(const struct pqr_reply *request)
 {
     return request->item.own == PQR__OWN_CATALOG;
 }
+/* It may change something: all but harmless reads. */
+static inline bool pqr__request_writes(const struct pqr_reply *request)
+{
+    return request->verdict.effect != PQR__EFFECT_READ;
+}
 /* Takes back one that pqr__request_new has just made. */
 void pqr__request_discard(struct pqr_reply *request);
 

@@ -1,0 +1,246 @@
+/* The end of a flight: what it says of its requests, its statement, its server and its connection. Each request is
+ * answered, or run again, by what pqr__settle decides on the facts.
+ */
+#include <string.h>
+
+#include "router/batch.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+/* A server that restarts leaves dead connections behind, each of which may be met once. Something that never gets
+   through (libpq has no memory for it) has to come to an end, though. */
+enum { UNSENT_MAX = 1000 };
+
+static struct pqr_reply *land(struct pqr__slot *slot)
+{
+    struct pqr_reply *request = pqr__container_of(slot->air.head.next, struct pqr_reply, link);
+    pqr__list_remove(&slot->air, &request->link);
+    slot->backend->flying--;
+    return request;
+}
+
+/* While more is in the air of a connection, its status is not known; but then all of it is single statements that can't
+   begin a transaction. */
+static bool left_open(const struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    bool followed = request->verdict.effect == PQR__EFFECT_WRITE && request->slot &&
+                    !pqr__list_empty(&request->slot->air);
+    if (settled->tx == PQR__TX_UNKNOWN)
+        return pqr__request_writes(request) && !followed;
+    return settled->tx != PQR__TX_IDLE;
+}
+
+/* A batch as one transaction. */
+static bool is_whole(const struct pqr_reply *request)
+{
+    return request->batch && pqr__batch_leads(request) && request->batch->whole;
+}
+
+struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    bool whole = is_whole(request);
+    return (struct pqr__facts){
+        .reply = request->reply,
+        .sqlstate = request->sqlstate,
+        .lost = settled->lost,
+        .sent = settled->sent,
+        .left_open = !request->tx && left_open(request, settled),
+        .on_replica = request->route == PQR_ROLE_REPLICA,
+        .in_recovery = settled->in_recovery,
+        .vouched = (request->flags & PQR_IDEMPOTENT) != 0,
+        .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
+        .shared = request->shared,
+        .stale = request->stale,
+        .unit = whole,
+        .cancel_near = request->slot && request->slot->cancelled,
+        .cause = request->cause,
+        .effect = request->verdict.effect,
+        .attempts = request->attempts,
+        .max_attempts =
+            whole ? request->batch->max_attempts : request->router->config->request.max_retries + 1,
+    };
+}
+
+/* What the end of a flight says of its server. */
+static void doubt(struct pqr__backend *backend, const struct pqr__settled *settled)
+{
+    bool demoted = settled->in_recovery && !settled->lost && backend->role == PQR_ROLE_PRIMARY;
+    pqr__probe_now(&backend->probe);
+    if (demoted) {
+        backend->seen.in_recovery = true;
+        pqr__backends_judge(backend->router);
+    }
+}
+
+/* A promotion shows in any reply; what the server is now, its probe tells. Once a connection: a pooler in between may go
+   on saying that it is a standby, or never say so. */
+static void note_promotion(struct pqr__slot *slot, const struct pqr__settled *settled)
+{
+    if (settled->lost || settled->in_recovery || !slot->info.in_recovery)
+        return;
+    slot->info.in_recovery = false;
+    pqr__probe_now(&slot->backend->probe);
+}
+
+static void note_misroute(const struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    router->misroutes++;
+    if (request->known)
+        request->known->refused = true;
+    pqr__log(&router->log, PQR_LOG_WARNING, "%s refused a statement taken for a harmless read (%s, label %s)",
+        router->backends[request->server].config->name, request->sqlstate,
+        request->label ? request->label : "-");
+}
+
+static const char *lost_text(const struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    if (settled->lost)
+        return settled->message && *settled->message ? settled->message : "the connection was lost";
+    if (!request->tx && request->reply == PQR__REPLY_OK && left_open(request, settled))
+        return "the statement left a transaction open, which was rolled back; use pqr_tx_run";
+    return NULL;
+}
+
+/* It came to harm by its neighbours, or by what was kept prepared of it: that was no attempt of its own. */
+static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision)
+{
+    request->alone |= decision->alone;
+    request->by_text |= decision->by_text;
+    request->attempts -= decision->alone || decision->by_text;
+}
+
+static void run_again(struct pqr_reply *request, const struct pqr__decision *decision)
+{
+    request->router->retries += !pqr__request_is_own(request);
+    if (request->batch && pqr__batch_leads(request))
+        pqr__batch_forget(request->batch);
+    pqr__request_forget(request);
+    pqr__dispatch_again(request, decision->to_primary, decision->avoid);
+}
+
+/* What is known of a transaction, whatever a statement would be told. */
+static pqr_outcome outcome_of(const struct pqr_reply *request, pqr_outcome outcome)
+{
+    bool rolled_back = is_whole(request) && request->batch->fate == PQR__FATE_ROLLED_BACK;
+    if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
+        return PQR_OUTCOME_NOT_EXECUTED;
+    return rolled_back && outcome == PQR_OUTCOME_UNKNOWN ? PQR_OUTCOME_NOT_EXECUTED : outcome;
+}
+
+static void settle_request(
+    struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
+{
+    bool unsent = settled->lost && !settled->sent;
+    if (unsent && request->unsent < UNSENT_MAX) {
+        request->unsent++;
+        request->attempts--;
+    }
+    struct pqr__facts facts = pqr__run_facts(request, settled);
+    if (unsent && request->unsent < UNSENT_MAX)
+        facts.attempts = 0; /* it may be given to another one, however often that fails */
+    struct pqr__decision decision = pqr__settle(&facts);
+    request->slot = NULL;
+    set_apart(request, &decision);
+    if (facts.cut_off)
+        memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
+    decision.outcome = outcome_of(request, decision.outcome);
+    if (decision.misroute)
+        note_misroute(request);
+    if (decision.probe) /* first: it must not go to the same server because nobody doubts it yet */
+        doubt(backend, settled);
+    if (decision.again && request->cause == PQR__CAUSE_NONE) {
+        request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
+        run_again(request, &decision);
+    } else {
+        if (request->verdict.defines && decision.outcome != PQR_OUTCOME_NOT_EXECUTED)
+            pqr__catalog_outdated(request->router);
+        pqr__request_finish(request, decision.status, decision.outcome, lost_text(request, settled));
+    }
+}
+
+/* --- the end of a flight --- */
+
+/* What its execution says of its statement. took_us: its part of the flight's time. */
+static void remember(const struct pqr_reply *request, uint64_t took_us)
+{
+    if (!request->known || request->item.own != PQR__OWN_NONE)
+        return;
+    if (request->reply == PQR__REPLY_OK || request->cause != PQR__CAUSE_NONE)
+        pqr__history_done(&request->known->history, took_us);
+    else if (request->reply == PQR__REPLY_ERROR && !request->stale)
+        pqr__history_failed(&request->known->history);
+}
+
+/* The flight's own time begins when the one before it ended. Returns each request's part of it. */
+static uint64_t note_time(struct pqr__slot *slot, const struct pqr_reply *head)
+{
+    const struct pqr__flight *flight = &head->flight;
+    uint64_t now = pqr__router_now(slot->backend->router), took = now - slot->since_us;
+    slot->since_us = now;
+    slot->n_flights--;
+    slot->n_writes -= pqr__request_writes(head);
+    if (slot->state == PQR__SLOT_SHARED)
+        slot->backend->load.served += flight->n_items;
+    return took / flight->n_items;
+}
+
+/* A transaction's statement, or its BEGIN that went well: it keeps the connection. */
+static bool stays(struct pqr__slot *slot, struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    if (!request->tx)
+        return false;
+    if (request->tx->request != request) {
+        pqr__tx_statement_settled(request->tx, settled);
+        return true;
+    }
+    bool begun = request->reply == PQR__REPLY_OK && !settled->lost;
+    if (begun && request->cause == PQR__CAUSE_NONE) {
+        pqr__tx_begun(request->tx, slot);
+        return true;
+    }
+    slot->doomed |= begun; /* but it was to end meanwhile: closing the connection rolls back */
+    return false;
+}
+
+/* All of a transaction that was sent as one. When it failed, the server waits for its end. */
+static void settle_whole(struct pqr__slot *slot, const struct pqr__settled *settled)
+{
+    struct pqr_reply *lead = land(slot);
+    struct pqr__settled facts = *settled;
+    pqr__batch_settle(lead->batch, &facts);
+    slot->aborted = !settled->lost && settled->tx == PQR__TX_FAILED;
+    settle_request(lead, slot->backend, &facts);
+}
+
+void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
+{
+    struct pqr__backend *backend = slot->backend;
+    struct pqr_reply *head = pqr__container_of(flight, struct pqr_reply, flight);
+    assert(&head->link == pqr__list_first(&slot->air));
+    uint64_t took_us = note_time(slot, head);
+    note_promotion(slot, settled);
+    uint32_t n = is_whole(head) ? 0 : flight->n_items;
+    if (n == 0)
+        settle_whole(slot, settled);
+    while (n-- > 0) {
+        struct pqr_reply *request = land(slot);
+        remember(request, took_us);
+        if (stays(slot, request, settled))
+            return;
+        if (request->tx && request->reply == PQR__REPLY_OK && !settled->lost)
+            pqr__request_finish(request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED,
+                "ended before it began");
+        else
+            settle_request(request, backend, settled);
+    }
+    if (settled->tx != PQR__TX_IDLE && !slot->aborted &&
+        (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
+        slot->doomed = true;
+    if (pqr__list_empty(&slot->air)) {
+        pqr__slot_release(slot);
+    } else {
+        pqr__dispatch_soon(backend->router);
+        pqr__run_cancel_next(slot);
+    }
+}
