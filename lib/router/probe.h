@@ -58,4 +58,20 @@ void pqr__probe_renew(struct pqr__probe *probe);
 /* No more questions; closes its connection. */
 void pqr__probe_stop(struct pqr__probe *probe);
 
+/* --- between the connection (probe.c) and what is asked on it (probe_ask.c) --- */
+
+void pqr__probe_move(struct pqr__probe *probe, enum pqr__probe_state to);
+/* Nothing is asked any more, and nobody listens. */
+bool pqr__probe_stopped(const struct pqr__probe *probe);
+void pqr__probe_set_timeout(struct pqr__probe *probe);
+void pqr__probe_ask(struct pqr__probe *probe);
+/* The server counts as down; "" for no SQLSTATE. */
+void pqr__probe_failed(struct pqr__probe *probe, const char *message, const char *sqlstate);
+/* Tells whoever waits for the cancel in the air that it is over; safe: it can hit nothing any more. */
+void pqr__probe_cancel_over(struct pqr__probe *probe, bool safe);
+void pqr__probe_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
+    const struct pqr__answer *answer);
+void pqr__probe_settled(
+    struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__settled *facts);
+
 #endif

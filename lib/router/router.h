@@ -121,5 +121,8 @@ void pqr__ready_call(pqr_router *router);
 void pqr__router_tune(pqr_router *router);
 /* The loop comes back to the router in its next turn. */
 void pqr__router_wake(pqr_router *router);
+/* Of a router that closes: goes as far as it can go now. */
+void pqr__router_advance_close(pqr_router *router);
+void pqr__router_drain_due(struct pqr__timer *timer);
 
 #endif

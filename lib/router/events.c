@@ -1,0 +1,192 @@
+/* What reaches the router from its transport, the turns of its timing wheel included; and what the end of every
+ * event does: room is filled, callbacks that became due run, closing goes a step further.
+ */
+#include "router/dispatch.h"
+#include "router/pressure.h"
+#include "router/reload.h"
+#include "router/router.h"
+
+/* --- time --- */
+
+static void arm(pqr_router *router, uint64_t at_us)
+{
+    if (at_us >= router->armed_us)
+        return;
+    router->armed_us = at_us;
+    router->ops->timer_set(router->transport, at_us);
+}
+
+void pqr__timer_set(pqr_router *router, struct pqr__timer *timer, uint64_t at_us)
+{
+    pqr__wheel_set(&router->wheel, &timer->alarm, at_us);
+    if (at_us < router->due_us)
+        router->due_us = at_us;
+    arm(router, at_us);
+}
+
+void pqr__timer_clear(struct pqr__timer *timer)
+{
+    pqr__wheel_clear(&timer->alarm);
+}
+
+void pqr__router_wake(pqr_router *router)
+{
+    if (!router->in_event) /* its end does all that a wake-up would */
+        arm(router, 0);
+}
+
+/* --- events --- */
+
+/* Flights that end in the same turn of the loop make room for one larger one: unless all is quiet, or more would not
+   fit, what waits is given out in the next turn, before anything is waited for. */
+static bool turn_is_over(const pqr_router *router)
+{
+    if (pqr__queue_any(&router->queue))
+        for (uint32_t i = 0; i < router->n_backends; i++)
+            if (router->backends[i].flying > 0)
+                return false;
+    return true;
+}
+
+static void end_event(pqr_router *router, bool of_turn)
+{
+    if (pqr__dispatch_is_worth_it(router))
+        pqr__dispatch_due(router);
+    pqr__pressure_shed(router);
+    pqr__backends_tell(router);
+    pqr__pressure_tell(router);
+    pqr__requests_call(router);
+    if (of_turn || turn_is_over(router) || pqr__dispatch_is_worth_it(router))
+        pqr__dispatch_due(router); /* with what the callbacks asked for: it may share flights */
+    if (router->waiters.count > 0)
+        pqr__ready_call(router);
+    pqr__reload_advance(router);
+    if (router->state != PQR__ROUTER_RUNNING)
+        pqr__router_advance_close(router);
+    router->in_event = false;
+    if ((router->poked || !pqr__list_empty(&router->finished)) && router->state < PQR__ROUTER_DOWN)
+        pqr__router_wake(router);
+}
+
+static void enter(pqr_router *router)
+{
+    assert(!router->in_event);
+    router->event_us = router->ops->now_us(router->transport);
+    pqr__queue_time(&router->queue, router->event_us);
+    router->in_event = true;
+}
+
+static struct pqr__endpoint *begin_event(void *context)
+{
+    struct pqr__endpoint *endpoint = context;
+    enter(endpoint->router);
+    return endpoint;
+}
+
+static void on_connected(void *context, const struct pqr__connect_info *info)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->connected(endpoint, info);
+    end_event(router, false);
+}
+
+static void on_refused(void *context, const struct pqr__refusal *refusal)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->refused(endpoint, refusal);
+    end_event(router, false);
+}
+
+static void on_item(
+    void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer)
+{
+    struct pqr__endpoint *endpoint = context;
+    endpoint->ops->item(
+        endpoint, flight, item, answer); /* nothing is settled by it: no callback can be due */
+}
+
+static void on_settled(void *context, struct pqr__flight *flight, const struct pqr__settled *facts)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->settled(endpoint, flight, facts);
+    end_event(router, false);
+}
+
+static void on_notice(
+    void *context, struct pqr__flight *flight, struct pqr__item *item, const pqr_notice *notice)
+{
+    struct pqr__endpoint *endpoint = context;
+    endpoint->ops->notice(endpoint, flight, item, notice);
+}
+
+static void on_cancelled(void *context, bool delivered)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->cancelled(endpoint, delivered);
+    end_event(router, false);
+}
+
+static void on_closed(void *context)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->closed(endpoint);
+    end_event(router, false);
+}
+
+static void ring(pqr_router *router)
+{
+    struct pqr__link *link;
+    struct pqr__list due;
+    pqr__list_init(&due);
+    pqr__wheel_turn(&router->wheel, pqr__router_now(router), &due);
+    while ((link = pqr__list_first(&due)) != NULL) {
+        struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
+        struct pqr__timer *timer = pqr__container_of(alarm, struct pqr__timer, alarm);
+        pqr__wheel_clear(alarm);
+        timer->due(timer);
+    }
+}
+
+/* Most of the time it is but a wake-up, and no timer is due. */
+static void on_timer(void *data)
+{
+    pqr_router *router = data;
+    enter(router);
+    bool rings = pqr__router_now(router) >= router->due_us;
+    if (rings)
+        ring(router);
+    router->armed_us = PQR__NEVER;
+    end_event(router, true);
+    if (router->state >= PQR__ROUTER_DOWN)
+        return;
+    if (rings)
+        router->due_us = pqr__wheel_next_us(&router->wheel);
+    arm(router, router->due_us);
+}
+
+static void on_down(void *data)
+{
+    pqr_router *router = data;
+    pqr_close_cb cb = router->close_cb;
+    void *close_data = router->close_data;
+    pqr__router_free(router);
+    if (cb)
+        cb(close_data);
+}
+
+const struct pqr__transport_events pqr__router_events = {
+    .connected = on_connected,
+    .refused = on_refused,
+    .item = on_item,
+    .settled = on_settled,
+    .notice = on_notice,
+    .cancelled = on_cancelled,
+    .closed = on_closed,
+    .timer = on_timer,
+    .down = on_down,
+};
