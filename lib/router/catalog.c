@@ -92,6 +92,16 @@ static enum pqr__catalog_answer configured(const pqr_router *router, const char 
     return pqr__named_find(&router->named, schema, strlen(schema), name, strlen(name));
 }
 
+/* The body of a function in SQL. */
+static bool query_is_harmful(const pqr_router *router, const char *sql)
+{
+    struct pqr__dialect dialect = router->dialect;
+    struct pqr__verdict verdict;
+    dialect.catalog = router->catalog.building;
+    pqr__classify(&verdict, sql, strlen(sql), &dialect);
+    return verdict.route != PQR_CLASS_REPLICA;
+}
+
 /* What something is made of. */
 static bool part_is_harmful(const pqr_router *router, const char *const row[COLUMNS])
 {
@@ -107,8 +117,11 @@ static bool part_is_harmful(const pqr_router *router, const char *const row[COLU
                        : find(catalog, PQR__CATALOG_FUNCTION, name) != PQR__CATALOG_HARMLESS;
     case 'o':
         return find(catalog, PQR__CATALOG_OPERATOR, name) != PQR__CATALOG_HARMLESS;
-    case 't':
-        return find(catalog, PQR__CATALOG_TYPE, name) == PQR__CATALOG_HARMFUL;
+    case 't': /* of a relation's rows it has that one's name */
+        return find(catalog, PQR__CATALOG_TYPE, name) == PQR__CATALOG_HARMFUL ||
+               find(catalog, PQR__CATALOG_RELATION, name) == PQR__CATALOG_HARMFUL;
+    case 'q':
+        return query_is_harmful(router, name);
     case 'r':
         return builtin ? pqr__catalog_is_server_view(name)
                        : find(catalog, PQR__CATALOG_RELATION, name) == PQR__CATALOG_HARMFUL;

@@ -45,6 +45,20 @@
     " join pg_catalog.pg_type b on b.oid" EQ "case when b0.typcategory" EQ "'A' and b0.typelem" NE "0" \
     " then b0.typelem else b0.oid end and b.oid" USERS
 #define A_TYPE "'t', b.typname, false, null"
+#define A_FUNCTION "'f', p.proname, p.oid" BUILTIN ", p.provolatile"
+#define AGGREGATE_FUNCTIONS \
+    OID("a.aggtransfn") ", " OID("a.aggfinalfn") ", " OID("a.aggcombinefn") ", " OID("a.aggserialfn") ", " \
+    OID("a.aggdeserialfn") ", " OID("a.aggmtransfn") ", " OID("a.aggminvtransfn") ", " OID("a.aggmfinalfn")
+/* Of a function's arguments, those of OUT and TABLE too, and its result's. */
+#define ALL_TYPES \
+    "pg_catalog.array_append(coalesce(proallargtypes, proargtypes::pg_catalog.oid[]), prorettype)"
+/* A member of an operator family, by the types it is for and its function. */
+#define CLASS_MEMBERS(left, right, function, from) \
+    "select m.oid, case when t.oid" BUILTIN "then 's' else 't' end, t.typname, false, " A_FUNCTION \
+    " from (select m.oid, " left " as l, " right " as r, " function " as f from " from " where m.oid" AFTER \
+    "order by m.oid limit 2000) m join pg_catalog.pg_type t on t.oid" ANY("array[m.l, m.r]") \
+    " and (t.oid" USERS "or (m.l" BUILTIN "and m.r" BUILTIN "))" \
+    " left join pg_catalog.pg_proc p on p.oid" EQ "m.f order by 1"
 
 /* coalesce(subquery) instead of exists: the planner must not read all of pg_proc for it. */
 #define HOLDS(from) "coalesce((select true " from " limit 1), false)"
@@ -63,8 +77,7 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
     /* Functions. One marked immutable may still be an aggregate over volatile ones. */
     {"select p.oid, 'f', p.proname, p.provolatile" EQ "'v' or p.prokind" EQ "'p' or (p.prokind" EQ "'a' and "
      HOLDS("from pg_catalog.pg_aggregate a where " OID("a.aggfnoid") EQ "p.oid and " ANY_VOLATILE(
-         OID("a.aggtransfn") ", " OID("a.aggfinalfn") ", " OID("a.aggcombinefn") ", " OID("a.aggserialfn") ", "
-         OID("a.aggdeserialfn") ", " OID("a.aggmtransfn") ", " OID("a.aggminvtransfn") ", " OID("a.aggmfinalfn")))
+         AGGREGATE_FUNCTIONS))
      "), " NOTHING ", n.nspname"
      " from (select * from pg_catalog.pg_proc where oid" AFTER "order by oid limit 2000) p"
      " left join pg_catalog.pg_namespace n on n.oid" EQ "p.pronamespace order by 1",
@@ -76,29 +89,14 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " left join pg_catalog.pg_proc p on p.oid" EQ OID("o.oprcode") " order by 1",
      false},
 
-    /* Types: input and output, and what compares and hashes them behind DISTINCT and ORDER BY. Without arrays and
-       the types of tables' rows, which are many and seldom named. */
+    /* Types: input and output. Without arrays and the types of tables' rows, which are many and seldom named. */
     {"select t.oid, 't', t.typname, " ANY_VOLATILE(
          OID("t.typinput") ", " OID("t.typoutput") ", " OID("t.typreceive") ", " OID("t.typsend") ", "
-         OID("t.typmodin") ", " OID("t.typsubscript"))
-     " or " HOLDS("from pg_catalog.pg_opclass k join pg_catalog.pg_amproc m on m.amprocfamily" EQ "k.opcfamily"
-         " where k.opcintype" EQ "t.oid and " ANY_VOLATILE(OID("m.amproc")))
-     " or " HOLDS("from pg_catalog.pg_opclass k join pg_catalog.pg_amop m on m.amopfamily" EQ "k.opcfamily"
-         " join pg_catalog.pg_operator o on o.oid" EQ "m.amopopr where k.opcintype" EQ "t.oid and "
-         ANY_VOLATILE(OID("o.oprcode")))
+         OID("t.typmodin") ", " OID("t.typmodout") ", " OID("t.typsubscript"))
      ", " NOTHING
      " from (select y.* from pg_catalog.pg_type y left join pg_catalog.pg_class c on c.oid" EQ "y.typrelid"
      " where y.oid" AFTER "and not (y.typcategory" EQ "'A' and y.typelem" NE "0)"
      " and (c.oid is null or c.relkind" EQ "'c') order by y.oid limit 500) t order by 1",
-     false},
-
-    /* Casts by functions: they may be called unseen. One between types of PostgreSQL's own touches everything. */
-    {"select k.oid, case when t.oid" BUILTIN "then 's' else 't' end, t.typname, false,"
-     " 'f', p.proname, p.oid" BUILTIN ", p.provolatile"
-     " from (select * from pg_catalog.pg_cast where oid" AFTER "and castfunc" NE "0 order by oid limit 2000) k"
-     " join pg_catalog.pg_type t on t.oid" ANY("array[k.castsource, k.casttarget]")
-     " and (t.oid" USERS "or (k.castsource" BUILTIN "and k.casttarget" BUILTIN "))"
-     " left join pg_catalog.pg_proc p on p.oid" EQ "k.castfunc order by 1",
      false},
 
     /* Relations that a standby refuses, or reads ahead, or that are elsewhere; and what they are parts of. */
@@ -118,11 +116,26 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
 
     /* --- From here on: again and again --- */
 
+    /* Casts by functions: they may be called unseen. One between types of PostgreSQL's own touches everything. */
+    {"select k.oid, case when t.oid" BUILTIN "then 's' else 't' end, t.typname, false,"
+     " 'f', p.proname, p.oid" BUILTIN ", p.provolatile"
+     " from (select * from pg_catalog.pg_cast where oid" AFTER "and castfunc" NE "0 order by oid limit 2000) k"
+     " join pg_catalog.pg_type t on t.oid" ANY("array[k.castsource, k.casttarget]")
+     " and (t.oid" USERS "or (k.castsource" BUILTIN "and k.casttarget" BUILTIN "))"
+     " left join pg_catalog.pg_proc p on p.oid" EQ "k.castfunc order by 1",
+     false},
+
+    /* Operator classes: what compares and hashes behind DISTINCT, ORDER BY, UNION, IN, and what an index calls. One for
+       types of PostgreSQL's own touches everything: it may be picked for any ORDER BY. */
+    {CLASS_MEMBERS("m.amproclefttype", "m.amprocrighttype", OID("m.amproc"), "pg_catalog.pg_amproc m"), false},
+    {CLASS_MEMBERS("m.amoplefttype", "m.amoprighttype", OID("o.oprcode"),
+         "pg_catalog.pg_amop m join pg_catalog.pg_operator o on o.oid" EQ "m.amopopr"), false},
+
     /* Types made of types; domains with checks. */
     {"select t.oid, 't', t.typname, false, d.kind, d.name, d.builtin, d.volatility"
      " from (select y.* from pg_catalog.pg_type y left join pg_catalog.pg_class c on c.oid" EQ "y.typrelid"
-     " where y.oid" AFTER "and (y.typtype" EQ "'d' or (" TYPED " and (y.typtype" CHARS("r,m")
-     " or c.relkind" EQ "'c'))) order by y.oid limit 200) t"
+     " where y.oid" AFTER "and (y.typtype" CHARS("d,r,m") " or (" TYPED
+     " and c.relkind" EQ "'c')) order by y.oid limit 200) t"
      DEPENDS "select e.* from pg_catalog.pg_constraint k cross join lateral (" TREE("k.conbin") ") e"
      " where k.contypid" EQ "t.oid and k.conbin is not null"
      " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where b0.oid" EQ "t.typbasetype"
@@ -130,29 +143,48 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      "a.atttypid" ELEMENT_OF_B0 " where a.attrelid" EQ "t.typrelid"
      " union all select " A_TYPE " from pg_catalog.pg_range r join pg_catalog.pg_type b0 on b0.oid" EQ
      "r.rngsubtype" ELEMENT_OF_B0 " where t.oid" ANY("array[r.rngtypid, r.rngmultitypid]")
-     " union all select 'f', p.proname, p.oid" BUILTIN ", p.provolatile from pg_catalog.pg_range r"
+     " union all select " A_FUNCTION " from pg_catalog.pg_range r"
      " join pg_catalog.pg_proc p on p.oid" ANY("array[" OID("r.rngcanonical") ", " OID("r.rngsubdiff") "]")
+     " where t.oid" ANY("array[r.rngtypid, r.rngmultitypid]")
+     " union all select " A_FUNCTION " from pg_catalog.pg_range r"
+     " join pg_catalog.pg_opclass k on k.oid" EQ "r.rngsubopc and k.oid" USERS
+     " join pg_catalog.pg_amproc m on m.amprocfamily" EQ "k.opcfamily"
+     " join pg_catalog.pg_proc p on p.oid" EQ OID("m.amproc")
      " where t.oid" ANY("array[r.rngtypid, r.rngmultitypid]") WITH_IT,
      true},
 
-    /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. */
+    /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. Those written in
+       SQL and declared stable or immutable by their bodies too: PostgreSQL does not look whether that is true. What
+       another language does is taken on its declaration. */
     {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility, (select n.nspname"
      " from pg_catalog.pg_namespace n where n.oid" EQ "p.pronamespace)"
-     " from (select *, pg_catalog.array_append(proargtypes::pg_catalog.oid[], prorettype) as types from pg_catalog.pg_proc"
-     " where oid" AFTER "and (proargdefaults is not null or (" TYPED " and (prorettype" USERS
-     "or 16384 operator(pg_catalog.<=) any (proargtypes::pg_catalog.oid[])))) order by oid limit 200) p"
+     " from (select *, " ALL_TYPES " as types, prolang" EQ "14 and provolatile" NE "'v' as in_sql"
+     " from pg_catalog.pg_proc where oid" AFTER "and (proargdefaults is not null or prokind" EQ "'a'"
+     " or (prolang" EQ "14 and provolatile" NE "'v') or (" TYPED
+     " and 16384 operator(pg_catalog.<=) any (" ALL_TYPES "))) order by oid limit 500) p"
      DEPENDS "select e.* from (" TREE("p.proargdefaults") ") e"
+     " union all select e.* from (" TREE("p.prosqlbody") ") e where p.in_sql"
+     " union all select 'q', case when pg_catalog.length(p.prosrc) operator(pg_catalog.<=) 8192 then p.prosrc end,"
+     " false, null where p.in_sql and p.prosqlbody is null"
+     " union all select 'f', s.proname, false, s.provolatile from pg_catalog.pg_aggregate a"
+     " join pg_catalog.pg_proc s on s.oid" ANY("array[" AGGREGATE_FUNCTIONS "]") " and s.oid" USERS
+     " where " OID("a.aggfnoid") EQ "p.oid"
      " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where " TYPED
      " and b0.oid" ANY("p.types") WITH_IT,
      true},
 
+    /* Operators by their functions again, which may be known better now, and by the operators that the planner puts in
+       their place: b > a for a < b, a >= b for not (a < b). */
     {"select o.oid, 'o', o.oprname, false, d.kind, d.name, d.builtin, d.volatility"
-     " from (select * from pg_catalog.pg_operator where oid" AFTER "and " TYPED " order by oid limit 200) o"
-     DEPENDS "select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where b0.oid"
+     " from (select * from pg_catalog.pg_operator where oid" AFTER "order by oid limit 500) o"
+     DEPENDS "select " A_FUNCTION " from pg_catalog.pg_proc p where p.oid" EQ OID("o.oprcode")
+     " union all select 'o', x.oprname, false, null from pg_catalog.pg_operator x where x.oid" USERS
+     "and x.oid" ANY("array[o.oprcom, o.oprnegate]")
+     " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where " TYPED " and b0.oid"
      ANY("array[o.oprleft, o.oprright, o.oprresult]") WITH_IT,
      true},
 
-    /* Views, tables with row-level security, tables with columns of users' types. */
+    /* Views, tables with row-level security, tables with columns of users' types; casts of whole rows. */
     {"select c.oid, 'r', c.relname, false, d.kind, d.name, d.builtin, d.volatility"
      " from (select * from pg_catalog.pg_class where oid" AFTER "and (relkind" EQ "'v' or relrowsecurity or ("
      TYPED " and relkind" CHARS("r,p,m,f") ")) order by oid limit 200) c"
@@ -162,7 +194,8 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " where c.relrowsecurity and r.polrelid" EQ "c.oid and r.polqual is not null"
      " union all select " A_TYPE " from pg_catalog.pg_attribute a join pg_catalog.pg_type b0 on b0.oid" EQ
      "a.atttypid" ELEMENT_OF_B0 " where " TYPED " and a.attrelid" EQ "c.oid and a.attnum"
-     " operator(pg_catalog.>) 0 and not a.attisdropped" WITH_IT,
+     " operator(pg_catalog.>) 0 and not a.attisdropped"
+     " union all select " A_TYPE " from pg_catalog.pg_type b where " TYPED " and b.oid" EQ "c.reltype" WITH_IT,
      true},
 };
 

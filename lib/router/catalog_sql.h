@@ -12,14 +12,14 @@
    2 its name
    3 t: it is harmful by itself
    What it is made of, one row each, NULL: nothing.
-   4 kind, or u: it locks rows
-   5 name; NULL: not there
+   4 kind; u: it locks rows; q: a query's text
+   5 name, or the text; NULL: not there
    6 t: it is PostgreSQL's own
    7 of a function: pg_proc.provolatile
    8 the schema of that which the row is about; functions alone, other answers lack the column
    Parameters: $1 the last oid, "16383" at first (PostgreSQL manual, 74.2.2: what users create comes after it);
    $2, where typed: t when some type is harmful, so that what holds it matters. */
-enum { PQR__CATALOG_FIRST_STEPS = 7, PQR__CATALOG_STEPS = 11 };
+enum { PQR__CATALOG_FIRST_STEPS = 6, PQR__CATALOG_STEPS = 13 };
 
 struct pqr__catalog_step {
     const char *sql;

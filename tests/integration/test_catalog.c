@@ -59,6 +59,29 @@ static const char *const objects[] = {
     "create view of_of_loud as select n from of_loud",
     "create type mood as enum ('happy', 'sad')",
     "create type other.shade as (name text, m mood)",
+    /* What is called without being named. */
+    "create table cast_away (n int)",
+    "create function as_word(cast_away) returns varchar language sql volatile as 'select ''x''::varchar'",
+    "create cast (cast_away as varchar) with function as_word(cast_away)",
+    "create function less(int, int) returns bool language sql immutable as 'select $1 < $2'",
+    "create function not_less(int, int) returns bool language sql volatile as 'select $1 >= $2'",
+    "create operator <! (function = less, leftarg = int, rightarg = int)",
+    "create operator >=! (function = not_less, leftarg = int, rightarg = int, negator = <!)",
+    "create function gives(out n int, out l loud) language plpgsql stable as 'begin n := 1; end'",
+    "create function lists() returns table (l loud) language plpgsql stable as 'begin return; end'",
+    "create function all_loud() returns setof of_loud language plpgsql stable as 'begin return; end'",
+    /* Declared as what they are not. */
+    "create function lies() returns bigint language sql immutable as 'select nextval(''counter'')'",
+    "create function lies_deeper() returns bigint language sql stable as 'select lies()'",
+    "create function lies_atomic() returns bigint immutable return nextval('counter')",
+    "create function lies_of_view() returns bigint stable begin atomic select max(n) from nested; end",
+    "create view of_lies as select lies_deeper() as n",
+    "create function lies_sum(bigint, bigint) returns bigint language sql immutable as 'select $1 + lies()'",
+    "create aggregate total_lies(bigint) (sfunc = lies_sum, stype = bigint)",
+    "create operator <!! (function = lies_sum, leftarg = bigint, rightarg = bigint)",
+    "create function honest(n int) returns bigint language sql stable as "
+    "'select count(*) from plain p where p.n = $1 and lower(word) is not null'",
+    "create function honest_atomic(n int) returns bigint stable begin atomic select count(*) from plain; end",
 };
 
 static int start(void **state)
@@ -108,6 +131,7 @@ static const char *const for_replicas[] = {
     "select inet_server_port(), ('x', 'sad')::other.shade",
     "select inet_server_port(), 1::silent",
     "select inet_server_port(), lower('X')",
+    "select inet_server_port(), honest(1), honest_atomic(1)",
 };
 
 static const char *const for_the_primary[] = {
@@ -135,6 +159,19 @@ static const char *const for_the_primary[] = {
     "select inet_server_port(), 1::loud",
     "select inet_server_port(), count(*) from of_loud",
     "select inet_server_port(), count(*) from of_of_loud",
+    "select inet_server_port(), c::varchar from cast_away c",
+    "select inet_server_port(), c.varchar from cast_away c",
+    "select inet_server_port(), not (1 <! 2)",
+    "select inet_server_port(), n from gives()",
+    "select inet_server_port(), l from lists()",
+    "select inet_server_port(), n from all_loud()",
+    "select inet_server_port(), lies()",
+    "select inet_server_port(), lies_deeper()",
+    "select inet_server_port(), lies_atomic()",
+    "select inet_server_port(), lies_of_view()",
+    "select inet_server_port(), n from of_lies",
+    "select inet_server_port(), total_lies(n) from plain",
+    "select inet_server_port(), 1::bigint <!! 2::bigint",
     "select inet_server_port(), nobody_knows_it from plain p(nobody_knows_it), calm() as t(nobody)",
     "select inet_server_port(), now_and_then() from (select 1) t",
 };
@@ -315,6 +352,31 @@ static void definition_of_others_is_noticed_on_demand(void **state)
     app_close(&app);
 }
 
+/* No name in a statement tells that it sorts, and by what. */
+static void operator_class_of_a_built_in_type_touches_everything(void **state)
+{
+    (void)state;
+    static const char *const made[] = {"create function json_less(json, json) returns bool language sql "
+                                       "immutable as 'select $1::text < $2::text'",
+        "create function json_order(json, json) returns int language sql volatile as 'select 0'",
+        "create operator <## (function = json_less, leftarg = json, rightarg = json)",
+        "create operator class sortable default for type json using btree as operator 1 <##, "
+        "function 1 json_order(json, json)"};
+    struct app app = {0};
+    start_loaded(&app, SETTINGS "catalog = { refresh = \"none\"; };");
+    assert_ran_on(&app, "select inet_server_port(), '1'::json::text", 1);
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        cluster_exec(&cluster, 0, made[i]);
+    assert_int_equal(pqr_catalog_refresh(app.router), 0);
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 1);
+    assert_ran_on(&app, "select inet_server_port() from (select '1'::json as j) t order by j", 0);
+    cluster_exec(&cluster, 0, "drop operator family sortable using btree cascade");
+    assert_int_equal(pqr_catalog_refresh(app.router), 0);
+    APP_UNTIL(&app, app_totals(&app).catalog_loads > 2);
+    assert_ran_on(&app, "select inet_server_port(), '1'::json::text", 1);
+    app_close(&app);
+}
+
 static void its_own_questions_are_in_no_statistics(void **state)
 {
     (void)state;
@@ -387,6 +449,7 @@ int main(void)
         cmocka_unit_test(definition_in_a_transaction_counts_after_its_commit),
         cmocka_unit_test(definition_of_others_is_noticed_by_the_timer),
         cmocka_unit_test(definition_of_others_is_noticed_on_demand),
+        cmocka_unit_test(operator_class_of_a_built_in_type_touches_everything),
         cmocka_unit_test(its_own_questions_are_in_no_statistics),
         cmocka_unit_test(replica_alone_can_be_asked),
         cmocka_unit_test(many_functions_load_in_chunks_while_the_loop_turns),
