@@ -6,8 +6,8 @@
  *
  * Rules that hold for every call:
  * - A function returns 0 (or a count) or a negative PQR_E... code; a failed call leaves its outputs alone.
- * - If a call that takes a callback (pqr_explain apart) returns an error, the callback never runs. If it returns 0, the callback
- *   runs exactly once, later, on the loop's thread, never from inside the call.
+ * - If a call that takes a callback returns an error, the callback never runs. If it returns 0, the callback runs
+ *   exactly once, later, on the loop's thread, never from inside the call (pqr_explain apart).
  * - A router and all that came from it belong to the loop's thread. Only the pqr_config_... functions,
  *   pqr_classify and the functions that name something may be called on any thread.
  * - Inputs are copied before the call returns. What a callback is shown is valid until the callback returns,
@@ -28,6 +28,23 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+/* What the ..._INIT macros are made of: zeros, but for struct_size and one member. C++ before 20 has no designated
+   initialisers. */
+#ifdef __cplusplus
+#define PQR__INIT(type, member, value)          \
+    ([] {                                       \
+        type pqr__new = type();                 \
+        pqr__new.struct_size = sizeof pqr__new; \
+        pqr__new.member = value;                \
+        return pqr__new;                        \
+    }())
+#else
+#define PQR__INIT(type, member, value)               \
+    {                                                \
+        .struct_size = sizeof(type), .member = value \
+    }
 #endif
 
 struct uv_loop_s; /* uv_loop_t of <uv.h> */
@@ -117,8 +134,8 @@ typedef enum pqr_role {
     PQR_ROLE_REPLICA,       /* a hot standby */
     PQR_ROLE_DOWN,          /* does not answer, or refuses us */
     PQR_ROLE_WRONG_CLUSTER, /* answers, but its system identifier is another one than the others' */
-    PQR_ROLE_FENCED, /* says that it is primary, but a server of a higher timeline says so too, or two of
-                               the same timeline do: it gets nothing */
+    PQR_ROLE_FENCED, /* says that it is primary, but a server of a higher timeline says so too, or two of the
+                               same timeline do: it gets nothing */
 } pqr_role;
 
 typedef enum pqr_log_level {
@@ -144,18 +161,15 @@ typedef enum pqr_pressure_level {
 typedef struct pqr_pressure {
     size_t struct_size;
     pqr_pressure_level level;
-    uint64_t
-        expected_wait_us; /* of a request that comes now, by how fast the queue drains; or, when that is longer or
-                                  not known yet, how long the oldest has waited */
+    /* Of a request that comes now, by how fast the queue drains; or, when that is longer or not known yet, how long
+       the oldest has waited. */
+    uint64_t expected_wait_us;
     uint64_t oldest_us;   /* how long the oldest of all lanes has waited */
     uint32_t waiting;     /* requests */
     uint32_t in_use, max; /* connections, and how many there may be for requests without PQR_ADMIN */
 } pqr_pressure;
 
-#define PQR_PRESSURE_INIT                   \
-    {                                       \
-        .struct_size = sizeof(pqr_pressure) \
-    }
+#define PQR_PRESSURE_INIT PQR__INIT(pqr_pressure, level, PQR_PRESSURE_CALM)
 
 /* "calm", "busy", "shedding". Static string, any thread. */
 PQR_EXPORT const char *pqr_pressure_name(pqr_pressure_level level);
@@ -165,9 +179,9 @@ typedef struct pqr_callbacks {
     size_t struct_size;
     void *data; /* passed to each of them */
     /* One line without its end, control characters of servers escaped, no secret, no SQL text but that of
-       statements.warm_up. It comes in the
-       middle of the router's work, and from inside calls too: what it asks of the router (requests, cancels, closing)
-       begins later, and lines that would come of such a call itself are dropped. */
+       statements.warm_up. It comes in the middle of the router's work, and from inside calls too: what it asks of the
+       router (requests, cancels, closing) begins later, and lines that would come of such a call itself are
+       dropped. */
     void (*log)(void *data, pqr_log_level level, const char *text);
     pqr_log_level log_level; /* nothing less urgent is formatted or passed on */
     /* A server's role was found to be another one. server: its configured name. */
@@ -181,10 +195,7 @@ typedef struct pqr_callbacks {
     void (*pressure)(void *data, const pqr_pressure *pressure);
 } pqr_callbacks;
 
-#define PQR_CALLBACKS_INIT                                              \
-    {                                                                   \
-        .struct_size = sizeof(pqr_callbacks), .log_level = PQR_LOG_INFO \
-    }
+#define PQR_CALLBACKS_INIT PQR__INIT(pqr_callbacks, log_level, PQR_LOG_INFO)
 
 /* Opens a router on loop; connecting starts at once, in the background. callbacks may be NULL (and is copied).
    The router keeps the loop alive until it is closed. Never waits for a server: to wait, pqr_router_ready.
@@ -218,10 +229,11 @@ typedef void (*pqr_close_cb)(void *data);
 /* Refuses new requests from now on, lets those accepted finish for up to drain_ms (0: none), then answers the
    queued ones with PQR_STATUS_CLOSED, cancels those that run, answers them too, and closes every connection.
    cb (may be NULL) runs last, when no callback is outstanding and no handle of the router is left on the loop;
-   the router's memory is gone after that. A connect that hangs in a library for more than a moment (a name server,
-   Kerberos, the password callback) may be left to a thread that ends by itself; a process should not exit() right then,
-   and gssencmode=disable in the connection string spares connects the Kerberos library. Further calls are harmless until then; a later call with a shorter
-   drain_ms shortens the drain; its cb is ignored. */
+   the router's memory is gone after that. Further calls are harmless until then; a later call with a shorter
+   drain_ms shortens the drain; its cb is ignored. router NULL is fine.
+   A connect that hangs in a library for more than a moment (a name server, Kerberos, the password callback) may be
+   left to a thread that ends by itself; a process should not exit() right then, and gssencmode=disable in the
+   connection string spares connects the Kerberos library. */
 PQR_EXPORT void pqr_router_close(pqr_router *router, uint32_t drain_ms, pqr_close_cb cb, void *data);
 
 /* --- Requests ------------------------------------------------------------------------------------------ */
@@ -283,10 +295,7 @@ typedef struct pqr_query {
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
 } pqr_query;
 
-#define PQR_QUERY_INIT                   \
-    {                                    \
-        .struct_size = sizeof(pqr_query) \
-    }
+#define PQR_QUERY_INIT PQR__INIT(pqr_query, target, PQR_TARGET_AUTO)
 
 typedef struct pqr_reply pqr_reply;
 
@@ -299,8 +308,8 @@ typedef void (*pqr_reply_cb)(pqr_reply *reply, void *data);
 
 /* Runs one statement (several, separated by semicolons, when it has no parameters: they then run as one
    transaction, where the strictest of them may). out may be NULL. Everything that goes wrong later, a full queue and
-   a missing server included, is told by the reply. PQR_EINVAL (neither or both of sql and statement, a count or pointer that
-   cannot be, an unknown flag or target, PQR_ADMIN with PQR_BATCH), PQR_ENOMEM, PQR_ECLOSED. */
+   a missing server included, is told by the reply. PQR_EINVAL (neither or both of sql and statement, a count or
+   pointer that cannot be, an unknown flag or target, PQR_ADMIN with PQR_BATCH), PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
 
@@ -344,6 +353,7 @@ typedef enum pqr_outcome {
 PQR_EXPORT const char *pqr_status_name(pqr_status status);
 PQR_EXPORT const char *pqr_outcome_name(pqr_outcome outcome);
 
+/* What became of it, and what is known of its effect. */
 PQR_EXPORT pqr_status pqr_reply_status(const pqr_reply *reply);
 PQR_EXPORT pqr_outcome pqr_reply_outcome(const pqr_reply *reply);
 /* For people: the server's primary message or ours with its mend; "" when the status is ok. */
@@ -363,6 +373,7 @@ PQR_EXPORT unsigned pqr_reply_attempts(const pqr_reply *reply);
 PQR_EXPORT const struct pg_result *pqr_reply_result(const pqr_reply *reply);
 /* The same, now the caller's, to be PQclear'ed; later calls on this reply see no rows. NULL when none. */
 PQR_EXPORT struct pg_result *pqr_reply_take(pqr_reply *reply);
+/* How many; 0 when there is no result. */
 PQR_EXPORT int pqr_reply_rows(const pqr_reply *reply);
 PQR_EXPORT int pqr_reply_columns(const pqr_reply *reply);
 /* The first column of exactly this name (compared as it stands, no folding), or -1. */
@@ -380,7 +391,7 @@ typedef struct pqr_notice {
     char severity[10];
     char text[240];
 } pqr_notice;
-PQR_EXPORT int pqr_reply_notice_count(const pqr_reply *reply);                    /* all of them */
+PQR_EXPORT int pqr_reply_notice_count(const pqr_reply *reply);                    /* the dropped ones too */
 PQR_EXPORT const pqr_notice *pqr_reply_notice(const pqr_reply *reply, int index); /* NULL: was not kept */
 
 typedef struct pqr_times {
@@ -414,10 +425,7 @@ typedef struct pqr_tx_options {
     const char *label;
 } pqr_tx_options;
 
-#define PQR_TX_OPTIONS_INIT                   \
-    {                                         \
-        .struct_size = sizeof(pqr_tx_options) \
-    }
+#define PQR_TX_OPTIONS_INIT PQR__INIT(pqr_tx_options, isolation, PQR_ISOLATION_DEFAULT)
 
 /* Runs inside an open transaction on a connection of its own. attempt counts from 1. tx is valid until done
    is called or the body runs again. The body sends statements with pqr_tx_query, and it or their callbacks end
@@ -454,10 +462,7 @@ typedef struct pqr_batch_options {
     const char *label;
 } pqr_batch_options;
 
-#define PQR_BATCH_OPTIONS_INIT                   \
-    {                                            \
-        .struct_size = sizeof(pqr_batch_options) \
-    }
+#define PQR_BATCH_OPTIONS_INIT PQR__INIT(pqr_batch_options, isolation, PQR_ISOLATION_DEFAULT)
 
 /* Of a query its text, parameters, formats and label count; the rest is the batch's. */
 typedef struct pqr_batch_query {
@@ -501,10 +506,7 @@ typedef struct pqr_verdict {
     char reason[120]; /* "read", "volatile function nextval", "several statements: INSERT" ... */
 } pqr_verdict;
 
-#define PQR_VERDICT_INIT                   \
-    {                                      \
-        .struct_size = sizeof(pqr_verdict) \
-    }
+#define PQR_VERDICT_INIT PQR__INIT(pqr_verdict, route, PQR_CLASS_PRIMARY)
 
 /* Where PQR_TARGET_AUTO would send this text, and why, by the text alone: a router knows the database's own
    functions, types and relations too. Any bytes are fine. Any thread. PQR_EINVAL. */
@@ -615,12 +617,14 @@ typedef struct pqr_stats pqr_stats;
 
 /* A snapshot; free it with pqr_stats_free. It stays valid when the router is gone. PQR_EINVAL, PQR_ENOMEM. */
 PQR_EXPORT int pqr_router_stats(const pqr_router *router, pqr_stats **out);
+/* What is in it, valid until it is freed. */
 PQR_EXPORT const pqr_router_totals *pqr_stats_totals(const pqr_stats *stats);
 /* Pools in the order of the configuration; NULL: no such index. */
 PQR_EXPORT const pqr_pool_stats *pqr_stats_pool(const pqr_stats *stats, size_t index);
 /* The same as JSON text, free with pqr_free. The words are these structs' member names; system_identifier is a
    string there, since it passes 2^53. PQR_EINVAL, PQR_ENOMEM. */
 PQR_EXPORT int pqr_stats_json(const pqr_stats *stats, char **out);
+/* NULL is fine. */
 PQR_EXPORT void pqr_stats_free(pqr_stats *stats);
 
 #ifdef __cplusplus
