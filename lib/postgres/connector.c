@@ -155,6 +155,8 @@ static void fail(struct pqr__connector *connector)
 {
     pqr__refusal_read(
         connector->sqlstate, connector->message, sizeof(connector->message), PQerrorMessage(connector->pg));
+    if (!connector->sqlstate[0] && PQconnectionNeedsPassword(connector->pg)) /* libpq had none to give */
+        pqr__text_copy(connector->sqlstate, sizeof(connector->sqlstate), "28P01");
     PQfinish(connector->pg);
     connector->pg = NULL;
 }

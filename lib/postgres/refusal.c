@@ -18,7 +18,7 @@ void pqr__refusal_read(char sqlstate[6], char *out, size_t size, const char *tex
     size_t used = 0;
     sqlstate[0] = '\0';
     while (*text && used + 1 < size) {
-        if (strncmp(text, "\nLOCATION:", 10) == 0) {
+        if (strncmp(text, "\nLOCATION:", 10) == 0 || strncmp(text, "\n\t", 2) == 0) {
             text += 1 + strcspn(text + 1, "\n");
         } else if (*text == '\n' || *text == '\t') {
             text++;

@@ -6,7 +6,7 @@
 
 /* text: PQerrorMessage of a connect that failed with PQERRORS_VERBOSE set, which puts the SQLSTATE between the
    severity and the message. sqlstate gets the last one named (several addresses may have been tried), or "".
-   out gets the text on one line, without SQLSTATEs and source locations, cut to fit. */
+   out gets the text on one line, without SQLSTATEs, source locations and libpq's own hints, cut to fit. */
 void pqr__refusal_read(char sqlstate[6], char *out, size_t size, const char *text);
 
 #endif

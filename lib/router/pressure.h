@@ -12,5 +12,7 @@ void pqr__pressure_shed(pqr_router *router);
 void pqr__pressure_tell(pqr_router *router);
 /* For people: "42 of 42 connections in use, 310 waiting, oldest 1.9 s, timeout 2 s". */
 void pqr__pressure_numbers(const struct pqr_reply *request, char *out, size_t size);
+/* The text for one that waited until its deadline; turn: a server was there, and it never came to its turn. */
+void pqr__waiting_explain(const struct pqr_reply *request, bool turn, char *out, size_t size);
 
 #endif

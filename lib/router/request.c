@@ -232,31 +232,6 @@ void pqr__requests_call(pqr_router *router)
         pqr__router_wake(router);
 }
 
-/* Ours, for people: what it waited for. */
-static void explain_waiting(const struct pqr_reply *request, char *out, size_t size)
-{
-    const pqr_router *router = request->router;
-    struct pqr__text text = {0};
-    static const char *const roles[] = {"the primary", "a replica", "a replica", "any server"};
-    char numbers[160];
-    pqr__pressure_numbers(request, numbers, sizeof(numbers));
-    pqr__text_printf(&text, "it waited for %s; ", roles[request->entry.role]);
-    if (request->entry.role == PQR__QUEUE_REPLICA && router->config->reads.primary == PQR__PRIMARY_NEVER)
-        pqr__text_puts(&text, "reads.primary is never; ");
-    pqr__text_puts(&text, numbers);
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        if (backend->stay != PQR__STAY_MEMBER)
-            continue;
-        pqr__text_printf(&text, "; %s is %s, %u of %u in use", backend->config->name,
-            pqr_role_name(backend->role), pqr__pool_in_use(backend), backend->config->max);
-        if (backend->problem[0])
-            pqr__text_printf(&text, " (%s)", backend->problem);
-    }
-    pqr__text_escape(out, size, text.failed || !text.bytes ? "it was still waiting" : text.bytes);
-    pqr__text_finish(&text);
-}
-
 /* A server that might run it is known, so that it waited for its turn and not for a server. */
 static bool could_run(const struct pqr_reply *request)
 {
@@ -269,7 +244,7 @@ static bool could_run(const struct pqr_reply *request)
 void pqr__request_give_up(struct pqr_reply *request)
 {
     char why[PQR__ERROR_SIZE];
-    explain_waiting(request, why, sizeof(why));
+    pqr__waiting_explain(request, false, why, sizeof(why));
     pqr__request_finish(request, PQR_STATUS_UNAVAILABLE, PQR_OUTCOME_NOT_EXECUTED, why);
 }
 
@@ -282,7 +257,7 @@ static void end_waiting(struct pqr_reply *request)
         return;
     }
     if (request->cause == PQR__CAUSE_DEADLINE)
-        explain_waiting(request, why, sizeof(why));
+        pqr__waiting_explain(request, true, why, sizeof(why));
     pqr__request_finish(request, status, PQR_OUTCOME_NOT_EXECUTED, *why ? why : pqr_status_name(status));
 }
 

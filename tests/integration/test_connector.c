@@ -59,6 +59,17 @@ static void a_wrong_password_is_refused_with_its_sqlstate(void **state)
     rig_close(&rig);
 }
 
+static void a_missing_password_is_an_invalid_one(void **state)
+{
+    (void)state;
+    open_as("scram", "app", NULL, NULL);
+    party_join(&party, &rig);
+    assert_string_equal(party.log, "r");
+    assert_string_equal(party.sqlstate, "28P01");
+    assert_non_null(strstr(party.message, "no password supplied"));
+    rig_close(&rig);
+}
+
 static void an_absent_database_is_refused_with_its_sqlstate(void **state)
 {
     (void)state;
@@ -419,6 +430,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_password_is_refused_with_its_sqlstate),
+        cmocka_unit_test(a_missing_password_is_an_invalid_one),
         cmocka_unit_test(an_absent_database_is_refused_with_its_sqlstate),
         cmocka_unit_test(nobody_listening_is_refused_without_sqlstate),
         cmocka_unit_test(an_unknown_host_is_refused),

@@ -45,9 +45,7 @@ static void without_an_sqlstate_there_is_none(void **state)
               "running on "
               "that host and accepting TCP/IP connections?\n");
     assert_string_equal(sqlstate, "");
-    assert_string_equal(message,
-        "connection to server at \"127.0.0.1\", port 1 failed: Connection refused Is the "
-        "server running on that host and accepting TCP/IP connections?");
+    assert_string_equal(message, "connection to server at \"127.0.0.1\", port 1 failed: Connection refused");
 }
 
 static void of_several_attempts_the_last_one_counts(void **state)
@@ -76,7 +74,7 @@ static void what_only_looks_like_an_sqlstate_stays(void **state)
 static void any_cut_is_fine(void **state)
 {
     (void)state;
-    const char *text = "a\n\t b FATAL:  28P01: c\nLOCATION:  d, e.c:1\nfg\n";
+    const char *text = "a\n\thint\n b\tFATAL:  28P01: c\nLOCATION:  d, e.c:1\nfg\n";
     for (size_t length = 0; length <= strlen(text); length++) {
         for (size_t size = 1; size <= strlen(text) + 1; size++) {
             char *cut = strndup(text, length);
