@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "config/keys.h"
 #include "pqrouter.h"
 
 /* No value of target_session_attrs: libpq refuses it after it has resolved and checked everything else,
@@ -59,17 +60,41 @@ void pqr__conninfo_finish(struct pqr__conninfo *conninfo)
     conninfo->options = NULL;
 }
 
+/* For the unknown option that libpq's message quotes (it may be a piece of a password, so it is not shown itself):
+   the known one that is nearest, when it is near. */
+static void suggest(char *out, size_t size, const char *message)
+{
+    char written[24] = "";
+    size_t best = 3;
+    snprintf(out, size, "; correct its name");
+    const char *quote = strchr(message, '"');
+    PQconninfoOption *options = PQconninfoParse("", NULL);
+    if (quote)
+        snprintf(written, sizeof(written), "%.*s", (int)strcspn(quote + 1, "\""), quote + 1);
+    for (const PQconninfoOption *option = options; option && option->keyword; option++) {
+        size_t far = pqr__word_distance(written, option->keyword);
+        if (far >= best || far >= strlen(option->keyword))
+            continue;
+        best = far;
+        snprintf(out, size, "; did you mean %s?", option->keyword);
+    }
+    forget(written);
+    PQconninfoFree(options);
+}
+
 /* What libpq complains of, without the words that it complains about. */
 static void explain(char *why, size_t size, const char *message, bool uri)
 {
+    char mend[60] = "";
     static const struct {
         const char *sign, *text;
+        bool unknown;
     } known[] = {
         {"missing \"=\"",
             "a word without '=' follows an option; put values with blanks into 'single quotes'"},
         {"unterminated quoted", "a single quote is not closed; double the backslash or quote before it"},
-        {"invalid connection option", "it has an option that libpq does not know; correct its name"},
-        {"invalid URI query parameter", "it has a parameter that libpq does not know; correct its name"},
+        {"invalid connection option", "it has an option that libpq does not know", true},
+        {"invalid URI query parameter", "it has a parameter that libpq does not know", true},
         {"percent-encoded", "a % is not followed by two hexadecimal digits; write a plain % as %25"},
         {"IPv6", "its IPv6 address is not closed; write it in [brackets]"},
     };
@@ -81,9 +106,11 @@ static void explain(char *why, size_t size, const char *message, bool uri)
         if (!strstr(message, known[i].sign))
             continue;
         text = known[i].text;
+        if (known[i].unknown)
+            suggest(mend, sizeof(mend), message);
         break;
     }
-    snprintf(why, size, "%s", text);
+    snprintf(why, size, "%s%s", text, mend);
 }
 
 int pqr__conninfo_parse(struct pqr__conninfo *out, const char *text, char *why, size_t size)

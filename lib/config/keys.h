@@ -35,6 +35,9 @@ struct pqr__key {
 extern const struct pqr__key pqr__keys[PQR__N_KEYS];
 extern const struct pqr__key pqr__entry_keys[PQR__N_ENTRY_KEYS];
 
+/* How many letters are to be changed to make one of the other. */
+size_t pqr__word_distance(const char *left, const char *right);
+
 /* For people who wrote a key that there is not: writes the nearest one, or the nearest group when they
    wrote a group. False: none is near. */
 bool pqr__key_nearest(

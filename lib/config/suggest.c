@@ -8,7 +8,7 @@
 enum { LONGEST = 40 };
 
 /* Levenshtein's distance; a word longer than any key of ours is far from all of them. */
-static size_t distance(const char *left, const char *right)
+size_t pqr__word_distance(const char *left, const char *right)
 {
     size_t row[LONGEST + 1];
     size_t n_left = strlen(left);
@@ -59,7 +59,8 @@ static bool begins_with(const char *written, const char *key)
 /* The right word in the wrong group is a little further away than in the right one. */
 static size_t key_distance(const char *written, const char *key)
 {
-    size_t far = least(distance(written, key), 1 + distance(last_part(written), last_part(key)));
+    size_t far =
+        least(pqr__word_distance(written, key), 1 + pqr__word_distance(last_part(written), last_part(key)));
     return begins_with(written, key) ? least(far, 2) : far;
 }
 
@@ -74,7 +75,7 @@ bool pqr__key_nearest(
             first_part(candidate, sizeof(candidate), keys[i].path);
         else
             pqr__text_copy(candidate, sizeof(candidate), keys[i].path);
-        size_t far = group ? distance(path, candidate) : key_distance(path, candidate);
+        size_t far = group ? pqr__word_distance(path, candidate) : key_distance(path, candidate);
         if (far >= best)
             continue;
         best = far;

@@ -25,15 +25,15 @@ static void tell_first(
     const struct pqr__document *document, bool parsed, const config_t *tree, struct pqr__problems *problems)
 {
     uint32_t line = parsed ? 0 : (uint32_t)config_error_line(tree);
-    const char *text = parsed ? NULL : config_error_text(tree);
+    const char *found = parsed ? NULL : config_error_text(tree);
+    const char *text = found ? found : "syntax error"; /* the parser's word when it knows no better */
     if (document->error_line && (parsed || line >= document->error_line))
         pqr__problem_add(problems, document->error_line, "%s", document->error);
     else
         pqr__problem_add(problems, line > document->line ? document->line : line,
-            "%s; write name = value; with a value that is a number, true, false, \"text\", [ array ], ( list "
-            ") or "
-            "{ group }",
-            text ? text : "syntax error");
+            "%s%s; write name = value; with a value that is a number, true, false, \"text\", "
+            "[ array ], ( list ) or { group }",
+            text, strcmp(text, "syntax error") == 0 ? ", here or just before" : "");
 }
 
 bool pqr__tree_parse(config_t *tree, const struct pqr__document *document, struct pqr__problems *problems)

@@ -220,6 +220,15 @@ static void a_dbname_that_looks_like_a_string_stays_a_dbname(void **state)
     pqr_config_free(config);
 }
 
+static void a_mistyped_option_is_told_what_it_may_be(void **state)
+{
+    (void)state;
+    help_assert_holds(help_conninfo_message("host=a prot=5432"), "did you mean port?");
+    help_assert_holds(help_conninfo_message("host=a sslrootcret=x"), "did you mean sslrootcert?");
+    help_assert_holds(help_conninfo_message("postgresql://h/db?ssl_mode=require"), "did you mean sslmode?");
+    help_assert_holds(help_conninfo_message("host=a sesame=1"), "; correct its name");
+}
+
 /* Wherever quotes and percent signs go wrong, a part of the password ends up somewhere else. */
 static void no_word_of_a_string_is_ever_quoted(void **state)
 {
@@ -325,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_files_connect_timeout_counts_more),
         cmocka_unit_test(a_servers_string_lies_over_the_common_one),
         cmocka_unit_test(a_dbname_that_looks_like_a_string_stays_a_dbname),
+        cmocka_unit_test(a_mistyped_option_is_told_what_it_may_be),
         cmocka_unit_test(no_word_of_a_string_is_ever_quoted),
         cmocka_unit_test(the_common_strings_problems_are_told_once),
         cmocka_unit_test(reading_a_string_connects_to_nobody),

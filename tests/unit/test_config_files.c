@@ -136,7 +136,7 @@ static void a_syntax_error_in_an_included_file_is_told_there(void **state)
     help_file("bad.cfg", "min = 3;\nmax = = 7;\n", 0600);
     help_assert_holds(
         message(help_file("main.cfg", "pool = {\n\n\n@include \"bad.cfg\"\n};", 0600), PQR_ECONFIG),
-        "bad.cfg:2: syntax error; write name = value;");
+        "bad.cfg:2: syntax error, here or just before; write name = value;");
 }
 
 static void includes_that_cannot_be_are_refused_at_their_line(void **state)

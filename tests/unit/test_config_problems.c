@@ -261,9 +261,9 @@ static void of_syntax_errors_the_first_is_told(void **state)
     static const struct {
         const char *text, *begin;
     } table[] = {
-        {HOST "pool = { min = ; };\n\"", "t.cfg:2: syntax error; write name = value;"},
-        {HOST "\n\n}", "t.cfg:4: syntax error; write name = value;"},
-        {HOST "pool = {", "t.cfg:2: syntax error; write name = value;"},
+        {HOST "pool = { min = ; };\n\"", "t.cfg:2: syntax error, here or just before; write name = value;"},
+        {HOST "\n\n}", "t.cfg:4: syntax error, here or just before; write name = value;"},
+        {HOST "pool = {", "t.cfg:2: syntax error, here or just before; write name = value;"},
         {HOST "pool = { init_sql = [\"a\", 1]; };", "t.cfg:2: mismatched element type in array; write"},
         {HOST "pool = { min 2; };", "t.cfg:2: a number where no value may stand; write name = value"},
         {HOST "\"text\"", "t.cfg:2: a string where no value may stand; write name = \"value\""},
