@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run.h"
+#include "row.h"
 
 enum { OURS, PSYCOPG, HIKARI, WAYS };
 
 static const struct way ways[WAYS] = {
     {"pqrouter", NULL, 0}, {"psycopg_pool", &rules_psycopg, 0}, {"HikariCP", &rules_hikari, 0}};
 static const uint32_t sizes[] = {1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 50, 60, 80, 98};
-enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]) };
+enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]), SEEDS = 5 };
 
 static const struct scenario *find(const char *name)
 {
@@ -26,88 +26,67 @@ static const struct scenario *find(const char *name)
 
 /* --- the table --- */
 
-static void print_head(void)
+static bool better(struct row *a, struct row *b)
 {
-    printf("%-32s %-14s %8s %9s %7s %5s %8s %8s %8s %9s\n", "scenario", "sized by", "goodput", "p99 ms",
-        "mean", "most", "opened", "refused", "grown s", "settles s");
-}
-
-static void print_row(const struct run *run)
-{
-    char name[32];
-    if (run->way->fixed)
-        snprintf(name, sizeof(name), "fixed %u", run->way->fixed);
-    else
-        snprintf(name, sizeof(name), "%s", run->way->name);
-    printf("%-32s %-14s %7.2f%% %9.1f %7.1f %5u %8llu %8llu %8.2f %9.1f\n", run->scenario->name, name,
-        100 * run_goodput(run), (double)run_p99_us(run, 0) / 1000, run->mean_connections,
-        run->most_connections, (unsigned long long)run->opened, (unsigned long long)run->refused,
-        run->grown_s, run->converge_s);
-    fflush(stdout);
-}
-
-static bool better(const struct run *a, const struct run *b)
-{
-    double of_a = run_goodput(a), of_b = run_goodput(b);
+    double of_a = row_goodput(a), of_b = row_goodput(b);
     if (of_a > of_b + 0.002 || of_a < of_b - 0.002)
         return of_a > of_b;
-    return run_p99_us(a, 0) < run_p99_us(b, 0);
+    return row_p99_us(a) < row_p99_us(b);
 }
 
 /* The best goodput; of those within a fifth of a percent the shortest p99. The way is the caller's. */
-static struct run *best_fixed(const struct scenario *scenario, struct way *ways_of_sizes)
+static void best_fixed(struct row *best, const struct scenario *scenario, struct way *ways_of_sizes)
 {
-    struct run *best = NULL;
     for (unsigned i = 0; i < N_SIZES; i++) {
+        struct row row;
         ways_of_sizes[i] = (struct way){.name = "fixed", .sizing = &rules_fixed, .fixed = sizes[i]};
-        struct run *run = run_scenario(scenario, &ways_of_sizes[i], 1);
-        if (best && !better(run, best)) {
-            run_free(run);
+        row_make(&row, scenario, &ways_of_sizes[i], 1, SEEDS, false);
+        if (i > 0 && !better(&row, best)) {
+            row_free(&row);
             continue;
         }
-        if (best)
-            run_free(best);
-        best = run;
+        if (i > 0)
+            row_free(best);
+        *best = row;
     }
-    return best;
 }
 
 static void table(const struct scenario *scenario)
 {
+    struct row row;
     for (unsigned i = 0; i < (scenario->no_size_is_best ? 1 : WAYS); i++) {
-        struct run *run = run_scenario(scenario, &ways[i], 1);
-        print_row(run);
-        run_free(run);
+        row_make(&row, scenario, &ways[i], 1, SEEDS, false);
+        row_print(&row);
+        row_free(&row);
     }
     struct way of_sizes[N_SIZES];
     if (scenario->no_size_is_best)
         return;
-    struct run *best = best_fixed(scenario, of_sizes);
-    print_row(best);
-    run_free(best);
+    best_fixed(&row, scenario, of_sizes);
+    row_print(&row);
+    row_free(&row);
 }
 
 /* --- the test --- */
 
 static int test(const struct scenario *scenario, uint64_t seed)
 {
-    struct run *runs[WAYS];
+    struct row rows[WAYS];
     unsigned n = scenario->no_size_is_best ? 1 : WAYS;
     double best = 0;
-    print_head();
+    row_print_head();
     for (unsigned i = 0; i < n; i++) {
-        runs[i] = run_scenario(scenario, &ways[i], seed);
-        print_row(runs[i]);
-        if (i != OURS && run_goodput(runs[i]) > best)
-            best = run_goodput(runs[i]);
+        row_make(&rows[i], scenario, &ways[i], seed, SEEDS, i == OURS);
+        row_print(&rows[i]);
+        if (i != OURS && row_goodput(&rows[i]) > best)
+            best = row_goodput(&rows[i]);
     }
-    bool held = run_goodput(runs[OURS]) >= 0.97 * best;
+    bool held = row_goodput(&rows[OURS]) >= 0.97 * best;
     if (!held)
         fprintf(stderr, "%s: others serve %.1f%%, ours %.1f%%\n", scenario->name, 100 * best,
-            100 * run_goodput(runs[OURS]));
-    scenario->check(runs[OURS]);
+            100 * row_goodput(&rows[OURS]));
     for (unsigned i = 0; i < n; i++)
-        run_free(runs[i]);
+        row_free(&rows[i]);
     return held ? 0 : 1;
 }
 
@@ -137,7 +116,7 @@ static int list(void)
 
 static int tables(const struct scenario *only)
 {
-    print_head();
+    row_print_head();
     for (unsigned i = 0; scenarios[i]; i++)
         if (!only || scenarios[i] == only)
             table(scenarios[i]);

@@ -41,7 +41,7 @@ static void answered(pqr_reply *reply, void *data)
     run->last_good += good;
     if (request->counts && good) {
         run->good[request->stream]++;
-        pqr__histogram_record(&run->latency[request->stream], run->world.now_us - request->at_us);
+        times_add(&run->latency[request->stream], run->world.now_us - request->at_us);
     }
     free(request);
 }
@@ -374,6 +374,8 @@ struct run *run_scenario(const struct scenario *scenario, const struct way *way,
 
 void run_free(struct run *run)
 {
+    for (uint32_t i = 0; i < RUN_STREAMS; i++)
+        times_free(&run->latency[i]);
     free(run->servers);
     free(run->wires);
     free(run->routers);
@@ -390,13 +392,6 @@ double run_goodput(const struct run *run)
         good += run->good[i];
     }
     return offered ? (double)good / (double)offered : 0;
-}
-
-uint64_t run_p99_us(const struct run *run, unsigned stream)
-{
-    pqr_latency latency;
-    pqr__histogram_summary(&run->latency[stream], &latency);
-    return latency.p99_us;
 }
 
 void run_demand(const struct run *run, bool holds, const char *what)

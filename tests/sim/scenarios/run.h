@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "link.h"
-#include "observe/histogram.h"
 #include "rules.h"
+#include "times.h"
 
 enum { RUN_STREAMS = 3, RUN_SAMPLES = 6000 };
 #define RUN_SAMPLE_US UINT64_C(50000)
@@ -73,7 +73,7 @@ struct run {
     struct source *sources;
 
     uint64_t offered[RUN_STREAMS], good[RUN_STREAMS];
-    struct pqr__histogram latency[RUN_STREAMS];
+    struct times latency[RUN_STREAMS];
     uint64_t opened, refused; /* connections, from from_s on */
     double mean_connections;
     uint32_t most_connections;
@@ -97,7 +97,6 @@ struct run *run_scenario(const struct scenario *scenario, const struct way *way,
 void run_free(struct run *run);
 
 double run_goodput(const struct run *run); /* good / offered, of all streams */
-uint64_t run_p99_us(const struct run *run, unsigned stream);
 /* Between two times. */
 double run_mean_connections(const struct run *run, double from_s, double to_s);
 /* A line a sample, for gnuplot. */
