@@ -229,16 +229,16 @@ extern const uint16_t pqr__word_slots[PQR__WORD_SLOTS]; /* an index into the wor
 /* Of a name that is longer than its key. */
 const struct pqr__word *pqr__word_find_long(uint64_t hash, const char *bytes, size_t length);
 
-/* A shorter one is told by its key. Here to be compiled into the lexer's loop. */
+/* A shorter one is told by its key: no byte of a name folds to zero, so the length is in there. Here to be compiled into the lexer's loop. */
 static inline const struct pqr__word *pqr__word_find_key(
     const struct pqr__key *key, uint64_t hash, const char *bytes)
 {
     if (key->length > PQR__KEY_BYTES)
         return pqr__word_find_long(hash, bytes, key->length);
-    for (size_t at = hash >> (64 - PQR__WORD_BITS); pqr__word_slots[at] != 0;
-         at = (at + 1) % PQR__WORD_SLOTS) {
-        const struct pqr__word *word = &pqr__words[pqr__word_slots[at] - 1];
-        if (word->first == key->first && word->second == key->second && word->length == key->length)
+    size_t at = hash >> (64 - PQR__WORD_BITS), slot;
+    for (; (slot = pqr__word_slots[at]) != 0; at = (at + 1) % PQR__WORD_SLOTS) {
+        const struct pqr__word *word = &pqr__words[slot - 1];
+        if (word->first == key->first && word->second == key->second)
             return word;
     }
     return NULL;

@@ -229,7 +229,7 @@ static inline bool pqr__seen_is_users_schema(const struct pqr__seen *schema)
 
 /* Reads the next token. */
 void pqr__sql_next(struct pqr__sql *scan);
-/* The same, and past those that pqr__sql_query has no rule for. */
+/* The same, and past those that pqr__sql_query has no rule for, or one that it follows. */
 void pqr__sql_next_of_query(struct pqr__sql *scan);
 
 /* What the table of words says of a token that is one. */
@@ -248,6 +248,9 @@ static inline void pqr__seen_know(struct pqr__seen *seen, const struct pqr__word
         seen->flags = word->flags;
     }
 }
+
+/* The same of one in quotes, where capitals count: word is NULL or one that differs in nothing else. */
+void pqr__seen_know_quoted(struct pqr__seen *seen, const struct pqr__word *word);
 
 /* It is a name where it stands, whatever else it may mean. */
 static inline void pqr__seen_be_name(struct pqr__seen *seen)

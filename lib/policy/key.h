@@ -28,14 +28,19 @@ static inline uint64_t pqr__key_half(const char *bytes)
     return value;
 }
 
+/* Sixteen bytes: so many that are all ones, and zeros. */
+static inline const char *pqr__key_mask(size_t length)
+{
+    static const char masks[2 * PQR__KEY_BYTES] = {
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return masks + PQR__KEY_BYTES - length;
+}
+
 /* Of so many bytes, sixteen at most, at a place where sixteen can be read. */
 static inline struct pqr__key pqr__key_at(const char *bytes, size_t length)
 {
-    /* Read from PQR__KEY_BYTES - n on, this masks n bytes. */
-    static const char masks[2 * PQR__KEY_BYTES] = {
-        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
     const uint64_t fold = PQR__KEY_FOLD * UINT64_C(0x0101010101010101);
-    const char *mask = masks + PQR__KEY_BYTES - length;
+    const char *mask = pqr__key_mask(length);
     return (struct pqr__key){.first = (pqr__key_half(bytes) | fold) & pqr__key_half(mask),
         .second = (pqr__key_half(bytes + 8) | fold) & pqr__key_half(mask + 8),
         .length = (uint32_t)length};

@@ -1,7 +1,7 @@
 /* The lexer. Each byte has a class; the class of a token's first byte chooses the scanner. */
 #include <string.h>
 
-#include "policy/lexer_bytes.h"
+#include "policy/lexer_plain.h"
 
 /* clang-format off */
 #define L LETTER
@@ -117,16 +117,17 @@ static void colon(struct pqr__lexer *lexer, struct pqr__token *token)
 #define A PQR__START_DOLLAR
 #define B PQR__START_COLON
 #define S PQR__START_SPACE
+#define X PQR__START_OTHER
 #define M(kind) (PQR__START_MARK + PQR__TOKEN_##kind)
 const unsigned char pqr__lexer_starts[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    X, X, X, X, X, X, X, X, X, S, S, S, S, S, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
     S, O, I, O, A, O, O, Q, M(OPEN), M(CLOSE), O, O, M(COMMA), C, T, C,
     D, D, D, D, D, D, D, D, D, D, B, M(SEMICOLON), O, O, O, O,
     O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
-    W, W, W, W, W, P, W, W, P, W, W, M(BRACKET), 0, M(UNBRACKET), O, W,
+    W, W, W, W, W, P, W, W, P, W, W, M(BRACKET), X, M(UNBRACKET), O, W,
     O, W, P, W, W, P, W, W, W, W, W, W, W, W, P, W,
-    W, W, W, W, W, P, W, W, P, W, W, 0, O, 0, O, 0,
+    W, W, W, W, W, P, W, W, P, W, W, X, O, X, O, X,
     W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
     W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
     W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W,
@@ -147,6 +148,7 @@ const unsigned char pqr__lexer_starts[256] = {
 #undef A
 #undef B
 #undef S
+#undef X
 #undef M
 /* clang-format on */
 
@@ -171,10 +173,12 @@ static void punctuation(struct pqr__lexer *lexer, struct pqr__token *token)
     }
 }
 
-void pqr__lexer_other(struct pqr__lexer *lexer, struct pqr__token *token)
+/* What is seldom, and long. */
+static void other(struct pqr__lexer *lexer, struct pqr__token *token)
 {
     const char *p = lexer->at;
     switch (pqr__lexer_starts[(unsigned char)*p]) {
+    case PQR__START_WORD:
     case PQR__START_PREFIX: /* one letter */
         if (!pqr__lexer_prefixed(lexer, token))
             finish(lexer, token, PQR__TOKEN_WORD, p + 1);
@@ -195,7 +199,41 @@ void pqr__lexer_other(struct pqr__lexer *lexer, struct pqr__token *token)
     }
 }
 
+/* The end of a word or number that is nothing else. */
+static const char *plain_end(const struct pqr__lexer *lexer, const char *p, unsigned start)
+{
+    struct pqr__key key;
+    if (start == PQR__START_NUMBER)
+        return plain_number_end(p, lexer->end);
+    const char *q = word_at(lexer, p, &key);
+    return key.length == 1 && may_be_prefix(p, lexer->end) ? NULL : q;
+}
+
+/* The token at the lexer's place, if it is one of the usual ones. */
+static bool plain(struct pqr__lexer *lexer, struct pqr__token *token, unsigned start)
+{
+    const char *p = lexer->at, *end = NULL;
+    enum pqr__token_kind kind = PQR__TOKEN_WORD;
+    if (start >= PQR__START_MARK) {
+        kind = (enum pqr__token_kind)(start - PQR__START_MARK);
+        end = p + 1;
+    } else if (start <= PQR__START_NUMBER) {
+        kind = start == PQR__START_NUMBER ? PQR__TOKEN_NUMBER : PQR__TOKEN_WORD;
+        end = plain_end(lexer, p, start);
+    } else if (start == PQR__START_END) {
+        kind = PQR__TOKEN_END;
+        end = p;
+    }
+    if (end == NULL)
+        return false;
+    finish(lexer, token, kind, end);
+    return true;
+}
+
 void pqr__lexer_next(struct pqr__lexer *lexer, struct pqr__token *token)
 {
-    pqr__lexer_next_inline(lexer, token);
+    if (!step(lexer))
+        fail(lexer, token);
+    else if (!plain(lexer, token, start_of(lexer->at, lexer->end)))
+        other(lexer, token);
 }
