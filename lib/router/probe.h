@@ -42,9 +42,9 @@ struct pqr__probe {
     bool waits;                  /* of a new server: until there is room for it (room.c) */
     bool again;                  /* asked for while one was under way */
     struct pqr__slot *cancelled; /* whose backend the cancel in the air is for; NULL: nobody's any longer */
-    char pid[16];
-    char name[40];      /* as a member of the fleet; "" before the first count */
-    uint64_t counts_us; /* when they are counted next */
+    char pid[16], start[32];     /* of that backend: it may be gone before the cancel is */
+    char name[40];               /* as a member of the fleet; "" before the first count */
+    uint64_t counts_us;          /* when they are counted next */
     const char *values[2];
 };
 

@@ -1,7 +1,9 @@
 /* What a probe asks of its server, what is learned from the answers, and pg_cancel_backend. */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "router/backend.h"
+#include "router/dispatch.h"
 #include "router/probe.h"
 #include "router/router.h"
 
@@ -105,7 +107,8 @@ bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot)
         return false;
     snprintf(probe->pid, sizeof(probe->pid), "%u", slot->identity.backend_pid);
     probe->values[0] = probe->pid;
-    probe->values[1] = slot->identity.backend_start;
+    pqr__text_copy(probe->start, sizeof(probe->start), slot->identity.backend_start);
+    probe->values[1] = probe->start;
     probe->item = (struct pqr__item){.n_params = 2, .param_values = probe->values};
     probe->cancelled = slot;
     pqr__probe_move(probe, PQR__PROBE_CANCELLING);

@@ -147,6 +147,7 @@ static void note_proof(const struct sim_checks *checks, const struct pqr__flight
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     check_shape(checks, conn, flight);
+    sim_check_memory_sent(checks, flight);
     note_proof(checks, flight);
     sim_check_company(checks, conn, flight);
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
@@ -256,6 +257,7 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
     bool lost, enum pqr__tx_status tx)
 {
     bool undone = is_undone(checks, conn, flight), commit = flight->items->own == PQR__OWN_COMMIT;
+    sim_check_memory_settled(checks, flight);
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         struct sim_entry *entry = sim_check_entry(checks, item);
         if (!entry)

@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "wire.h"
 
-enum { SIM_MAX_NUMBERS = 200, SIM_MAX_TYPES = 8 };
+enum { SIM_MAX_NUMBERS = 200, SIM_MAX_TYPES = 8, SIM_MAX_IN_AIR = 1000 };
 
 /* How often what is checked has occurred. */
 struct sim_flights {
@@ -36,6 +36,11 @@ struct sim_checks {
         unsigned types[SIM_MAX_TYPES];
     } statements[SIM_MAX_NUMBERS]; /* that the router gave numbers to */
     unsigned n_statements;
+    struct {
+        const struct pqr__flight *flight;
+        uint64_t sum; /* of what it points to */
+    } in_air[SIM_MAX_IN_AIR];
+    unsigned n_in_air;
     uint32_t highest_timeline; /* that a probe told */
     unsigned in_call;          /* public functions of pqrouter being called */
 };
@@ -49,6 +54,9 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     const struct pqr__item *item, const struct pqr__answer *answer);
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx);
+/* The sender's memory: as it was when it was sent. */
+void sim_check_memory_sent(struct sim_checks *checks, const struct pqr__flight *flight);
+void sim_check_memory_settled(struct sim_checks *checks, const struct pqr__flight *flight);
 /* Who shares a connection with whom. */
 void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
 /* A number means one text with these types. */
