@@ -158,23 +158,34 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const 
     return best;
 }
 
+/* Whose turn it is among the lanes down to `lowest`, and the connection for it, if there is one. */
+static struct match match_down_to(const struct pqr__backend *backend, unsigned roles, enum pqr__lane lowest)
+{
+    struct match found = {.roles = roles};
+    found.turn = pqr__queue_turn(&backend->router->queue, roles, lowest, backend->index);
+    const struct pqr_reply *next = request_of(found.turn.entry);
+    if (next && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
+        found.slot = pqr__pool_idle(backend);
+    else if (next && !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]) && pqr__dispatch_joins(next))
+        found.slot = slot_to_join(backend, next);
+    return found;
+}
+
 static struct match match(const struct pqr__backend *backend)
 {
-    struct match found = {0};
+    const struct pqr__queue *queue = &backend->router->queue;
     enum pqr__lane lowest = PQR__LANE_BATCH;
     bool idle = pqr__pool_has_room(backend, PQR__LANE_ADMIN);
     bool busy = !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]);
     if (!idle && !busy)
-        return found;
+        return (struct match){0};
     if (!busy && !pqr__pool_has_room(backend, PQR__LANE_BATCH))
         lowest = PQR__LANE_ADMIN;
-    found.roles = pqr__balance_roles_now(backend);
-    found.turn = pqr__queue_turn(&backend->router->queue, found.roles, lowest, backend->index);
-    const struct pqr_reply *next = request_of(found.turn.entry);
-    if (next && idle && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
-        found.slot = pqr__pool_idle(backend);
-    else if (next && busy && pqr__dispatch_joins(next))
-        found.slot = slot_to_join(backend, next);
+    unsigned roles = pqr__balance_roles_now(backend);
+    struct match found = match_down_to(backend, roles, lowest);
+    /* Where a normal request has the turn, and no connection, an administrator's need not wait for that. */
+    if (!found.slot && idle && (queue->filled[PQR__LANE_ADMIN] & roles))
+        found = match_down_to(backend, roles, PQR__LANE_ADMIN);
     return found;
 }
 
