@@ -76,8 +76,10 @@ static struct pqr__decision settle_lost(const struct pqr__facts *facts)
     pqr_status status = pqr__cause_status(facts->cause);
     if (facts->cause == PQR__CAUSE_NONE && !facts->sent)
         status = PQR_STATUS_UNAVAILABLE;
-    if (facts->cut_off && facts->cause == PQR__CAUSE_NONE) /* of those that shared, which one is not known */
-        return facts->shared ? apart(status, outcome) : finish(status, outcome);
+    /* Of those that shared, which one is not known; those behind it are not to blame. */
+    bool blameless = facts->shared || (facts->behind && facts->effect == PQR__EFFECT_READ);
+    if (facts->cut_off && facts->cause == PQR__CAUSE_NONE)
+        return blameless ? apart(status, outcome) : finish(status, outcome);
     bool repeatable = !facts->sent || facts->effect == PQR__EFFECT_READ || facts->vouched;
     struct pqr__decision decision =
         facts->cause == PQR__CAUSE_NONE && repeatable ? elsewhere(status, outcome) : finish(status, outcome);

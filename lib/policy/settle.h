@@ -22,6 +22,7 @@ struct pqr__facts {
     bool vouched;         /* PQR_IDEMPOTENT */
     bool cut_off;         /* the answer was too large: it would be again */
     bool shared;          /* it flew with others under one Sync */
+    bool behind;          /* the connection was lost by a flight before it */
     bool stale;           /* nothing ran: what was kept prepared of it was of no use any more */
     bool unit;            /* a transaction that was sent whole: a conflict has rolled it back */
     bool cancel_near;     /* another request on its connection was cancelled */

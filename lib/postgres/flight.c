@@ -116,12 +116,13 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
 void pqr__flight_settle_lost(struct pqr__conn *conn)
 {
     struct pqr__link *link;
-    while ((link = pqr__list_first(&conn->flights))) {
+    for (bool behind = false; (link = pqr__list_first(&conn->flights)); behind = true) {
         struct pqr__flight *flight = pqr__container_of(link, struct pqr__flight, link);
         pqr__list_remove(&conn->flights, link);
         struct pqr__settled facts = {
             .lost = true,
             .sent = flight->sent,
+            .behind = behind,
             .tx = PQR__TX_UNKNOWN,
             .message = conn->message,
         };

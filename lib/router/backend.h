@@ -114,7 +114,7 @@ uint32_t pqr__pool_reserve(const struct pqr__backend *backend);
 void pqr__pools_grow(pqr_router *router);
 /* Closes an idle connection when the resizer says so. */
 void pqr__pool_shrink(struct pqr__backend *backend);
-/* Closes idle connections beyond max. */
+/* Closes idle connections beyond max, but for the reserve: busy ones end for it. */
 void pqr__pool_fit(struct pqr__backend *backend);
 /* The configuration changed: what is taken over all is brought down to max_total, then new servers' probes begin. */
 void pqr__room_changed(pqr_router *router);

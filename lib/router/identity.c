@@ -77,6 +77,16 @@ bool pqr__identity_read(
     return true;
 }
 
+/* Three counts of the others, how many of them come before, two settings, two limits (-1: none). */
+static bool can_be(const int64_t column[9])
+{
+    static const int least[] = {0, 0, 0, 0, 0, 1, 0, -1, -1};
+    for (int i = 1; i < 9; i++)
+        if (column[i] < least[i] || column[i] >= INT32_MAX)
+            return false;
+    return true;
+}
+
 bool pqr__fleet_read(
     struct pqr__fleet_count *count, const struct pqr__transport_ops *ops, const struct pg_result *result)
 {
@@ -87,7 +97,7 @@ bool pqr__fleet_read(
             return false;
         column[i] = strtoll(text, NULL, 10);
     }
-    if (column[5] <= 0)
+    if (!can_be(column))
         return false;
     *count = (struct pqr__fleet_count){
         .all = (uint32_t)column[1] + 1,

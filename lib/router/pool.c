@@ -301,10 +301,9 @@ void pqr__pool_shrink(struct pqr__backend *backend)
 
 void pqr__pool_fit(struct pqr__backend *backend)
 {
-    struct pqr__link *longest;
-    while (
-        pqr__pool_surplus(backend) > 0 && (longest = pqr__list_last(&backend->slots[PQR__SLOT_IDLE])) != NULL)
-        pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
+    while (pqr__pool_surplus(backend) > 0 && count(backend, PQR__SLOT_IDLE) > reserve(backend))
+        pqr__slot_close(
+            pqr__container_of(pqr__list_last(&backend->slots[PQR__SLOT_IDLE]), struct pqr__slot, link));
 }
 
 void pqr__pool_trim(struct pqr__backend *backend)

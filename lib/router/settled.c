@@ -50,6 +50,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .vouched = (request->flags & PQR_IDEMPOTENT) != 0,
         .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
         .shared = request->shared,
+        .behind = settled->behind,
         .stale = request->stale,
         .unit = whole,
         .cancel_near = request->slot && request->slot->cancelled,

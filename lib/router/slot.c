@@ -93,12 +93,22 @@ void pqr__slot_send_own(struct pqr__slot *slot, enum pqr__own own, const char *s
     slot->backend->router->ops->send(slot->conn, &slot->own_flight);
 }
 
+/* When it is idle, administrators will have what is kept for them, and not without it. */
+static bool completes_reserve(const struct pqr__slot *slot)
+{
+    const struct pqr__list *slots = slot->backend->slots;
+    uint32_t theirs = slots[PQR__SLOT_IDLE].count + slots[PQR__SLOT_BUSY_ADMIN].count;
+    return theirs - (slot->state == PQR__SLOT_BUSY_ADMIN) <
+           slot->backend->router->config->pool.admin_reserved;
+}
+
 static bool wanted(const struct pqr__slot *slot)
 {
     pqr_router *router = slot->backend->router;
     bool usable = slot->backend->role == PQR_ROLE_PRIMARY || slot->backend->role == PQR_ROLE_REPLICA ||
                   slot->backend->role == PQR_ROLE_DOWN;
-    if (slot->backend->stay != PQR__STAY_MEMBER || pqr__pool_surplus(slot->backend) > 0)
+    if (slot->backend->stay != PQR__STAY_MEMBER ||
+        (pqr__pool_surplus(slot->backend) > 0 && !completes_reserve(slot)))
         return false; /* a new configuration wants it no more, or a router that joined the fleet its place */
     return !slot->doomed && usable && router->state < PQR__ROUTER_CLOSING &&
            (slot->expires_us == 0 || pqr__router_now(router) < slot->expires_us);

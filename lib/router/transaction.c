@@ -201,10 +201,22 @@ void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot)
     tx->body(tx, tx->attempt, tx->data);
 }
 
+/* What is not recognised may be a COMMIT: in an encoding whose texts are not read, or in a version to come. */
+static bool may_have_committed(const struct pqr_reply *statement, const struct pqr__settled *settled)
+{
+    if (statement->verdict.effect != PQR__EFFECT_UNKNOWN)
+        return false;
+    if (settled->lost)
+        return settled->sent;
+    return statement->reply == PQR__REPLY_OK && statement->result &&
+           strcmp(statement->router->ops->result_tag(statement->result), "COMMIT") == 0;
+}
+
 void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
 {
     struct pqr_reply *statement = tx->current;
     struct pqr__facts facts = pqr__run_facts(statement, settled);
+    bool ended = may_have_committed(statement, settled);
     tx->defines |= statement->verdict.defines;
     facts.max_attempts = 0; /* never run again by itself */
     struct pqr__decision decision = pqr__settle(&facts);
@@ -223,12 +235,14 @@ void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *set
         statement, decision.status, decision.outcome, settled->lost ? settled->message : NULL);
     if (facts.cut_off)
         tx->max_attempts = tx->attempt; /* it would be as large the next time */
-    if (settled->lost) {
-        drop_statements(tx, PQR_STATUS_LOST, "the connection was lost before it was sent");
-        rolled_back(tx, true);
-    } else if (settled->tx == PQR__TX_IDLE) { /* ended beneath us: what became of it nobody knows */
+    if (settled->lost && !ended) {
+        pqr__tx_lost(tx);
+    } else if (ended || settled->tx == PQR__TX_IDLE) { /* beneath us: what became of it nobody knows */
         tx->slot->doomed = true;
-        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, "a statement ended the transaction by itself");
+        finish(tx, pqr__cause_status(tx->request->cause), PQR_OUTCOME_UNKNOWN,
+            settled->lost
+                ? "the connection was lost, and a statement may have ended the transaction by itself"
+                : "a statement ended the transaction by itself");
     } else {
         pqr__tx_advance(tx);
     }

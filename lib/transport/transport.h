@@ -103,8 +103,9 @@ enum pqr__tx_status {
 };
 
 struct pqr__settled {
-    bool lost; /* the connection is gone (closed follows), what was not answered never will be */
-    bool sent; /* false: provably nothing of it reached the server */
+    bool lost;   /* the connection is gone (closed follows), what was not answered never will be */
+    bool sent;   /* false: provably nothing of it reached the server */
+    bool behind; /* lost, and not the first that was in the air */
     enum pqr__tx_status tx;
     bool in_recovery;    /* in_hot_standby as last reported by the server */
     const char *message; /* why it was lost, "" otherwise; valid during the event */

@@ -358,6 +358,33 @@ static void statements_that_a_function_forgot_are_not_seen(void **state)
     app_close(&app);
 }
 
+/* --- size --- */
+
+/* Each with its own Sync: the connection ends by the large one, and those behind it are not to blame. */
+static void an_answer_that_is_too_large_ends_alone(void **state)
+{
+    (void)state;
+    static const char sql[] = "select now(), repeat('x', $1::int)";
+    struct answer *answers[GROUP];
+    struct app app = {0};
+    app_start(&app, &cluster,
+        FLIGHTS_ONE
+        "reads = { share_limit = \"1h\"; share_sync = 1; }; request = { max_result = \"1MB\"; };");
+    flights_warm(&app, PQR_TARGET_PRIMARY, sql, "1");
+    for (int i = 0; i < GROUP; i++)
+        answers[i] = flights_send(&app, PQR_TARGET_PRIMARY, sql, i == 1 ? "20000000" : "1");
+    wait_all(answers, GROUP);
+    for (int i = 0; i < GROUP; i++) {
+        if (i == 1)
+            assert_ended(answers[i], PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
+        else
+            assert_ok(answers[i]);
+    }
+    assert_string_equal(answers[1]->sqlstate, "54000");
+    assert_true(app_totals(&app).retries > 0); /* some flew behind it */
+    app_close(&app);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_the_server_ends_is_not_seen),
         cmocka_unit_test(plans_that_went_stale_in_many_connections_are_not_seen),
         cmocka_unit_test(statements_that_a_function_forgot_are_not_seen),
+        cmocka_unit_test(an_answer_that_is_too_large_ends_alone),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1318,6 +1318,165 @@ static void other_parameters_replace_every_connection(void **state)
     assert_int_equal(conn->phase, GONE);
 }
 
+/* --- Administrators */
+
+static unsigned admins_told;
+
+static void ask_as_admin(pqr_reply *reply, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)reply;
+    (void)data;
+    admins_told++;
+    query.sql = "select 1";
+    query.target = PQR_TARGET_REPLICA_ONLY;
+    query.flags = PQR_ADMIN;
+    if (fake.router->state == PQR__ROUTER_RUNNING)
+        assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_as_admin, NULL), 0);
+}
+
+/* A shared connection takes no more, and normal requests wait; what they are owed of the turns is of no use to them. */
+static void an_administrator_waits_for_nobody_who_can_not_go_either(void **state)
+{
+    static struct told told[2];
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    fake.connects[2] = fake.probe_connects[2] = REFUSED;
+    fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
+    start();
+    for (unsigned i = 0; i < PQR__HISTORY_CLEAN + 1; i++) {
+        run_query(&told[0], "select 1", PQR_TARGET_REPLICA_ONLY, 0);
+        run_down();
+        answer(flying_on(1, 0), NULL);
+        run_down();
+    }
+    run_query(&told[0], "select 1", PQR_TARGET_REPLICA_ONLY, 0);
+    advance(1000000); /* it runs for longer than anybody goes behind */
+    struct pqr__conn *shared = flying_on(1, 0);
+    run_query(&told[1], "select 1", PQR_TARGET_REPLICA_ONLY, 0);
+    run_down();
+    query.sql = "select 1";
+    query.target = PQR_TARGET_REPLICA_ONLY;
+    query.flags = PQR_ADMIN;
+    admins_told = 0;
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_as_admin, NULL), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        run_down();
+        struct pqr__conn *reserve = flying_on(1, 0) != shared ? flying_on(1, 0) : flying_on(1, 1);
+        assert_non_null(reserve);
+        answer(reserve, NULL);
+    }
+    assert_int_equal(admins_told, 20);
+    assert_int_equal(told[1].times, 0);
+}
+
+/* Connections that are too many end when those who use them are done; an administrator can't wait for that. */
+static void a_lower_max_leaves_the_reserve(void **state)
+{
+    static struct told told[3], admin;
+    (void)state;
+    fake.config->servers[0].max = 5;
+    start();
+    for (unsigned i = 0; i < 3; i++)
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    assert_int_equal(count_open(0), 4);
+    struct pqr_config *lower = config_of("host=s0,s1,s2 user=u dbname=d");
+    lower->pool.max_total = 0;
+    lower->servers[0].max = 3;
+    reload_with(lower);
+    settle();
+    for (unsigned i = 0; i < 2; i++) { /* the first one's connection is kept, too */
+        run_query(&admin, "insert into t values (2)", PQR_TARGET_AUTO, PQR_ADMIN);
+        settle();
+        assert_non_null(flying_on(0, 3));
+        for (unsigned on = 0; on < 4; on++)
+            if (strcmp(flying_on(0, on)->flight->items->sql, "insert into t values (2)") == 0) {
+                answer(flying_on(0, on), NULL);
+                break;
+            }
+        settle();
+        assert_int_equal(admin.status, PQR_STATUS_OK);
+    }
+    while (flying_on(0, 0))
+        answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(count_open(0), 2);
+}
+
+/* --- What is not recognised */
+
+static struct told unknown;
+
+static void run_what_is_not_recognised(pqr_tx *tx, unsigned attempt, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)attempt;
+    (void)data;
+    query.sql = "conclude";
+    unknown = (struct told){0};
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &unknown), 0);
+}
+
+/* It may have been a COMMIT: in a language to come, or in an encoding whose texts are not read. */
+static void a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(run_what_is_not_recognised, &told);
+    lose(conn);
+    settle();
+    assert_null(flying_on(0, 0));
+    assert_int_equal(unknown.outcome, PQR_OUTCOME_UNKNOWN);
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_LOST);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
+static void a_transaction_whose_statement_was_never_sent_runs_again(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    lose_after(begin(run_what_is_not_recognised, &told), false);
+    settle();
+    assert_int_equal(told.times, 0);
+    assert_non_null(flying_on(0, 0));
+}
+
+/* COMMIT AND CHAIN. */
+static void a_statement_that_commits_unseen_ends_the_transaction(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(run_what_is_not_recognised, &told);
+    answer_in(conn, NULL, "COMMIT", PQR__TX_OPEN);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_LOST);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+    assert_int_equal(conn->phase, GONE);
+}
+
+static void a_fleet_that_can_not_be_is_not_counted(void **state)
+{
+    static const struct {
+        unsigned column;
+        const char *value;
+    } wrong[] = {{1, "4294967295"}, {2, "4294967295"}, {3, "4294967295"}, {1, "-1"}, {4, "-1"}, {5, "0"},
+        {5, "9223372036854775807"}, {6, "-9223372036854775808"}, {7, "9223372036854775807"}, {8, "-2"}};
+    struct pqr__fleet_count count;
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct pg_result result = {.values = {"pqrouter", "1", "1", "1", "0", "100", "3", "-1", "-1"}};
+        assert_true(pqr__fleet_read(&count, &ops, &result));
+        result.values[wrong[i].column] = wrong[i].value;
+        assert_false(pqr__fleet_read(&count, &ops, &result));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1360,6 +1519,12 @@ int main(void)
         TEST(a_server_that_joins_waits_for_its_place_under_max_total),
         TEST(a_lower_max_total_is_kept_soon),
         TEST(other_parameters_replace_every_connection),
+        TEST(an_administrator_waits_for_nobody_who_can_not_go_either),
+        TEST(a_lower_max_leaves_the_reserve),
+        cmocka_unit_test(a_fleet_that_can_not_be_is_not_counted),
+        TEST(a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown),
+        TEST(a_transaction_whose_statement_was_never_sent_runs_again),
+        TEST(a_statement_that_commits_unseen_ends_the_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,10 @@ static void what_neighbours_bring_upon_a_request_does_not_count(void **state)
     assert_true(pqr__settle(&aborted).alone && pqr__settle(&hit).alone && pqr__settle(&large).alone);
     large.shared = false;
     expect(large, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, false);
+    large.behind = true;
+    expect(large, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, true);
+    large.effect = PQR__EFFECT_WRITE; /* it may well have run */
+    expect(large, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, false);
     hit.cancel_near = false; /* of the server's own timeout, or an administrator */
     expect(hit, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
     hit.cancel_near = true;
