@@ -44,6 +44,7 @@ void sim_check_memory_settled(struct sim_checks *checks, const struct pqr__fligh
     if (at == checks->n_in_air)
         sim_fail(checks->world, "memory: a flight is settled that was not sent");
     if (checks->in_air[at].sum != sum_of(flight))
-        sim_fail(checks->world, "memory: a flight was changed while it was in the air: %s", flight->items->sql);
+        sim_fail(
+            checks->world, "memory: a flight was changed while it was in the air: %s", flight->items->sql);
     checks->in_air[at] = checks->in_air[--checks->n_in_air];
 }
