@@ -80,6 +80,10 @@ struct pqr__conn {
     bool expects_end; /* a result was read, its end was not */
 
     struct pqr__prepared prepared;
+    struct {
+        uint64_t statement; /* whose name it is; 0: nobody's */
+        char text[PQR__PREPARED_NAME_SIZE];
+    } name;                        /* most flights are of one statement */
     struct pqr__flight *preparing; /* the one in the air that prepares statements, or NULL */
 
     char sqlstate[6]; /* why it was lost */

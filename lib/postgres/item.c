@@ -62,9 +62,17 @@ static bool send_prepare_only(
            PQsendDescribePrepared(conn->pg, name);
 }
 
+static const char *name_of(struct pqr__conn *conn, uint64_t statement)
+{
+    if (conn->name.statement != statement) {
+        pqr__prepared_name(conn->name.text, statement);
+        conn->name.statement = statement;
+    }
+    return conn->name.text;
+}
+
 bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item)
 {
-    char name[PQR__PREPARED_NAME_SIZE];
     enum pqr__prepared_how how = PQR__PREPARED_TEXT;
     item->steps = 0;
     item->refused = false;
@@ -76,7 +84,7 @@ bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct p
         return send_prepare_only(conn, flight, item, how);
     if (how == PQR__PREPARED_TEXT)
         return send_text(conn->pg, item);
-    pqr__prepared_name(name, item->statement);
+    const char *name = name_of(conn, item->statement);
     return (how == PQR__PREPARED_NAME || prepare(conn, flight, item, name)) &&
            send_name(conn->pg, item, name);
 }

@@ -131,6 +131,13 @@ static void drop(struct pqr__prepared *prepared, uint16_t at)
     prepared->entries[at].chain = prepared->free;
     prepared->free = at;
     prepared->count--;
+    prepared->latest = 0;
+}
+
+static void outdate(struct pqr__prepared *prepared, uint16_t at)
+{
+    prepared->entries[at].state = STALE;
+    prepared->latest = 0;
 }
 
 /* --- Sending --------------------------------------------------------------------------------------------- */
@@ -138,6 +145,7 @@ static void drop(struct pqr__prepared *prepared, uint16_t at)
 void pqr__prepared_next_flight(struct pqr__prepared *prepared)
 {
     prepared->turn++;
+    prepared->latest = 0;
 }
 
 static enum pqr__prepared_how use_entry(
@@ -159,11 +167,10 @@ static enum pqr__prepared_how use_entry(
     return PQR__PREPARED_PARSE;
 }
 
-enum pqr__prepared_how pqr__prepared_use(
+static enum pqr__prepared_how use(
     struct pqr__prepared *prepared, uint64_t statement, bool may_prepare, uint64_t *given_up)
 {
     uint16_t at = find(prepared, statement);
-    *given_up = 0;
     if (at)
         return use_entry(prepared, at, may_prepare, given_up);
     if (!may_prepare || prepared->limit == 0)
@@ -181,6 +188,17 @@ enum pqr__prepared_how pqr__prepared_use(
     return PQR__PREPARED_PARSE;
 }
 
+enum pqr__prepared_how pqr__prepared_use(
+    struct pqr__prepared *prepared, uint64_t statement, bool may_prepare, uint64_t *given_up)
+{
+    *given_up = 0;
+    if (prepared->latest == statement) /* once more in the same flight: nothing has changed */
+        return PQR__PREPARED_NAME;
+    enum pqr__prepared_how how = use(prepared, statement, may_prepare, given_up);
+    prepared->latest = how == PQR__PREPARED_TEXT ? 0 : statement;
+    return how;
+}
+
 /* --- What the server says -------------------------------------------------------------------------------- */
 
 void pqr__prepared_done(struct pqr__prepared *prepared, uint64_t statement)
@@ -195,7 +213,7 @@ void pqr__prepared_undone(struct pqr__prepared *prepared, uint64_t statement, ui
     uint16_t at = find(prepared, statement);
     bool coming = at && prepared->entries[at].state == COMING;
     if (coming && kept == statement) {
-        prepared->entries[at].state = STALE;
+        outdate(prepared, at);
         return;
     }
     if (coming)
@@ -211,7 +229,7 @@ void pqr__prepared_stale(struct pqr__prepared *prepared, uint64_t statement)
 {
     uint16_t at = find(prepared, statement);
     if (at && prepared->entries[at].state == KNOWN)
-        prepared->entries[at].state = STALE;
+        outdate(prepared, at);
 }
 
 void pqr__prepared_lost(struct pqr__prepared *prepared, uint64_t statement)

@@ -22,8 +22,9 @@ struct pqr__prepared {
     uint16_t capacity; /* of entries, the head included; a power of two, as many buckets */
     uint16_t free;     /* the first entry of no use, chained; 0: none */
     uint16_t count;
-    uint16_t limit; /* 0: nothing is ever prepared */
-    uint8_t turn;   /* of the flight that is being sent */
+    uint16_t limit;  /* 0: nothing is ever prepared */
+    uint8_t turn;    /* of the flight that is being sent */
+    uint64_t latest; /* that it used last, and finds again without looking; 0: none */
 };
 
 enum pqr__prepared_how {

@@ -120,8 +120,13 @@ void pqr__request_discard(struct pqr_reply *request);
    Nothing of the caller's runs in here. error may be NULL. */
 void pqr__request_finish(
     struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
-/* What went wrong, for people; NULL: nothing did. Memory is taken only now: most never have anything to say. */
-void pqr__request_say(struct pqr_reply *request, const char *text);
+/* What went wrong, for people; NULL or "": nothing did. Memory is taken only now: most never have anything to say. */
+void pqr__request_say_instead(struct pqr_reply *request, const char *text);
+static inline void pqr__request_say(struct pqr_reply *request, const char *text)
+{
+    if (request->error || (text && *text))
+        pqr__request_say_instead(request, text);
+}
 /* What was said last; "" when nothing was. */
 const char *pqr__request_error(const struct pqr_reply *request);
 /* Forgets what its last flight brought, before it is run again. */

@@ -129,9 +129,26 @@ static pqr_outcome outcome_of(const struct pqr_reply *request, pqr_outcome outco
     return rolled_back && outcome == PQR_OUTCOME_UNKNOWN ? PQR_OUTCOME_NOT_EXECUTED : outcome;
 }
 
+static void answer(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
+{
+    if (request->verdict.defines && outcome != PQR_OUTCOME_NOT_EXECUTED)
+        pqr__catalog_outdated(request->router);
+    pqr__request_finish(request, status, outcome, error);
+}
+
+/* As nearly all end: pqr__settle would say no more than that, and need not be given its facts. */
+static bool went_well(const struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    return request->reply == PQR__REPLY_OK && !settled->lost && !left_open(request, settled);
+}
+
 static void settle_request(
     struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
 {
+    if (went_well(request, settled)) {
+        answer(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+        return;
+    }
     bool unsent = settled->lost && !settled->sent;
     if (unsent && request->unsent < UNSENT_MAX) {
         request->unsent++;
@@ -154,9 +171,7 @@ static void settle_request(
         request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
         run_again(request, &decision);
     } else {
-        if (request->verdict.defines && decision.outcome != PQR_OUTCOME_NOT_EXECUTED)
-            pqr__catalog_outdated(request->router);
-        pqr__request_finish(request, decision.status, decision.outcome, lost_text(request, settled));
+        answer(request, decision.status, decision.outcome, lost_text(request, settled));
     }
 }
 
