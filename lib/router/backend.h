@@ -106,8 +106,6 @@ bool pqr__pool_has_room(const struct pqr__backend *backend, enum pqr__lane lane)
 struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend);
 /* Of its shared connections as many, the first ones, may take more. */
 uint32_t pqr__pool_shares(const struct pqr__backend *backend);
-/* Under way: neither identified nor refused yet. */
-uint32_t pqr__pool_coming(const struct pqr__backend *backend);
 /* Idle connections that only administrators may take now. */
 uint32_t pqr__pool_reserve(const struct pqr__backend *backend);
 /* Opens connections for who waits, for min and for the reserve, as far as limits allow. */

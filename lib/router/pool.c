@@ -60,11 +60,6 @@ static uint32_t reserve(const struct pqr__backend *backend)
     return used >= reserved ? 0 : reserved - used;
 }
 
-uint32_t pqr__pool_coming(const struct pqr__backend *backend)
-{
-    return coming(backend);
-}
-
 uint32_t pqr__pool_reserve(const struct pqr__backend *backend)
 {
     return reserve(backend);

@@ -215,7 +215,8 @@ static void an_encoding_that_is_not_safe_means_primary(void **state)
     assert_int_equal(verdict.route, PQR_CLASS_PRIMARY);
     assert_int_equal(verdict.effect, PQR__EFFECT_UNKNOWN);
     pqr__verdict_text(&verdict, "select 1", reason, sizeof(reason));
-    assert_string_equal(reason, "client encoding is not safe to read");
+    assert_string_equal(
+        reason, "not safe to read: client encoding, or servers disagree on standard_conforming_strings");
 }
 
 static void a_nul_is_no_part_of_sql(void **state)
