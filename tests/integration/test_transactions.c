@@ -111,6 +111,24 @@ static void failed_statement_rolls_all_back(void **state)
     app_close(&app);
 }
 
+static void an_answer_over_max_result_rolls_all_back_once(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    const char *const sql[] = {"insert into noted values (1)",
+        "select repeat('x', 1000) from generate_series(1, 100000)", "insert into noted values (2)", NULL};
+    struct script script = {.sql = sql};
+    app_start(&app, &cluster, SETTINGS "request = { max_result = \"1MB\"; };");
+    run(&app, &script);
+    assert_ended(script.done, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED); /* COMMIT was never sent */
+    assert_int_equal(script.bodies, 1); /* it would be as large the next time */
+    assert_non_null(strstr(script.statements[1]->error, "max_result"));
+    assert_int_not_equal(script.statements[2]->status, PQR_STATUS_OK);
+    assert_int_equal(noted(), 0);
+    assert_ok(app_run(&app, "insert into noted values (3)"));
+    app_close(&app);
+}
+
 static void savepoint_recovers_from_an_error(void **state)
 {
     (void)state;
@@ -479,6 +497,7 @@ int main(void)
         TEST(committed_statements_stay),
         TEST(rolled_back_statements_go),
         TEST(failed_statement_rolls_all_back),
+        TEST(an_answer_over_max_result_rolls_all_back_once),
         TEST(savepoint_recovers_from_an_error),
         TEST(deferred_constraint_fails_the_commit),
         TEST(update_conflict_in_repeatable_read_runs_the_body_again),
