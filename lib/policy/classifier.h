@@ -49,7 +49,12 @@ struct pqr__verdict {
 void pqr__classify(
     struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect);
 
-/* The same, told step by step: each name that is looked up, each rule that makes the answer stricter. */
+/* Makes a verdict stricter by the types that a statement's parameters are declared as (0: by the server), which its text
+   does not show: the input functions of a database's own types run, and what compares their values. */
+void pqr__classify_types(
+    struct pqr__verdict *out, const Oid *types, size_t n, const struct pqr__dialect *dialect);
+
+/* As pqr__classify, told step by step: each name that is looked up, each rule that makes the answer stricter. */
 void pqr__classify_explained(struct pqr__verdict *out, const char *sql, size_t length,
     const struct pqr__dialect *dialect, pqr_explain_cb cb, void *data);
 /* As the application sees it: the hint counts, the reason is text. explicit_only: reads.mode "explicit". */

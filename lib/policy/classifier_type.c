@@ -17,7 +17,9 @@ static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
     bool builtin = pqr__seen_is_type(seen);
     if (scan->catalog == NULL || seen->category == PQR__CATEGORY_RESERVED)
         return false;
-    if (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, seen))
+    /* A table's name is the type of its rows. */
+    if (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, seen) ||
+        pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen))
         return true;
     if (pqr__sql_known(scan, PQR__CATALOG_TYPE, seen) == PQR__CATALOG_HARMLESS)
         scan->type = PQR__TYPE_DONE;

@@ -37,10 +37,8 @@ void pqr__batch_judge(struct pqr__batch *batch)
 
 void pqr__batch_reclassify(struct pqr__batch *batch)
 {
-    for (uint32_t i = 0; i < batch->n; i++) {
-        struct pqr_reply *query = batch->queries[i];
-        pqr__classify(&query->verdict, query->item.sql, strlen(query->item.sql), &query->router->dialect);
-    }
+    for (uint32_t i = 0; i < batch->n; i++)
+        pqr__request_classify(batch->queries[i]);
     pqr__batch_judge(batch);
 }
 

@@ -52,9 +52,32 @@
 /* Of a function's arguments, those of OUT and TABLE too, and its result's. */
 #define ALL_TYPES \
     "pg_catalog.array_append(coalesce(proallargtypes, proargtypes::pg_catalog.oid[]), prorettype)"
-/* A member of an operator family, by the types it is for and its function. */
+/* True of an operator that nobody reaches without a value of one of its types: one of PostgreSQL's own has its name, so
+   that literals of no type and values of other types are taken for that one's, and nothing is turned into its types
+   unasked: there is no implicit cast, and they are no domains, rows or arrays, which casts of their parts reach. So it
+   is as if it were a part of those types, which is what is called harmful when it is volatile. A user's = over a type of
+   his own would keep every statement from replicas otherwise. */
+#define CONFINED \
+    HOLDS("from pg_catalog.pg_operator b where b.oid" BUILTIN "and b.oprname" EQ "n.oprname and b.oprkind" EQ \
+          "n.oprkind") \
+    " and not " HOLDS("from pg_catalog.unnest(array[n.oprleft, n.oprright]) as x(id) left join pg_catalog.pg_type y" \
+          " on y.oid" EQ "x.id where x.id" NE "0 and (x.id" BUILTIN "or y.oid is null or not y.typtype" \
+          CHARS("b,e,r,m") " or y.typcategory" EQ "'A' or y.typispreferred or " \
+          HOLDS("from pg_catalog.pg_cast c where c.casttarget" EQ "x.id and c.castsource" NE "x.id" \
+                " and c.castcontext" EQ "'i'") ")")
+/* Operators, and what bears the judgement. */
+#define OPERATORS(limit) \
+    "(select n.*, " CONFINED " as confined from pg_catalog.pg_operator n where n.oid" AFTER "order by n.oid limit " \
+    limit ") o cross join lateral (select 'o' as kind, o.oprname as name, not o.confined as judged" \
+    " union all select 't', t.typname, true from pg_catalog.pg_type t where o.confined and t.oid" \
+    ANY("array[o.oprleft, o.oprright]") ") k"
+/* A member of an operator family, by the types it is for and its function. One that takes an internal argument is an
+   access method's: no SQL can call it and none but C be its language, so whoever declared it did not choose: it is
+   volatile in most extensions (PostGIS), because that is the default. */
 #define CLASS_MEMBERS(left, right, function, from) \
-    "select m.oid, case when t.oid" BUILTIN "then 's' else 't' end, t.typname, false, " A_FUNCTION \
+    "select m.oid, case when t.oid" BUILTIN "then 's' else 't' end, t.typname, false, case when p.oid is null" \
+    " or 2281 operator(pg_catalog.<>) all (p.proargtypes::pg_catalog.oid[]) then 'f' end, p.proname, p.oid" BUILTIN \
+    ", p.provolatile" \
     " from (select m.oid, " left " as l, " right " as r, " function " as f from " from " where m.oid" AFTER \
     "order by m.oid limit 2000) m join pg_catalog.pg_type t on t.oid" ANY("array[m.l, m.r]") \
     " and (t.oid" USERS "or (m.l" BUILTIN "and m.r" BUILTIN "))" \
@@ -84,19 +107,18 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      false},
 
     /* Operators are their functions. */
-    {"select o.oid, 'o', o.oprname, false, 'f', p.proname, p.oid" BUILTIN ", p.provolatile"
-     " from (select * from pg_catalog.pg_operator where oid" AFTER "order by oid limit 2000) o"
-     " left join pg_catalog.pg_proc p on p.oid" EQ OID("o.oprcode") " order by 1",
+    {"select o.oid, k.kind, k.name, false, case when k.judged then 'f' end, p.proname, p.oid" BUILTIN ", p.provolatile"
+     " from " OPERATORS("2000") " left join pg_catalog.pg_proc p on p.oid" EQ OID("o.oprcode") " order by 1",
      false},
 
-    /* Types: input and output. Without arrays and the types of tables' rows, which are many and seldom named. */
+    /* Types: input and output. Without arrays, which are named by their elements. The types of tables' rows are many, and
+       named in json_populate_record(null::t, ...). */
     {"select t.oid, 't', t.typname, " ANY_VOLATILE(
          OID("t.typinput") ", " OID("t.typoutput") ", " OID("t.typreceive") ", " OID("t.typsend") ", "
          OID("t.typmodin") ", " OID("t.typmodout") ", " OID("t.typsubscript"))
      ", " NOTHING
-     " from (select y.* from pg_catalog.pg_type y left join pg_catalog.pg_class c on c.oid" EQ "y.typrelid"
-     " where y.oid" AFTER "and not (y.typcategory" EQ "'A' and y.typelem" NE "0)"
-     " and (c.oid is null or c.relkind" EQ "'c') order by y.oid limit 500) t order by 1",
+     " from (select * from pg_catalog.pg_type where oid" AFTER "and not (typcategory" EQ "'A' and typelem" NE "0)"
+     " order by oid limit 2000) t order by 1",
      false},
 
     /* Relations that a standby refuses, or reads ahead, or that are elsewhere; and what they are parts of. */
@@ -150,7 +172,7 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " join pg_catalog.pg_opclass k on k.oid" EQ "r.rngsubopc and k.oid" USERS
      " join pg_catalog.pg_amproc m on m.amprocfamily" EQ "k.opcfamily"
      " join pg_catalog.pg_proc p on p.oid" EQ OID("m.amproc")
-     " where t.oid" ANY("array[r.rngtypid, r.rngmultitypid]") WITH_IT,
+     " where 2281 operator(pg_catalog.<>) all (p.proargtypes::pg_catalog.oid[]) and t.oid" ANY("array[r.rngtypid, r.rngmultitypid]") WITH_IT,
      true},
 
     /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. Those written in
@@ -175,13 +197,13 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
 
     /* Operators by their functions again, which may be known better now, and by the operators that the planner puts in
        their place: b > a for a < b, a >= b for not (a < b). */
-    {"select o.oid, 'o', o.oprname, false, d.kind, d.name, d.builtin, d.volatility"
-     " from (select * from pg_catalog.pg_operator where oid" AFTER "order by oid limit 500) o"
-     DEPENDS "select " A_FUNCTION " from pg_catalog.pg_proc p where p.oid" EQ OID("o.oprcode")
-     " union all select 'o', x.oprname, false, null from pg_catalog.pg_operator x where x.oid" USERS
+    {"select o.oid, k.kind, k.name, false, d.kind, d.name, d.builtin, d.volatility"
+     " from " OPERATORS("500")
+     DEPENDS "select " A_FUNCTION " from pg_catalog.pg_proc p where k.judged and p.oid" EQ OID("o.oprcode")
+     " union all select 'o', x.oprname, false, null from pg_catalog.pg_operator x where k.judged and x.oid" USERS
      "and x.oid" ANY("array[o.oprcom, o.oprnegate]")
-     " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where " TYPED " and b0.oid"
-     ANY("array[o.oprleft, o.oprright, o.oprresult]") WITH_IT,
+     " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where " TYPED
+     " and not o.confined and b0.oid" ANY("array[o.oprleft, o.oprright, o.oprresult]") WITH_IT,
      true},
 
     /* Views, tables with row-level security, tables with columns of users' types; casts of whole rows. */

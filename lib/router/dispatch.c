@@ -139,7 +139,7 @@ static void classify_again(struct pqr_reply *request)
     if (request->batch && pqr__batch_leads(request))
         pqr__batch_reclassify(request->batch);
     else
-        pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &router->dialect);
+        pqr__request_classify(request);
     pqr__queue_remove(&router->queue, &request->entry);
     if (request->attempts == 0)
         request->entry.role = (uint8_t)role_of(request);

@@ -52,6 +52,15 @@ static void reset(struct pqr_reply *request)
     request->reply = PQR__REPLY_NONE;
 }
 
+/* The text does not show them. */
+static void classify_types(struct pqr_reply *request)
+{
+    const struct pqr__item *item = &request->item;
+    if (item->param_types && item->n_params > 0)
+        pqr__classify_types(
+            &request->verdict, item->param_types, (size_t)item->n_params, &request->router->dialect);
+}
+
 static void classify(struct pqr_reply *request, const pqr_query *query)
 {
     pqr_router *router = request->router;
@@ -65,6 +74,13 @@ static void classify(struct pqr_reply *request, const pqr_query *query)
         request->known = pqr__known_classify(
             &router->known, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
     }
+    classify_types(request);
+}
+
+void pqr__request_classify(struct pqr_reply *request)
+{
+    pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &request->router->dialect);
+    classify_types(request);
 }
 
 struct pqr_reply *pqr__request_new(

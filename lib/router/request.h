@@ -103,6 +103,8 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);
 /* A request with its inputs copied, or NULL: no memory. query was checked. own: PQR__OWN_NONE, BEGIN or CATALOG. */
 struct pqr_reply *pqr__request_new(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data);
+/* Its text and the types of its parameters may mean something else than when it was accepted. */
+void pqr__request_classify(struct pqr_reply *request);
 /* One that the application did not ask for: it is in no statistics. */
 static inline bool pqr__request_is_own(const struct pqr_reply *request)
 {

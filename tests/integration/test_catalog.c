@@ -70,6 +70,13 @@ static const char *const objects[] = {
     "create function gives(out n int, out l loud) language plpgsql stable as 'begin n := 1; end'",
     "create function lists() returns table (l loud) language plpgsql stable as 'begin return; end'",
     "create function all_loud() returns setof of_loud language plpgsql stable as 'begin return; end'",
+    /* An = of his own touches what has his type, and nothing else. */
+    "create type seal as enum ('wax', 'lead')",
+    "create table sealed (n int, kinds seal[])",
+    "create function same_seal(seal, seal) returns bool language sql volatile as 'select true'",
+    "create operator = (function = same_seal, leftarg = seal, rightarg = seal)",
+    "create function any_seal() returns seal language sql stable as 'select null::seal'",
+    "create view of_sealed as select n from sealed",
     /* Declared as what they are not. */
     "create function lies() returns bigint language sql immutable as 'select nextval(''counter'')'",
     "create function lies_deeper() returns bigint language sql stable as 'select lies()'",
@@ -132,6 +139,10 @@ static const char *const for_replicas[] = {
     "select inet_server_port(), 1::silent",
     "select inet_server_port(), lower('X')",
     "select inet_server_port(), honest(1), honest_atomic(1)",
+    "select inet_server_port(), 1 = 2, n in (1, 2), word is distinct from 'x' from plain where 'a' = 'b' or "
+    "n > 0",
+    "select inet_server_port(), r.word from json_populate_record(null::plain, '{}') r, (select null::quiet) "
+    "q",
 };
 
 static const char *const for_the_primary[] = {
@@ -159,6 +170,11 @@ static const char *const for_the_primary[] = {
     "select inet_server_port(), 1::loud",
     "select inet_server_port(), count(*) from of_loud",
     "select inet_server_port(), count(*) from of_of_loud",
+    "select inet_server_port(), n from sealed",
+    "select inet_server_port(), n from of_sealed",
+    "select inet_server_port(), 'wax'::seal = 'lead'",
+    "select inet_server_port(), any_seal() = 'wax'",
+    "select inet_server_port(), r.n from json_populate_record(null::of_loud, '{}') r",
     "select inet_server_port(), c::varchar from cast_away c",
     "select inet_server_port(), c.varchar from cast_away c",
     "select inet_server_port(), not (1 <! 2)",
@@ -352,6 +368,55 @@ static void definition_of_others_is_noticed_on_demand(void **state)
     app_close(&app);
 }
 
+/* No name in the text tells. */
+static void type_of_a_parameter_counts(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    const char *values[] = {"5"};
+    char number[24];
+    start_loaded(&app, SETTINGS);
+    snprintf(number, sizeof(number), "%ld", cluster_long(&cluster, 0, "select 'loud'::regtype::oid::bigint"));
+    Oid users[] = {(Oid)strtoul(number, NULL, 10)}, builtin[] = {23};
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = "select inet_server_port(), $1";
+    query.n_params = 1;
+    query.param_values = values;
+    query.param_types = builtin;
+    assert_string_equal(app_run_query(&app, &query)->server, "replica1");
+    query.param_types = users;
+    struct answer *answer = app_run_query(&app, &query);
+    assert_string_equal(answer->server, "primary");
+    assert_string_equal(answer->reason, "type with volatile functions");
+    app_close(&app);
+}
+
+/* A function that only an index can call is not looked at: its volatility is what nobody chose. */
+static void support_functions_of_indexes_do_not_count(void **state)
+{
+    (void)state;
+    static const char *const made[] = {
+        "create extension if not exists btree_gist",
+        "create type flag as enum ('up', 'down')",
+        "create table flags (n int, f flag)",
+        "create function flag_consistent(internal, flag, int2, oid, internal) returns bool language c "
+        "as '$libdir/btree_gist', 'gbt_enum_consistent'",
+        "create operator class flag_ops for type flag using gist as operator 3 =(anyenum, anyenum), "
+        "function 1 flag_consistent(internal, flag, int2, oid, internal)",
+        "grant select on flags to app",
+    };
+    struct app app = {0};
+    if (cluster_long(&cluster, 0, "select count(*) from pg_available_extensions where name = 'btree_gist'") ==
+        0)
+        skip();
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        cluster_exec(&cluster, 0, made[i]);
+    cluster_sync(&cluster, 0);
+    start_loaded(&app, SETTINGS);
+    assert_ran_on(&app, "select inet_server_port(), f from flags where f = 'up'", 1);
+    app_close(&app);
+}
+
 /* No name in a statement tells that it sorts, and by what. */
 static void operator_class_of_a_built_in_type_touches_everything(void **state)
 {
@@ -449,6 +514,8 @@ int main(void)
         cmocka_unit_test(definition_in_a_transaction_counts_after_its_commit),
         cmocka_unit_test(definition_of_others_is_noticed_by_the_timer),
         cmocka_unit_test(definition_of_others_is_noticed_on_demand),
+        cmocka_unit_test(type_of_a_parameter_counts),
+        cmocka_unit_test(support_functions_of_indexes_do_not_count),
         cmocka_unit_test(operator_class_of_a_built_in_type_touches_everything),
         cmocka_unit_test(its_own_questions_are_in_no_statistics),
         cmocka_unit_test(replica_alone_can_be_asked),
