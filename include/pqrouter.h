@@ -30,20 +30,18 @@
 extern "C" {
 #endif
 
-/* What the ..._INIT macros are made of: zeros, but for struct_size and one member. C++ before 20 has no designated
-   initialisers. */
+/* What the ..._INIT macros are made of: zeros but for struct_size. C++ before 20 has no designated initialisers. */
 #ifdef __cplusplus
-#define PQR__INIT(type, member, value)          \
-    ([] {                                       \
-        type pqr__new = type();                 \
-        pqr__new.struct_size = sizeof pqr__new; \
-        pqr__new.member = value;                \
-        return pqr__new;                        \
+#define PQR__INIT(type)                           \
+    ([] {                                         \
+        type pqr__zero = type();                  \
+        pqr__zero.struct_size = sizeof pqr__zero; \
+        return pqr__zero;                         \
     }())
 #else
-#define PQR__INIT(type, member, value)               \
-    {                                                \
-        .struct_size = sizeof(type), .member = value \
+#define PQR__INIT(type)             \
+    {                               \
+        .struct_size = sizeof(type) \
     }
 #endif
 
@@ -169,7 +167,7 @@ typedef struct pqr_pressure {
     uint32_t in_use, max; /* connections, and how many there may be for requests without PQR_ADMIN */
 } pqr_pressure;
 
-#define PQR_PRESSURE_INIT PQR__INIT(pqr_pressure, level, PQR_PRESSURE_CALM)
+#define PQR_PRESSURE_INIT PQR__INIT(pqr_pressure)
 
 /* "calm", "busy", "shedding". Static string, any thread. */
 PQR_EXPORT const char *pqr_pressure_name(pqr_pressure_level level);
@@ -195,7 +193,19 @@ typedef struct pqr_callbacks {
     void (*pressure)(void *data, const pqr_pressure *pressure);
 } pqr_callbacks;
 
-#define PQR_CALLBACKS_INIT PQR__INIT(pqr_callbacks, log_level, PQR_LOG_INFO)
+#ifdef __cplusplus
+#define PQR_CALLBACKS_INIT                                       \
+    ([] {                                                        \
+        pqr_callbacks pqr__callbacks = PQR__INIT(pqr_callbacks); \
+        pqr__callbacks.log_level = PQR_LOG_INFO;                 \
+        return pqr__callbacks;                                   \
+    }())
+#else
+#define PQR_CALLBACKS_INIT                                              \
+    {                                                                   \
+        .struct_size = sizeof(pqr_callbacks), .log_level = PQR_LOG_INFO \
+    }
+#endif
 
 /* Opens a router on loop; connecting starts at once, in the background. callbacks may be NULL (and is copied).
    The router keeps the loop alive until it is closed. Never waits for a server: to wait, pqr_router_ready.
@@ -295,7 +305,7 @@ typedef struct pqr_query {
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
 } pqr_query;
 
-#define PQR_QUERY_INIT PQR__INIT(pqr_query, target, PQR_TARGET_AUTO)
+#define PQR_QUERY_INIT PQR__INIT(pqr_query)
 
 typedef struct pqr_reply pqr_reply;
 
@@ -425,7 +435,7 @@ typedef struct pqr_tx_options {
     const char *label;
 } pqr_tx_options;
 
-#define PQR_TX_OPTIONS_INIT PQR__INIT(pqr_tx_options, isolation, PQR_ISOLATION_DEFAULT)
+#define PQR_TX_OPTIONS_INIT PQR__INIT(pqr_tx_options)
 
 /* Runs inside an open transaction on a connection of its own. attempt counts from 1. tx is valid until done
    is called or the body runs again. The body sends statements with pqr_tx_query, and it or their callbacks end
@@ -462,7 +472,7 @@ typedef struct pqr_batch_options {
     const char *label;
 } pqr_batch_options;
 
-#define PQR_BATCH_OPTIONS_INIT PQR__INIT(pqr_batch_options, isolation, PQR_ISOLATION_DEFAULT)
+#define PQR_BATCH_OPTIONS_INIT PQR__INIT(pqr_batch_options)
 
 /* Of a query its text, parameters, formats and label count; the rest is the batch's. */
 typedef struct pqr_batch_query {
@@ -506,7 +516,7 @@ typedef struct pqr_verdict {
     char reason[120]; /* "read", "volatile function nextval", "several statements: INSERT" ... */
 } pqr_verdict;
 
-#define PQR_VERDICT_INIT PQR__INIT(pqr_verdict, route, PQR_CLASS_PRIMARY)
+#define PQR_VERDICT_INIT PQR__INIT(pqr_verdict)
 
 /* Where PQR_TARGET_AUTO would send this text, and why, by the text alone: a router knows the database's own
    functions, types and relations too. Any bytes are fine. Any thread. PQR_EINVAL. */

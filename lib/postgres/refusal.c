@@ -13,12 +13,18 @@ static bool is_sqlstate(const char *text)
     return text[5] == ':' && text[6] == ' ';
 }
 
+/* A line that is left out: where in the server's source it was, or what libpq suggests (behind a tab). */
+static bool skipped(const char *text)
+{
+    return strncmp(text, "\nLOCATION:", 10) == 0 || strncmp(text, "\n\t", 2) == 0;
+}
+
 void pqr__refusal_read(char sqlstate[6], char *out, size_t size, const char *text)
 {
     size_t used = 0;
     sqlstate[0] = '\0';
     while (*text && used + 1 < size) {
-        if (strncmp(text, "\nLOCATION:", 10) == 0 || strncmp(text, "\n\t", 2) == 0) {
+        if (skipped(text)) {
             text += 1 + strcspn(text + 1, "\n");
         } else if (*text == '\n' || *text == '\t') {
             text++;
