@@ -2,24 +2,17 @@
 #include "config/value.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
-
-#define tell(reading, line, key, format, ...) \
-    pqr__problem_add(                         \
-        &(reading)->draft->problems, (line), "%s%s " format, (reading)->prefix, (key)->path, __VA_ARGS__)
 
 uint32_t pqr__value_line(const config_setting_t *setting)
 {
     return config_setting_source_line(setting);
 }
 
-/* An integer that the expander turned into text because libconfig would have wrapped it. */
-static const char *wide_integer(const config_setting_t *setting)
+const char *pqr__value_wide(const config_setting_t *setting)
 {
     size_t length = strlen(PQR__WIDE_INTEGER);
     const char *text =
@@ -29,7 +22,7 @@ static const char *wide_integer(const config_setting_t *setting)
 
 const char *pqr__value_text(const config_setting_t *setting)
 {
-    if (config_setting_type(setting) != CONFIG_TYPE_STRING || wide_integer(setting))
+    if (config_setting_type(setting) != CONFIG_TYPE_STRING || pqr__value_wide(setting))
         return NULL;
     const char *text = config_setting_get_string(setting);
     return text ? text : "";
@@ -37,7 +30,7 @@ const char *pqr__value_text(const config_setting_t *setting)
 
 const char *pqr__value_type_name(const config_setting_t *setting)
 {
-    if (wide_integer(setting))
+    if (pqr__value_wide(setting))
         return "an integer";
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_GROUP:
@@ -63,62 +56,11 @@ const char *pqr__value_type_name(const config_setting_t *setting)
 void pqr__value_wrong_type(struct pqr__reading *reading, const struct pqr__key *key,
     const config_setting_t *setting, const char *wanted)
 {
-    tell(reading, pqr__value_line(setting), key, "is %s; it must be %s", pqr__value_type_name(setting),
-        wanted);
+    pqr__value_tell(reading, pqr__value_line(setting), key, "is %s; it must be %s",
+        pqr__value_type_name(setting), wanted);
 }
 
-static void format_value(char *out, size_t size, const struct pqr__key *key, uint64_t value)
-{
-    if (key->type == PQR__KEY_DURATION)
-        pqr__duration_format(out, size, value);
-    else if (key->type == PQR__KEY_SIZE)
-        pqr__size_format(out, size, value);
-    else
-        snprintf(out, size, "%" PRIu64, value);
-}
-
-static void out_of_range(
-    struct pqr__reading *reading, uint32_t line, const struct pqr__key *key, const char *written)
-{
-    char low[32];
-    char high[32];
-    const char *none = key->type == PQR__KEY_NUMBER ? "0 (none), or " : "\"none\", or ";
-    format_value(low, sizeof(low), key, key->low);
-    format_value(high, sizeof(high), key, key->high);
-    tell(reading, line, key, "is %s; it must be %sfrom %s to %s", written, key->none ? none : "", low, high);
-}
-
-static bool in_range(const struct pqr__key *key, uint64_t value)
-{
-    return (value == 0 && key->none) || (value >= key->low && value <= key->high);
-}
-
-static void read_number(
-    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
-{
-    char written[24];
-    const char *wide = wide_integer(setting);
-    if (wide) {
-        out_of_range(reading, pqr__value_line(setting), key, wide);
-        return;
-    }
-    if (config_setting_type(setting) != CONFIG_TYPE_INT) {
-        pqr__value_wrong_type(reading, key, setting, "an integer");
-        return;
-    }
-    int value = config_setting_get_int(setting);
-    if (value < 0 || !in_range(key, (uint64_t)value)) {
-        snprintf(written, sizeof(written), "%d", value);
-        out_of_range(reading, pqr__value_line(setting), key, written);
-        return;
-    }
-    uint32_t number = (uint32_t)value;
-    memcpy(reading->base + key->offset, &number, sizeof(number));
-}
-
-/* Only what looks like a mistyped value is worth quoting; anything else may be a secret in the wrong
-   place. */
-static const char *quotable(char *out, size_t size, const char *text)
+const char *pqr__value_quotable(char *out, size_t size, const char *text)
 {
     size_t length = strlen(text);
     static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,_+-";
@@ -126,58 +68,6 @@ static const char *quotable(char *out, size_t size, const char *text)
         return "not a value that it can have";
     snprintf(out, size, "\"%s\"", text);
     return out;
-}
-
-static void wrong_unit(struct pqr__reading *reading, uint32_t line, const struct pqr__key *key,
-    const char *text, enum pqr__unit_fault fault)
-{
-    char written[32];
-    bool duration = key->type == PQR__KEY_DURATION;
-    tell(reading, line, key, "is %s%s; write a whole number and a unit (%s), such as \"%s\"",
-        quotable(written, sizeof(written), text), fault == PQR__UNIT_MISSING ? ", without a unit" : "",
-        duration ? pqr__duration_units : pqr__size_units, key->initial);
-}
-
-static void store_quantity(
-    struct pqr__reading *reading, const struct pqr__key *key, uint32_t line, const char *text)
-{
-    char written[32];
-    uint64_t value = 0;
-    enum pqr__unit_fault fault =
-        key->type == PQR__KEY_DURATION ? pqr__duration_parse(text, &value) : pqr__size_parse(text, &value);
-    if (fault != PQR__UNIT_FINE && fault != PQR__UNIT_TOO_LARGE) {
-        wrong_unit(reading, line, key, text, fault);
-    } else if (fault == PQR__UNIT_TOO_LARGE || !in_range(key, value)) {
-        out_of_range(reading, line, key, quotable(written, sizeof(written), text));
-    } else if (key->multiple && value % key->multiple != 0) {
-        char unit[32];
-        format_value(unit, sizeof(unit), key, key->multiple);
-        tell(reading, line, key, "is %s; it must be a multiple of %s",
-            quotable(written, sizeof(written), text), unit);
-    } else {
-        memcpy(reading->base + key->offset, &value, sizeof(value));
-    }
-}
-
-static void read_quantity(
-    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
-{
-    const char *text = pqr__value_text(setting);
-    const char *wide = wide_integer(setting);
-    bool integer = config_setting_type(setting) == CONFIG_TYPE_INT;
-    if (text || (integer && config_setting_get_int(setting) == 0)) {
-        store_quantity(reading, key, pqr__value_line(setting), text ? text : "0");
-    } else if (wide || integer) {
-        char written[16];
-        snprintf(written, sizeof(written), "%d", integer ? config_setting_get_int(setting) : 0);
-        tell(reading, pqr__value_line(setting), key,
-            "is %s, without a unit; write it in quotes with one of %s, such as \"%s\"", wide ? wide : written,
-            key->type == PQR__KEY_DURATION ? pqr__duration_units : pqr__size_units, key->initial);
-    } else {
-        pqr__value_wrong_type(reading, key, setting,
-            key->type == PQR__KEY_DURATION ? "a duration in quotes, such as \"10s\""
-                                           : "a size in quotes, such as \"64MB\"");
-    }
 }
 
 static bool store_word(struct pqr__reading *reading, const struct pqr__key *key, const char *text)
@@ -202,8 +92,8 @@ static void read_word(
         return;
     for (uint32_t i = 0; key->words[i] && at < sizeof(choice); i++)
         at += (size_t)snprintf(choice + at, sizeof(choice) - at, "%s\"%s\"", i ? " or " : "", key->words[i]);
-    tell(reading, pqr__value_line(setting), key, "is %s; it must be %s",
-        text ? quotable(written, sizeof(written), text) : pqr__value_type_name(setting), choice);
+    pqr__value_tell(reading, pqr__value_line(setting), key, "is %s; it must be %s",
+        text ? pqr__value_quotable(written, sizeof(written), text) : pqr__value_type_name(setting), choice);
 }
 
 void pqr__value_store_text(struct pqr__reading *reading, const struct pqr__key *key, char *text)
@@ -237,64 +127,9 @@ static void read_digits(
     if (fine && value > 0)
         memcpy(reading->base + key->offset, &value, sizeof(value));
     else
-        tell(reading, pqr__value_line(setting), key,
+        pqr__value_tell(reading, pqr__value_line(setting), key,
             "is %s; it must be the digits that pg_controldata shows, in quotes: \"7012345678901234567\"",
             text ? "no such number" : pqr__value_type_name(setting));
-}
-
-/* Each in a line of its own, so that a comment at a statement's end does not swallow the next. */
-static void read_sql(
-    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
-{
-    struct pqr__text joined = {.secret = true};
-    bool one = pqr__value_text(setting) != NULL;
-    int n = one ? 1 : config_setting_length(setting);
-    int type = config_setting_type(setting);
-    if (!one && type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
-        pqr__value_wrong_type(
-            reading, key, setting, "an array of statements: [\"set statement_timeout = '10s'\"]");
-        return;
-    }
-    for (int i = 0; i < n; i++) {
-        const char *text = pqr__value_text(one ? setting : config_setting_get_elem(setting, (unsigned)i));
-        if (!text || strspn(text, " \t\r\n;") == strlen(text)) {
-            tell(reading, pqr__value_line(setting), key, "has as statement %d %s; it must be SQL in quotes",
-                i + 1, text ? "an empty one" : "something that is no text");
-            continue;
-        }
-        pqr__text_puts(&joined, joined.length ? ";\n" : "");
-        pqr__text_puts(&joined, text);
-    }
-    if (n > 0)
-        pqr__value_store_text(reading, key, pqr__text_take(&joined));
-}
-
-/* Statements that are to be prepared, one each. */
-static void read_texts(
-    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting)
-{
-    enum { LENGTH_MAX = 4096 };
-    struct pqr__text joined = {0};
-    int type = config_setting_type(setting), n = config_setting_length(setting);
-    if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST) {
-        pqr__value_wrong_type(
-            reading, key, setting, "an array of statements: [\"select name from shop where id = $1\"]");
-        return;
-    }
-    for (int i = 0; i < n; i++) {
-        const char *text = pqr__value_text(config_setting_get_elem(setting, (unsigned)i));
-        bool empty = text && strspn(text, " \t\r\n;") == strlen(text);
-        if (text && !empty && strlen(text) <= LENGTH_MAX)
-            pqr__text_append(&joined, text, strlen(text) + 1);
-        else
-            tell(reading, pqr__value_line(setting), key, "has as statement %d %s; it must be SQL in quotes",
-                i + 1,
-                !text   ? "something that is no text"
-                : empty ? "an empty one"
-                        : "one of more than 4096 bytes");
-    }
-    if (joined.length > 0 || joined.failed)
-        pqr__value_store_text(reading, key, pqr__text_take(&joined));
 }
 
 static void store_bool(struct pqr__reading *reading, const struct pqr__key *key, bool value)
@@ -317,14 +152,14 @@ void pqr__value_read(
     reading->lines[key - reading->keys] = pqr__value_line(setting);
     switch (key->type) {
     case PQR__KEY_NUMBER:
-        read_number(reading, key, setting);
+        pqr__value_read_number(reading, key, setting);
         break;
     case PQR__KEY_BOOL:
         read_bool(reading, key, setting);
         break;
     case PQR__KEY_DURATION:
     case PQR__KEY_SIZE:
-        read_quantity(reading, key, setting);
+        pqr__value_read_quantity(reading, key, setting);
         break;
     case PQR__KEY_WORD:
         read_word(reading, key, setting);
@@ -337,13 +172,13 @@ void pqr__value_read(
         read_digits(reading, key, setting);
         break;
     case PQR__KEY_SQL:
-        read_sql(reading, key, setting);
+        pqr__value_read_sql(reading, key, setting);
         break;
     case PQR__KEY_PATTERNS:
         pqr__patterns_read(reading, key, setting);
         break;
     case PQR__KEY_TEXTS:
-        read_texts(reading, key, setting);
+        pqr__value_read_texts(reading, key, setting);
         break;
     case PQR__KEY_SERVERS:
         assert(false); /* the reader takes them */
@@ -356,7 +191,7 @@ void pqr__value_default(struct pqr__reading *reading, const struct pqr__key *key
     if (!key->initial)
         return;
     if (key->type == PQR__KEY_DURATION || key->type == PQR__KEY_SIZE) {
-        store_quantity(reading, key, 0, key->initial);
+        pqr__value_store_quantity(reading, key, 0, key->initial);
     } else if (key->type == PQR__KEY_WORD) {
         store_word(reading, key, key->initial);
     } else if (key->type == PQR__KEY_BOOL) {

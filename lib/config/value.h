@@ -21,11 +21,32 @@ struct pqr__reading {
 void pqr__value_read(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
 
-/* Of the reader's files: reads an array of patterns of functions. */
+/* By type, where that takes more than a few lines: patterns.c, numbers.c, statements.c. */
 void pqr__patterns_read(
     struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+void pqr__value_read_number(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+void pqr__value_read_quantity(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+void pqr__value_read_sql(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+void pqr__value_read_texts(
+    struct pqr__reading *reading, const struct pqr__key *key, const config_setting_t *setting);
+/* A duration or a size, from text, when it may be that. */
+void pqr__value_store_quantity(
+    struct pqr__reading *reading, const struct pqr__key *key, uint32_t line, const char *text);
+
+/* A problem; its text begins with the path of the key. */
+#define pqr__value_tell(reading, line, key, format, ...) \
+    pqr__problem_add(                                    \
+        &(reading)->draft->problems, (line), "%s%s " format, (reading)->prefix, (key)->path, __VA_ARGS__)
+
 /* A setting's text; NULL: it has another type. */
 const char *pqr__value_text(const config_setting_t *setting);
+/* An integer that the expander turned into text because libconfig would have wrapped it; NULL: it is none. */
+const char *pqr__value_wide(const config_setting_t *setting);
+/* Only what looks like a mistyped value is worth quoting; anything else may be a secret in the wrong place. */
+const char *pqr__value_quotable(char *out, size_t size, const char *text);
 /* Takes text over; NULL: there was no memory for it. */
 void pqr__value_store_text(struct pqr__reading *reading, const struct pqr__key *key, char *text);
 

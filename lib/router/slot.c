@@ -1,17 +1,11 @@
-/* The life of a pooled connection. What may go wrong: it cannot be opened (backoff, and a probe), it turns out
- * to be another server than the probe's (closed again), it is lost in any state (what flew is settled first),
- * or its cancel comes late (it is not handed out before that is answered).
+/* A pooled connection: opened, moved from list to list, given back, closed. What it goes through in between comes as
+ * events (slot_events.c).
  */
 #include "router/slot.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/alloc.h"
-#include "policy/backoff.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
-#include "router/transaction.h"
 #include "router/warm.h"
 
 static const char *const state_names[] = {
@@ -71,7 +65,7 @@ void pqr__slot_close(struct pqr__slot *slot)
     slot->backend->router->ops->close(slot->conn);
 }
 
-static void destroy(struct pqr__slot *slot)
+void pqr__slot_destroy(struct pqr__slot *slot)
 {
     pqr__list_remove(&slot->backend->slots[slot->state], &slot->link);
     if (slot->backend->probe.cancelled == slot)
@@ -142,227 +136,13 @@ void pqr__slot_release(struct pqr__slot *slot)
     pqr__room_make(slot->backend->router);
 }
 
-/* --- opening --- */
-
-static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const char *message)
-{
-    struct pqr__backend *backend = slot->backend;
-    pqr_router *router = backend->router;
-    const struct pqr_config *config = router->config;
-    slot->refused = true;
-    if (slot->state == PQR__SLOT_CONNECTING ||
-        *sqlstate) /* not when it is only another server than expected */
-        pqr__elastic_refused(backend, sqlstate);
-    backend->connect_failures++;
-    backend->retry_us =
-        pqr__router_now(router) + pqr__backoff_us(config->pool.backoff_min_us, config->pool.backoff_max_us,
-                                      backend->failures++, &router->random);
-    pqr__timer_set(router, &backend->retry, backend->retry_us);
-    pqr__backend_problem(
-        backend, PQR_LOG_WARNING, "cannot connect: %s%s%s", message, *sqlstate ? " " : "", sqlstate);
-    if (pqr__pool_open(backend) == 0) /* nobody may wait for this one because it avoids the others */
-        pqr__queue_forgive(&router->queue);
-    pqr__probe_now(&backend->probe);
-}
-
-static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__connect_info *info)
-{
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    slot->info = *info;
-    if (slot->state == PQR__SLOT_CLOSING)
-        return;
-    pqr__dispatch_dialect(endpoint->router, info);
-    slot->ours_since_us = pqr__router_now(endpoint->router);
-    pqr__slot_move(slot, PQR__SLOT_IDENTIFYING);
-    pqr__slot_send_own(slot, PQR__OWN_IDENTITY, pqr__identity_sql);
-}
-
-static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal *refusal)
-{
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    pqr_router *router = endpoint->router;
-    slot->conn = NULL;
-    if (router->state < PQR__ROUTER_CLOSING)
-        failed_to_open(slot, refusal->sqlstate, refusal->message);
-    destroy(slot);
-    pqr__room_make(router);
-    pqr__dispatch_soon(router); /* reads may fall back to the primary now */
-    pqr__pools_grow(router);
-}
-
-/* The server that the probe speaks of, in the state that it was found in. */
-static bool belongs(const struct pqr__slot *slot)
-{
-    const struct pqr__identity *own = &slot->identity, *probed = &slot->backend->identity;
-    return own->system_identifier == probed->system_identifier && own->in_recovery == probed->in_recovery &&
-           strcmp(own->postmaster_start, probed->postmaster_start) == 0;
-}
-
-static void enter_pool(struct pqr__slot *slot)
-{
-    struct pqr__backend *backend = slot->backend;
-    pqr_router *router = backend->router;
-    const struct pqr_config *config = router->config;
-    if (slot->state == PQR__SLOT_IDENTIFYING) {
-        uint64_t lifetime =
-            pqr__random_jitter(&router->random, config->pool.lifetime_us, config->pool.lifetime_jitter);
-        slot->expires_us = config->pool.lifetime_us ? pqr__router_now(router) + lifetime : 0;
-        backend->failures = 0;
-        backend->retry_us = 0;
-        pqr__elastic_connected(backend, pqr__router_now(router) - slot->opened_us);
-        backend->connects++;
-    }
-    pqr__slot_release(slot);
-    pqr__pools_grow(router);
-    pqr__catalog_wake(router);
-}
-
-static void warm_up(struct pqr__slot *slot)
-{
-    if (slot->state != PQR__SLOT_IDENTIFYING || !pqr__warm_begin(slot))
-        enter_pool(slot);
-}
-
-static void identified(struct pqr__slot *slot)
-{
-    const char *init_sql = slot->backend->router->config->pool.init_sql;
-    if (!belongs(slot)) {
-        failed_to_open(slot, "", "the connection reached another server, or a restarted one, than the probe");
-        pqr__slot_close(slot);
-        return;
-    }
-    if (init_sql)
-        pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
-    else
-        warm_up(slot);
-}
-
-/* --- what flies --- */
-
-static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
-    const struct pqr__answer *answer)
-{
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    const struct pqr__transport_ops *ops = endpoint->router->ops;
-    if (flight != &slot->own_flight) {
-        pqr__run_item(slot, item, answer);
-        return;
-    }
-    if (slot->warming) {
-        pqr__warm_item(slot, item, answer);
-        ops->result_free(answer->result);
-        return;
-    }
-    slot->own_failed = answer->kind != PQR__ANSWER_OK;
-    if (slot->tx && (slot->own_item.own == PQR__OWN_COMMIT || slot->own_item.own == PQR__OWN_ROLLBACK))
-        pqr__tx_own_item(slot->tx, answer);
-    else if (slot->own_failed && slot->state == PQR__SLOT_IDENTIFYING)
-        failed_to_open(slot, answer->sqlstate, answer->message);
-    else if (slot->own_item.own == PQR__OWN_IDENTITY)
-        slot->own_failed = !pqr__identity_read(&slot->identity, ops, answer->result);
-    ops->result_free(answer->result);
-}
-
-/* What comes after one of our own statements that went well. */
-static void go_on(struct pqr__slot *slot, enum pqr__own after)
-{
-    const char *init_sql = slot->backend->router->config->pool.init_sql;
-    if (after == PQR__OWN_IDENTITY)
-        identified(slot);
-    else if (after == PQR__OWN_DISCARD && init_sql)
-        pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
-    else if (after == PQR__OWN_INIT)
-        warm_up(slot);
-    else
-        enter_pool(slot);
-}
-
-/* entering: it was not in the pool yet. */
-static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts, bool entering)
-{
-    enum pqr__own own = slot->own_item.own;
-    if (slot->tx && (own == PQR__OWN_COMMIT || own == PQR__OWN_ROLLBACK)) {
-        pqr__tx_own_settled(slot->tx, facts);
-        return;
-    }
-    if (slot->warming && pqr__warm_settled(slot, facts, entering))
-        return;
-    if (slot->own_failed || facts->lost || facts->tx != PQR__TX_IDLE) {
-        if (entering && !slot->refused)
-            failed_to_open(slot, "", facts->lost ? facts->message : "it is not of use");
-        pqr__slot_close(slot);
-    } else if (slot->state != PQR__SLOT_CLOSING) {
-        go_on(slot, own);
-    }
-}
-
-static void on_settled(
-    struct pqr__endpoint *endpoint, struct pqr__flight *flight, const struct pqr__settled *facts)
-{
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    bool entering = slot->state == PQR__SLOT_IDENTIFYING;
-    if (facts->lost && slot->state != PQR__SLOT_CLOSING)
-        pqr__slot_move(slot, PQR__SLOT_CLOSING);
-    if (flight == &slot->own_flight)
-        own_settled(slot, facts, entering);
-    else
-        pqr__run_settled(slot, flight, facts);
-}
-
-static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
-    const pqr_notice *notice)
-{
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    if (flight && flight != &slot->own_flight && item)
-        pqr__run_notice(pqr__run_owner(item), notice);
-    else if (slot->tx && flight == &slot->own_flight) /* COMMIT: of a standby that did not confirm, perhaps */
-        pqr__run_notice(slot->tx->request, notice);
-    pqr__log(&endpoint->router->log, PQR_LOG_DEBUG, "%s: %s %s: %s", slot->backend->config->name,
-        notice->severity, notice->sqlstate, notice->text);
-}
-
-static void on_cancelled(struct pqr__endpoint *endpoint, bool delivered)
-{
-    /* The server answers a cancel request (by EOF) when it has sent the signal, so that it can't hit what is sent
-       from now on; of one that failed on the way nobody knows. */
-    pqr__run_cancelled(pqr__container_of(endpoint, struct pqr__slot, endpoint), delivered);
-}
-
-static void on_closed(struct pqr__endpoint *endpoint)
-{
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    struct pqr__backend *backend = slot->backend;
-    bool unasked = slot->state != PQR__SLOT_CLOSING;
-    assert(pqr__list_empty(&slot->air));
-    if (unasked)
-        pqr__slot_move(slot, PQR__SLOT_CLOSING);
-    if (slot->tx)
-        pqr__tx_lost(slot->tx);
-    destroy(slot);
-    pqr__room_make(backend->router);
-    if (unasked)
-        pqr__probe_now(&backend->probe);
-    pqr__dispatch_soon(backend->router); /* reads may fall back to the primary now */
-    pqr__pools_grow(backend->router);
-}
-
-static const struct pqr__endpoint_ops slot_ops = {
-    .connected = on_connected,
-    .refused = on_refused,
-    .item = on_item,
-    .settled = on_settled,
-    .notice = on_notice,
-    .cancelled = on_cancelled,
-    .closed = on_closed,
-};
-
 int pqr__slot_open(struct pqr__backend *backend)
 {
     pqr_router *router = backend->router;
     struct pqr__slot *slot = pqr__calloc(1, sizeof(*slot));
     if (!slot)
         return PQR_ENOMEM;
-    slot->endpoint = (struct pqr__endpoint){.ops = &slot_ops, .router = router};
+    slot->endpoint = (struct pqr__endpoint){.ops = &pqr__slot_ops, .router = router};
     slot->backend = backend;
     slot->state = PQR__SLOT_CONNECTING;
     slot->opened_us = pqr__router_now(router);

@@ -71,7 +71,11 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to);
 void pqr__slot_close(struct pqr__slot *slot);
 /* Its owner is done with it: reset if need be, then idle and offered to who waits, or closed. */
 void pqr__slot_release(struct pqr__slot *slot);
-/* Sends one of the library's own statements; its end comes to slot.c. */
+/* Sends one of the library's own statements; its end comes to slot_events.c. */
 void pqr__slot_send_own(struct pqr__slot *slot, enum pqr__own own, const char *sql);
+
+/* Of slot_events.c: what the transport tells of it, the last of which frees it. */
+extern const struct pqr__endpoint_ops pqr__slot_ops;
+void pqr__slot_destroy(struct pqr__slot *slot);
 
 #endif
