@@ -86,8 +86,8 @@ static const char *const objects[] = {
     "create function lies_sum(bigint, bigint) returns bigint language sql immutable as 'select $1 + lies()'",
     "create aggregate total_lies(bigint) (sfunc = lies_sum, stype = bigint)",
     "create operator <!! (function = lies_sum, leftarg = bigint, rightarg = bigint)",
-    "create function honest(n int) returns bigint language sql stable as "
-    "'select count(*) from plain p where p.n = $1 and lower(word) is not null'",
+    ("create function honest(n int) returns bigint language sql stable as "
+     "'select count(*) from plain p where p.n = $1 and lower(word) is not null'"),
     "create function honest_atomic(n int) returns bigint stable begin atomic select count(*) from plain; end",
 };
 
