@@ -50,10 +50,9 @@ static char *warm_up(struct sim_world *world)
     return pqr__text_take(&texts);
 }
 
-static void vary_pool(struct sim_world *world, struct pqr_config *config)
+static void vary_limits(struct sim_world *world, struct pqr_config *config)
 {
-    uint32_t reserved = (uint32_t)sim_between(world, 0, 2), least = reserved + 2;
-    config->pool.admin_reserved = reserved;
+    uint32_t least = config->pool.admin_reserved + 2;
     for (uint32_t i = 0; i < config->n_servers; i++) {
         struct pqr__server_config *server = &config->servers[i];
         server->max = pick(world, least, least + 6);
@@ -62,6 +61,12 @@ static void vary_pool(struct sim_world *world, struct pqr_config *config)
     }
     if (sim_chance(world, 300))
         config->pool.max_total = config->n_servers * least + pick(world, 0, 8);
+}
+
+static void vary_pool(struct sim_world *world, struct pqr_config *config)
+{
+    config->pool.admin_reserved = (uint32_t)sim_between(world, 0, 2);
+    vary_limits(world, config);
     config->pool.connects_at_once = pick(world, 1, 3);
     config->pool.connect_timeout_us = sim_skewed(world, 100000, 2000000);
     config->pool.idle_timeout_us = sim_skewed(world, 20000, 10000000);
@@ -130,7 +135,7 @@ static void vary_rest(struct sim_world *world, struct pqr_config *config)
     config->catalog.refresh_us = sim_skewed(world, 50000, 2000000);
 }
 
-/* Its servers but the last, with all that was varied. */
+/* Its servers but the last, with all that was varied, and often with other limits. */
 static int make_fewer(struct scenario *scenario)
 {
     static const char *const hosts[SIM_MAX_SERVERS] = {"", "s0", "s0,s1", "s0,s1,s2"};
@@ -152,6 +157,8 @@ static int make_fewer(struct scenario *scenario)
     }
     fewer->pool = config->pool;
     fewer->pool.init_sql = config->pool.init_sql ? pqr__strdup(config->pool.init_sql) : NULL;
+    if (sim_chance(&scenario->world, 500))
+        vary_limits(&scenario->world, fewer);
     fewer->probe = config->probe;
     fewer->reads = config->reads;
     fewer->writes = config->writes;
@@ -239,8 +246,9 @@ static void reload_with(struct scenario *scenario, bool fewer)
     pqr_error error;
     if (scenario->load.closing_us > 0 || scenario->load.closed)
         return;
+    scenario->checks.config = fewer ? scenario->fewer : scenario->config; /* counts from now on */
     scenario->checks.in_call++;
-    int status = pqr_router_reload(scenario->load.router, fewer ? scenario->fewer : scenario->config, &error);
+    int status = pqr_router_reload(scenario->load.router, scenario->checks.config, &error);
     scenario->checks.in_call--;
     sim_trace(&scenario->world, "reload with %s: %d", fewer ? "one server less" : "all servers", status);
     if (status != 0)
