@@ -70,6 +70,11 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
         .in_recovery = in_recovery(conn),
         .message = "",
     };
+    struct pqr__connect_info info;
+    if (flight->kind == PQR__FLIGHT_SIMPLE) {
+        info = pqr__conn_info(conn);
+        facts.info = &info;
+    }
     conn->expects_end = false;
     conn->completed = true;
     pqr__meter_stop(&conn->meter);

@@ -199,16 +199,21 @@ static bool is_on(const PGconn *pg, const char *parameter)
     return value && strcmp(value, "on") == 0;
 }
 
-static void tell_connected(struct pqr__conn *conn)
+struct pqr__connect_info pqr__conn_info(const struct pqr__conn *conn)
 {
-    conn->in_recovery = is_on(conn->pg, "in_hot_standby");
-    struct pqr__connect_info info = {
+    return (struct pqr__connect_info){
         .backend_pid = (uint32_t)PQbackendPID(conn->pg),
         .server_version = (uint32_t)PQserverVersion(conn->pg),
-        .in_recovery = conn->in_recovery,
+        .in_recovery = is_on(conn->pg, "in_hot_standby"),
         .standard_conforming_strings = is_on(conn->pg, "standard_conforming_strings"),
         .encoding_ascii_safe = is_ascii_safe(PQparameterStatus(conn->pg, "client_encoding")),
     };
+}
+
+static void tell_connected(struct pqr__conn *conn)
+{
+    struct pqr__connect_info info = pqr__conn_info(conn);
+    conn->in_recovery = info.in_recovery;
     events_of(conn)->connected(conn->context, &info);
 }
 

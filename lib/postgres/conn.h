@@ -97,6 +97,8 @@ static inline bool pqr__conn_is_open(const struct pqr__conn *conn)
 {
     return conn->state == PQR__CONN_PIPELINE || conn->state == PQR__CONN_SIMPLE;
 }
+/* As the server last reported. */
+struct pqr__connect_info pqr__conn_info(const struct pqr__conn *conn);
 void pqr__conn_move(struct pqr__conn *conn, enum pqr__conn_state to);
 /* The connection is of no use any more; flights are settled and closed is told from a later turn. message may be
    libpq's. What the server itself said last, if it did, is told instead. */

@@ -121,7 +121,8 @@ static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__conne
     if (probe->state == PQR__PROBE_CLOSING)
         return;
     probe->backend->refused_for_good = false;
-    pqr__dispatch_dialect(endpoint->router, info);
+    if (!endpoint->router->config->pool.init_sql) /* else it is not what statements meet */
+        pqr__dispatch_dialect(endpoint->router, info);
     pqr__probe_move(probe, PQR__PROBE_IDLE);
     pqr__probe_ask(probe);
 }

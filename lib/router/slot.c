@@ -72,6 +72,7 @@ void pqr__slot_destroy(struct pqr__slot *slot)
         slot->backend->probe.cancelled = NULL;
     pqr__warm_end(slot);
     pqr__timer_clear(&slot->cancel_again);
+    pqr_config_free(slot->config);
     pqr__free(slot);
 }
 
@@ -144,12 +145,14 @@ int pqr__slot_open(struct pqr__backend *backend)
         return PQR_ENOMEM;
     slot->endpoint = (struct pqr__endpoint){.ops = &pqr__slot_ops, .router = router};
     slot->backend = backend;
+    slot->config = pqr__config_ref(router->config);
     slot->state = PQR__SLOT_CONNECTING;
     slot->opened_us = pqr__router_now(router);
     pqr__list_init(&slot->air);
     int error = router->ops->connect(router->transport, backend->index,
         router->config->pool.connect_timeout_us, &slot->endpoint, &slot->conn);
     if (error) {
+        pqr_config_free(slot->config);
         pqr__free(slot);
         return error;
     }

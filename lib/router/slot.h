@@ -35,7 +35,8 @@ struct pqr__slot {
     struct pqr__link link;
     enum pqr__slot_state state;
     struct pqr__backend *backend;
-    struct pqr__conn *conn; /* NULL once closed */
+    struct pqr_config *config; /* as when it was opened: what it was initialised by */
+    struct pqr__conn *conn;    /* NULL once closed */
     struct pqr__connect_info info;
     struct pqr__identity identity;
 

@@ -40,7 +40,8 @@ static void on_connected(struct pqr__endpoint *endpoint, const struct pqr__conne
     slot->info = *info;
     if (slot->state == PQR__SLOT_CLOSING)
         return;
-    pqr__dispatch_dialect(endpoint->router, info);
+    if (!slot->config->pool.init_sql) /* which may change it */
+        pqr__dispatch_dialect(endpoint->router, info);
     slot->ours_since_us = pqr__router_now(endpoint->router);
     pqr__slot_move(slot, PQR__SLOT_IDENTIFYING);
     pqr__slot_send_own(slot, PQR__OWN_IDENTITY, pqr__identity_sql);
@@ -92,9 +93,16 @@ static void warm_up(struct pqr__slot *slot)
         enter_pool(slot);
 }
 
+/* By what init SQL has made of it, its texts are read. */
+static void initialised(struct pqr__slot *slot, const struct pqr__connect_info *info)
+{
+    pqr__dispatch_dialect(slot->backend->router, info ? info : &slot->info);
+    warm_up(slot);
+}
+
 static void identified(struct pqr__slot *slot)
 {
-    const char *init_sql = slot->backend->router->config->pool.init_sql;
+    const char *init_sql = slot->config->pool.init_sql;
     if (!belongs(slot)) {
         failed_to_open(slot, "", "the connection reached another server, or a restarted one, than the probe");
         pqr__slot_close(slot);
@@ -133,15 +141,15 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
 }
 
 /* What comes after one of our own statements that went well. */
-static void go_on(struct pqr__slot *slot, enum pqr__own after)
+static void go_on(struct pqr__slot *slot, enum pqr__own after, const struct pqr__settled *facts)
 {
-    const char *init_sql = slot->backend->router->config->pool.init_sql;
+    const char *init_sql = slot->config->pool.init_sql;
     if (after == PQR__OWN_IDENTITY)
         identified(slot);
     else if (after == PQR__OWN_DISCARD && init_sql)
         pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
     else if (after == PQR__OWN_INIT)
-        warm_up(slot);
+        initialised(slot, facts->info);
     else
         enter_pool(slot);
 }
@@ -161,7 +169,7 @@ static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts
             failed_to_open(slot, "", facts->lost ? facts->message : "it is not of use");
         pqr__slot_close(slot);
     } else if (slot->state != PQR__SLOT_CLOSING) {
-        go_on(slot, own);
+        go_on(slot, own, facts);
     }
 }
 

@@ -102,6 +102,8 @@ enum pqr__tx_status {
     PQR__TX_UNKNOWN,
 };
 
+struct pqr__connect_info;
+
 struct pqr__settled {
     bool lost;   /* the connection is gone (closed follows), what was not answered never will be */
     bool sent;   /* false: provably nothing of it reached the server */
@@ -110,6 +112,9 @@ struct pqr__settled {
     bool in_recovery;    /* in_hot_standby as last reported by the server */
     const char *message; /* why it was lost, "" otherwise; valid during the event */
     char sqlstate[6];    /* of the server's FATAL error that ended it, where there was one; else "" */
+    const struct pqr__connect_info *
+        info; /* of a simple flight, which may have changed what connected told: what it is like now; NULL: not
+                             looked up. Valid during the event */
 };
 
 /* settled.sqlstate of a connection that the transport ended itself, because the answer was larger than

@@ -56,6 +56,29 @@ static int port_of(struct answer *answer)
     return (int)strtol(answer_value(answer, 0, 0), NULL, 10);
 }
 
+/* What they set is set after the connection has said what it is like: with backslashes that escape, the quotes end
+   elsewhere, and a call comes to light. */
+static void init_sql_may_change_how_texts_are_read(void **state)
+{
+    (void)state;
+    static const char text[] = "select '\\'', nextval('and')--'";
+    struct app app = {0};
+    cluster_exec(&cluster, 0, "set role app; create sequence \"and\"");
+    cluster_sync(&cluster, 0);
+    app_start(&app, &cluster,
+        "probe = { interval = \"200ms\"; };"
+        "pool = { min = 1; max = 6; init_sql = [\"set standard_conforming_strings = off\"]; };");
+    struct answer *answer = app_run(&app, text);
+    assert_ok(answer);
+    assert_string_equal(answer_value(answer, 0, 1), "1");
+    assert_string_equal(answer->reason, "volatile function nextval");
+    assert_int_equal(app_totals(&app).misroutes, 0);
+    answer = app_run(&app, "select word from routed where n = 1");
+    assert_ok(answer);
+    assert_int_equal(answer->route, PQR_ROLE_REPLICA);
+    app_close(&app);
+}
+
 static void reads_run_on_replicas_only(void **state)
 {
     (void)state;
@@ -218,6 +241,7 @@ int main(void)
         cmocka_unit_test(table_that_a_replica_does_not_have_yet_is_read_on_the_primary),
         cmocka_unit_test(several_statements_run_as_one_transaction_on_the_primary),
         cmocka_unit_test(reason_tells_why),
+        cmocka_unit_test(init_sql_may_change_how_texts_are_read),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

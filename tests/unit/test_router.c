@@ -46,7 +46,7 @@ static struct {
     uint32_t host_of[64];
     bool standby[SERVERS];
     enum connects connects[SERVERS]; /* of the pool */
-    bool prepare_hangs;
+    bool prepare_hangs, init_hangs;
     const char *refusal;                   /* its SQLSTATE; NULL: 53300 */
     enum connects probe_connects[SERVERS]; /* the first connect to a server is its probe's */
     pqr_router *router;
@@ -177,13 +177,18 @@ static void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result 
     events.item(conn->context, conn->flight, conn->flight->items, &answer);
 }
 
-static void settled(struct pqr__conn *conn, enum pqr__tx_status tx)
+static void settled_as(struct pqr__conn *conn, enum pqr__tx_status tx, const struct pqr__connect_info *info)
 {
     struct pqr__flight *flight = conn->flight;
     struct pqr__settled facts = {
-        .sent = true, .tx = tx, .in_recovery = fake.standby[conn->server], .message = ""};
+        .sent = true, .tx = tx, .in_recovery = fake.standby[conn->server], .message = "", .info = info};
     conn->flight = NULL;
     events.settled(conn->context, flight, &facts);
+}
+
+static void settled(struct pqr__conn *conn, enum pqr__tx_status tx)
+{
+    settled_as(conn, tx, NULL);
 }
 
 static void answer_in(struct pqr__conn *conn, const char *sqlstate, const char *tag, enum pqr__tx_status tx)
@@ -285,8 +290,12 @@ static bool step_own(struct pqr__conn *conn)
         else
             answer_identity(conn);
         return true;
-    case PQR__OWN_DISCARD:
     case PQR__OWN_INIT:
+        if (fake.init_hangs)
+            return false;
+        answer(conn, NULL);
+        return true;
+    case PQR__OWN_DISCARD:
     case PQR__OWN_CANCEL:
     case PQR__OWN_FLEET:
     case PQR__OWN_CATALOG:
@@ -1477,6 +1486,41 @@ static void a_fleet_that_can_not_be_is_not_counted(void **state)
     }
 }
 
+/* libpq may not have taken it yet. */
+static void init_sql_stays_until_it_is_answered(void **state)
+{
+    (void)state;
+    fake.config->pool.init_sql = pqr__strdup("set a = 1");
+    fake.config->servers[0].min = 2;
+    fake.init_hangs = true;
+    start();
+    struct pqr__conn *conn = flying_on(0, 0);
+    assert_non_null(conn);
+    reload_with(config_of("host=s0,s1,s2 user=u dbname=d"));
+    assert_string_equal(conn->flight->items->sql, "set a = 1");
+}
+
+/* They are set after the connection said what it is like. */
+static void init_sql_may_change_how_texts_are_read(void **state)
+{
+    struct pqr_verdict verdict = PQR_VERDICT_INIT;
+    static const char text[] = "select '\\'', nextval('and')--'";
+    (void)state;
+    fake.config->pool.init_sql = pqr__strdup("set standard_conforming_strings = off");
+    fake.config->servers[0].min = 2;
+    fake.init_hangs = true;
+    start();
+    for (struct pqr__conn *conn; (conn = flying_on(0, 0)) != NULL; settle()) {
+        struct pqr__connect_info info = {.server_version = 150004, .encoding_ascii_safe = true};
+        item(conn, NULL, result_new("SET"));
+        settled_as(conn, PQR__TX_IDLE, &info);
+    }
+    assert_int_equal(pqr_explain(&verdict, fake.router, text, sizeof(text) - 1, NULL, NULL), 0);
+    assert_string_equal(verdict.reason, "volatile function nextval");
+    assert_int_equal(pqr_explain(&verdict, fake.router, "select 1", 8, NULL, NULL), 0);
+    assert_int_equal(verdict.route, PQR_CLASS_REPLICA);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1521,6 +1565,8 @@ int main(void)
         TEST(other_parameters_replace_every_connection),
         TEST(an_administrator_waits_for_nobody_who_can_not_go_either),
         TEST(a_lower_max_leaves_the_reserve),
+        TEST(init_sql_stays_until_it_is_answered),
+        TEST(init_sql_may_change_how_texts_are_read),
         cmocka_unit_test(a_fleet_that_can_not_be_is_not_counted),
         TEST(a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown),
         TEST(a_transaction_whose_statement_was_never_sent_runs_again),
