@@ -55,7 +55,7 @@ static void on_ready(pqr_router *ready, int status, const char *why, void *data)
         fprintf(stderr, "admin: going on without: %s\n", why);
     for (int i = 0; i < SLOW; i++)
         run("select pg_sleep(0.2)", 0, on_slow);
-    run("select coalesce(state, 'background') as state, count(*) from pg_stat_activity group by 1 order by 1",
+    run("select state, count(*) from pg_stat_activity where state is not null group by state order by state",
         PQR_ADMIN, on_admin);
 }
 

@@ -34,6 +34,7 @@ int main(int argc, char **argv)
         return 1;
     }
     query.sql = "select 'Hello from ' || current_database() as greeting";
+    query.timeout_ms = 5000; /* for an answer, waiting for a server included */
     if (pqr_query_run(NULL, router, &query, on_reply, router) != 0)
         return 1;
     uv_run(uv_default_loop(), UV_RUN_DEFAULT); /* until the router is closed */

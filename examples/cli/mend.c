@@ -8,6 +8,7 @@ static const struct {
     const char *words;
     const char *mend;
 } known[] = {
+    {"too many connections for", "raise that connection limit, or lower pool.max and pool.admin_reserved"},
     {"no pg_hba.conf entry", "let this user, database and address in by a line in the server's pg_hba.conf"},
     {"permission denied for database", "grant connect on that database to this user"},
     {"database \"", "correct dbname, or create the database"},

@@ -455,6 +455,14 @@ class Check(unittest.TestCase):
         out = self.check(cluster.conninfo(0).replace("dbname=app", "dbname=nothing"), 1, "--timeout", "3s")
         self.assertRegex(out, r"database \"nothing\" does not exist.*\n    mend: correct dbname")
 
+    def test_too_many_connections(self):
+        cluster.sql(0, "alter role scram connection limit 2")
+        try:
+            out = self.check(cluster.conninfo(0, user="scram") + " password=secret", 1, "--timeout", "3s")
+        finally:
+            cluster.sql(0, "alter role scram connection limit -1")
+        self.assertRegex(out, r"too many connections for role.*\n    mend: raise that connection limit")
+
     def test_no_primary(self):
         out = self.check(cluster.conninfo(1, 2), 1, "--timeout", "2s")
         self.assertIn("no server is the primary", out)
