@@ -1,7 +1,7 @@
 /* Look-ups in the generated tables. */
 #include "policy/builtins.h"
 
-#include "policy/builtins.inc" /* pqr__words, pqr__word_slots, operator_slots */
+#include "policy/builtins.inc" /* pqr__words, pqr__word_slots, pqr__operator_slots */
 
 const struct pqr__word *pqr__word_find_long(uint64_t hash, const char *bytes, size_t length)
 {
@@ -20,27 +20,4 @@ const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fo
     const struct pqr__word *word = pqr__word_find_key(&key, pqr__key_hash(&key), bytes);
     bool same = word != NULL && (fold || (word->length == length && memcmp(word->name, bytes, length) == 0));
     return same ? word : NULL;
-}
-
-/* --- Operators: none is longer than four bytes --- */
-
-/* As hash_operator of builtins.py. */
-static size_t hash(uint32_t spelling)
-{
-    return (spelling * UINT32_C(0x9E3779B1)) >> 16;
-}
-
-bool pqr__operator_is_builtin(const char *bytes, size_t length)
-{
-    const size_t mask = sizeof(operator_slots) / sizeof(operator_slots[0]) - 1;
-    uint32_t spelling = 0;
-    if (length == 0 || length > sizeof(spelling))
-        return false;
-    for (size_t i = 0; i < length; i++)
-        spelling |= (uint32_t)(unsigned char)bytes[i] << (8 * i);
-    for (size_t at = hash(spelling) & mask; operator_slots[at] != 0; at = (at + 1) & mask) {
-        if (operator_slots[at] == spelling)
-            return true;
-    }
-    return false;
 }

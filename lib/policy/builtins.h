@@ -211,6 +211,8 @@ enum {
         4, /* a call of it is the grammar's own since 16 or 17; before, it is a name like any other */
 };
 
+enum { PQR__WORD_TRAITS = 4 }; /* members of one byte that are copied together: keyword to flags */
+
 struct pqr__word {
     uint64_t first, second; /* of its key */
     const char *name;
@@ -222,7 +224,7 @@ struct pqr__word {
     uint8_t flags;
 };
 
-enum { PQR__WORD_BITS = 13, PQR__WORD_SLOTS = 1 << PQR__WORD_BITS }; /* open addressing */
+enum { PQR__WORD_BITS = 14, PQR__WORD_SLOTS = 1 << PQR__WORD_BITS }; /* open addressing */
 extern const struct pqr__word pqr__words[];
 extern const uint16_t pqr__word_slots[PQR__WORD_SLOTS]; /* an index into the words, plus 1; 0: free */
 
@@ -247,7 +249,29 @@ static inline const struct pqr__word *pqr__word_find_key(
 /* NULL: nothing is known of it. fold: it stood without quotes. */
 const struct pqr__word *pqr__word_find(const char *bytes, size_t length, bool fold);
 
-/* Is this the spelling of a built-in operator? */
-bool pqr__operator_is_builtin(const char *bytes, size_t length);
+enum { PQR__OPERATOR_SLOTS = 256 };
+extern const uint32_t pqr__operator_slots[PQR__OPERATOR_SLOTS]; /* spellings; 0: free */
+
+/* Of so many bytes, as one number with the first one lowest. As hash_operator of builtins.py. */
+static inline bool pqr__operator_is_spelled(uint32_t spelling)
+{
+    uint32_t at = (spelling * UINT32_C(0x9E3779B1)) >> 16;
+    for (;; at++) {
+        uint32_t slot = pqr__operator_slots[at % PQR__OPERATOR_SLOTS];
+        if (slot == spelling || slot == 0)
+            return slot != 0;
+    }
+}
+
+/* Is this the spelling of a built-in operator? None is longer than four bytes. */
+static inline bool pqr__operator_is_builtin(const char *bytes, size_t length)
+{
+    uint32_t spelling = 0;
+    if (length == 0 || length > sizeof(spelling))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        spelling |= (uint32_t)(unsigned char)bytes[i] << (8 * i);
+    return pqr__operator_is_spelled(spelling);
+}
 
 #endif

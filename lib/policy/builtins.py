@@ -107,7 +107,7 @@ OPERATORS = 'select distinct oprname from pg_catalog.pg_operator'
 KEYWORDS = 'select word, catcode from pg_catalog.pg_get_keywords()'
 
 CATEGORIES = {'U': 'UNRESERVED', 'C': 'COLUMN', 'T': 'FUNCTION', 'R': 'RESERVED'}
-SLOT_BITS = 13
+SLOT_BITS = 14
 
 
 def query(conninfo, sql):
@@ -136,7 +136,7 @@ def spelling_of(operator):
 
 
 def hash_operator(spelling):
-    """As in builtins.c."""
+    """As in builtins.h."""
     return (spelling * 0x9E3779B1 & (2**32 - 1)) >> 16
 
 
@@ -189,6 +189,7 @@ def ends_operand(word):
 
 
 def spread(values, hashes, size):
+    """Open addressing; who comes first is found at once."""
     slots = [0] * size
     for value, at in zip(values, hashes):
         while slots[at % size]:
@@ -218,9 +219,11 @@ def main():
               (*key_of(name), name, len(name), w['function'], w['keyword'], w['category'],
                'true' if ends_operand(w) else 'false', flags))
     print('};')
-    print_slots('const uint16_t pqr__word_slots[%d]', spread(range(1, len(names) + 1), map(hash_name, names), 1 << SLOT_BITS), '%d')
+    usual = sorted(range(len(names)), key=lambda i: words[names[i]]['keyword'] == 'NONE')  # key words come first
+    print_slots('const uint16_t pqr__word_slots[%d]',
+                spread([i + 1 for i in usual], [hash_name(names[i]) for i in usual], 1 << SLOT_BITS), '%d')
     operators = sorted(set(operators))
-    print_slots('static const uint32_t operator_slots[%d]', spread(operators, map(hash_operator, operators), 256), '0x%xu')
+    print_slots('const uint32_t pqr__operator_slots[%d]', spread(operators, map(hash_operator, operators), 256), '0x%xu')
 
 
 main()

@@ -79,8 +79,12 @@ static enum pqr__hint hint_of(const struct pqr__token *comment)
 }
 
 /* The first comment that is one, of those before the first token. */
-static enum pqr__hint find_hint(struct pqr__lexer lexer)
+static enum pqr__hint find_hint(const struct pqr__lexer *text)
 {
+    const char *begin = skip_space(text->at, text->end);
+    if (begin == text->end || (*begin != '/' && *begin != '-')) /* mostly */
+        return PQR__HINT_NONE;
+    struct pqr__lexer lexer = *text;
     struct pqr__token comment;
     enum pqr__hint hint = PQR__HINT_NONE;
     while (hint == PQR__HINT_NONE && pqr__lexer_comment(&lexer, &comment))
@@ -145,7 +149,7 @@ static void classify(struct pqr__verdict *out, const char *sql, size_t length,
         return;
     }
     pqr__lexer_init(&scan.lexer, sql, length, dialect->standard_conforming_strings);
-    out->hint = find_hint(scan.lexer);
+    out->hint = find_hint(&scan.lexer);
     if (!dialect->ascii_safe) { /* second bytes of characters may look like quotes */
         refuse(out, PQR__REASON_ENCODING);
         return;

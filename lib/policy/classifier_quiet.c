@@ -6,8 +6,7 @@
    token which is called quiet here would never be asked. So every condition below is one that pqr__sql_query has too,
    or what it calls. The fuzzer compares each answer with the explained one, for which no name and no operator is
    quiet. */
-#include "policy/classifier_sql.h"
-#include "policy/lexer_plain.h"
+#include "policy/classifier_word.h"
 
 /* What came of a look at a token. */
 enum look {
@@ -83,18 +82,14 @@ static inline enum look look_at_key_word(const struct pqr__sql *scan, const stru
     return seen->keyword == PQR__KW_AS && !pqr__sql_in_cast(scan) ? QUIET : KEY_WORD;
 }
 
-static inline enum look look_at_word(const struct pqr__sql *scan, struct pqr__seen *seen, const char **at)
+static inline enum look look_at_word(
+    const struct pqr__sql *scan, struct pqr__seen *seen, const char **at, unsigned start)
 {
     const struct pqr__seen *before = seen - 1;
-    const char *p = *at;
     struct pqr__key key;
-    const char *end = word_at(&scan->lexer, p, &key);
-    if (key.length == 1 && may_be_prefix(p, scan->lexer.end))
+    uint64_t hash;
+    if (!pqr__seen_read_word(seen, &scan->lexer, at, start, &key, &hash))
         return ELSEWHERE;
-    uint64_t hash = pqr__key_hash(&key);
-    *at = end;
-    seen->token = (struct pqr__token){.at = p, .length = key.length, .kind = PQR__TOKEN_WORD};
-    pqr__seen_know(seen, pqr__word_find_key(&key, hash, p));
     if (begins_with_pg(&key) || (scan->wary && may_harm(scan, seen, &key, hash)))
         return LOUD;
     if (seen->word == NULL)
@@ -181,7 +176,7 @@ static inline enum look look_at(
     const struct pqr__sql *scan, struct pqr__seen *seen, const char **at, unsigned start)
 {
     if (start <= PQR__START_PREFIX)
-        return look_at_word(scan, seen, at);
+        return look_at_word(scan, seen, at, start);
     switch (start) {
     case PQR__START_MARK + PQR__TOKEN_COMMA:
     case PQR__START_MARK + PQR__TOKEN_BRACKET:
@@ -232,22 +227,20 @@ static inline void follow_rule(struct pqr__sql *scan, enum look look)
 static bool step_over(struct pqr__sql *scan)
 {
     const char *p = scan->lexer.at, *const end = scan->lexer.end;
-    struct pqr__seen *current = scan->current;
+    struct pqr__seen *seen = pqr__sql_advance(scan, scan->current);
     for (;;) {
         unsigned start = start_past_space(&p, end);
-        struct pqr__seen *seen = pqr__sql_advance(scan, current);
         enum look look = look_at(scan, seen, &p, start);
-        if (look != ELSEWHERE)
-            current = seen;
-        if (look == QUIET)
-            continue;
-        scan->current = current;
-        scan->lexer.at = p;
-        if (look >= LOUD)
-            return look == LOUD;
-        follow_rule(scan, look);
-        if (pqr__sql_is_attentive(scan))
-            return false;
+        if (look != QUIET) {
+            scan->current = look == ELSEWHERE ? seen - 1 : seen;
+            scan->lexer.at = p;
+            if (look >= LOUD)
+                return look == LOUD;
+            follow_rule(scan, look);
+            if (pqr__sql_is_attentive(scan))
+                return false;
+        }
+        seen = pqr__sql_advance(scan, seen);
     }
 }
 

@@ -96,7 +96,7 @@ enum { PQR__DEPTH_MAX = 250, PQR__HISTORY = 7, PQR__TOKENS = 64 };
 struct pqr__seen {
     struct pqr__token token;
     const struct pqr__word *word; /* NULL: unknown, or no name */
-    /* In the order of struct pqr__word, to be copied in one go. */
+    /* PQR__WORD_TRAITS bytes, in the order of struct pqr__word. */
     uint8_t keyword;  /* NONE when quoted */
     uint8_t category; /* NONE when quoted */
     uint8_t ends;     /* surely ends an operand: a name after it can only be an alias or a key word */
@@ -235,18 +235,12 @@ void pqr__sql_next_of_query(struct pqr__sql *scan);
 /* What the table of words says of a token that is one. */
 static inline void pqr__seen_know(struct pqr__seen *seen, const struct pqr__word *word)
 {
+    static const struct pqr__word unknown = {.ends = true};
+    const struct pqr__word *known = word == NULL ? &unknown : word;
     seen->word = word;
-    if (word == NULL) {
-        seen->keyword = PQR__KW_NONE;
-        seen->category = PQR__CATEGORY_NONE;
-        seen->ends = true;
-        seen->flags = 0;
-    } else {
-        seen->keyword = word->keyword;
-        seen->category = word->category;
-        seen->ends = word->ends;
-        seen->flags = word->flags;
-    }
+    /* keyword, category, ends and flags, at once */
+    memcpy((char *)seen + offsetof(struct pqr__seen, keyword),
+        (const char *)known + offsetof(struct pqr__word, keyword), PQR__WORD_TRAITS);
 }
 
 /* The same of one in quotes, where capitals count: word is NULL or one that differs in nothing else. */

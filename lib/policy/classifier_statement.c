@@ -7,12 +7,11 @@
 enum rest { QUERY, UTILITY, DEFINITION, COPY };
 
 static const struct leading {
-    uint8_t keyword, route, effect, rest;
-} leadings[] = {
-#define LEADING(keyword, route, effect, rest)                            \
-    {                                                                    \
-        PQR__KW_##keyword, PQR_CLASS_##route, PQR__EFFECT_##effect, rest \
-    }
+    bool known;
+    uint8_t route, effect, rest;
+} leadings[PQR__KEYWORDS] = {
+#define LEADING(keyword, route, effect, rest) \
+    [PQR__KW_##keyword] = {true, PQR_CLASS_##route, PQR__EFFECT_##effect, rest}
     LEADING(SELECT, REPLICA, READ, QUERY),
     LEADING(VALUES, REPLICA, READ, QUERY),
     LEADING(TABLE, REPLICA, READ, QUERY),
@@ -66,15 +65,6 @@ static const struct leading {
     LEADING(ABORT, SESSION, TRANSACTION, UTILITY),
     LEADING(ROLLBACK, SESSION, TRANSACTION, UTILITY),
 };
-
-static const struct leading *find_leading(unsigned keyword)
-{
-    for (size_t i = 0; i < sizeof(leadings) / sizeof(leadings[0]); i++) {
-        if (leadings[i].keyword == keyword)
-            return &leadings[i];
-    }
-    return NULL;
-}
 
 /* A query begins at the current token, as if nothing stood before it. */
 void pqr__sql_forget(struct pqr__sql *scan)
@@ -236,10 +226,29 @@ bool pqr__sql_defines(const struct pqr__sql *scan)
     }
 }
 
+/* What the first word alone asks for. */
+static void announce(struct pqr__sql *scan, const struct leading *leading)
+{
+    bool session = leading->route == PQR_CLASS_SESSION;
+    if (leading->route != PQR_CLASS_REPLICA || leading->effect != PQR__EFFECT_READ) /* so far it is a read */
+        pqr__sql_raise(scan, (pqr_class)leading->route, (enum pqr__effect)leading->effect,
+            session ? PQR__REASON_COMMAND : PQR__REASON_STATEMENT, pqr__sql_seen(scan, 0));
+}
+
+/* The current token is the statement's first word, so nothing but its rule is about it. */
+static void begin_query(struct pqr__sql *scan)
+{
+    const struct pqr__seen *first = pqr__sql_seen(scan, 0);
+    if (pqr__sql_rules[first->keyword] != NULL)
+        pqr__sql_rules[first->keyword](scan, first, first - 1);
+    pqr__sql_next_of_query(scan);
+}
+
 static void read_rest(struct pqr__sql *scan, enum rest rest)
 {
     switch (rest) {
     case QUERY:
+        begin_query(scan);
         read_query(scan);
         break;
     case DEFINITION:
@@ -264,18 +273,16 @@ void pqr__sql_statement(struct pqr__sql *scan)
         pqr__sql_forget(scan);
     }
     const struct pqr__seen *first = pqr__sql_seen(scan, 0);
-    const struct leading *leading = find_leading(first->keyword);
+    const struct leading *leading = &leadings[first->keyword];
     scan->leading = (enum pqr__keyword)first->keyword;
     scan->begun = scan->leading == PQR__KW_CALL;
     if (pqr__sql_kind(scan) == PQR__TOKEN_OPEN) {
         read_parenthesised(scan);
-    } else if (leading == NULL) {
+    } else if (!leading->known) {
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, first);
         pqr__sql_read_utility(scan);
     } else {
-        bool session = leading->route == PQR_CLASS_SESSION;
-        pqr__sql_raise(scan, (pqr_class)leading->route, (enum pqr__effect)leading->effect,
-            session ? PQR__REASON_COMMAND : PQR__REASON_STATEMENT, first);
+        announce(scan, leading);
         read_rest(scan, (enum rest)leading->rest);
     }
     if (scan->depth != 0)

@@ -1,6 +1,5 @@
 /* From one token to the next, and what the table of words knows of it. */
-#include "policy/classifier_sql.h"
-#include "policy/lexer_plain.h"
+#include "policy/classifier_word.h"
 
 /* In quotes capitals count. */
 void pqr__seen_know_quoted(struct pqr__seen *seen, const struct pqr__word *word)
@@ -34,14 +33,23 @@ static void not_a_word(struct pqr__sql *scan, struct pqr__seen *seen)
         seen->ends = pqr__sql_close_ends(scan);
 }
 
+/* True: it was one. */
+static bool read_word(struct pqr__lexer *lexer, struct pqr__seen *seen)
+{
+    struct pqr__key key;
+    uint64_t hash;
+    unsigned start = step(lexer) ? start_of(lexer->at, lexer->end) : PQR__START_OTHER;
+    return start <= PQR__START_PREFIX && pqr__seen_read_word(seen, lexer, &lexer->at, start, &key, &hash);
+}
+
 void pqr__sql_next(struct pqr__sql *scan)
 {
     struct pqr__seen *seen = scan->current = pqr__sql_advance(scan, scan->current);
+    if (read_word(&scan->lexer, seen))
+        return;
     pqr__lexer_next(&scan->lexer, &seen->token);
-    if (seen->token.kind == PQR__TOKEN_WORD) {
-        struct pqr__key key = key_at(&scan->lexer, seen->token.at, seen->token.length);
-        pqr__seen_know(seen, pqr__word_find_key(&key, pqr__key_hash(&key), seen->token.at));
-    } else {
+    if (seen->token.kind == PQR__TOKEN_WORD)
+        pqr__seen_know(seen, pqr__word_find(seen->token.at, seen->token.length, true));
+    else
         not_a_word(scan, seen);
-    }
 }

@@ -38,11 +38,18 @@ const unsigned char pqr__lexer_classes[256] = {
 
 void pqr__lexer_init(struct pqr__lexer *lexer, const char *text, size_t length, bool standard_strings)
 {
-    size_t last = length < PQR__LEXER_STRIDE ? length : PQR__LEXER_STRIDE;
     const char *end = text + length;
-    *lexer = (struct pqr__lexer){.at = text, .end = end, .standard_strings = standard_strings};
-    lexer->near_end = last < PQR__LEXER_STRIDE ? text : end - PQR__LEXER_STRIDE + 1;
-    memcpy(lexer->tail + PQR__LEXER_STRIDE - last, end - last, last);
+    lexer->at = text;
+    lexer->end = end;
+    lexer->standard_strings = standard_strings;
+    memset(lexer->tail, 0, sizeof(lexer->tail));
+    if (length >= PQR__LEXER_STRIDE) {
+        lexer->near_end = end - PQR__LEXER_STRIDE + 1;
+        memcpy(lexer->tail, end - PQR__LEXER_STRIDE, PQR__LEXER_STRIDE);
+    } else {
+        lexer->near_end = text;
+        memcpy(lexer->tail + PQR__LEXER_STRIDE - length, text, length);
+    }
 }
 
 /* --- Operators (4.1.3) --- */

@@ -44,13 +44,12 @@ static inline const char *past_space(const char *p, const char *end)
 static inline unsigned start_past_space(const char **at, const char *end)
 {
     const char *p = *at;
+    if (p < end && *p == ' ') /* mostly one */
+        p++;
     unsigned start = start_of(p, end);
-    if (start == PQR__START_SPACE) { /* mostly one */
-        start = start_of(++p, end);
-        if (start == PQR__START_SPACE) {
-            p = run(p + 1, end, SPACE);
-            start = start_of(p, end);
-        }
+    if (start == PQR__START_SPACE) {
+        p = run(p + 1, end, SPACE);
+        start = start_of(p, end);
     }
     *at = p;
     return start;
