@@ -134,6 +134,15 @@ static void select_word(struct pqr__sql *scan, const struct pqr__seen *seen, con
     set_clause(scan, PQR__CLAUSE_OTHER);
 }
 
+/* TABLE t: what follows is read like the list after FROM. */
+static void table_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    (void)seen;
+    (void)before;
+    scan->begun = true;
+    set_clause(scan, PQR__CLAUSE_FROM);
+}
+
 /* It may name a table. */
 static void values_word(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
 {
@@ -217,7 +226,7 @@ pqr__sql_rule *const pqr__sql_rules[PQR__KEYWORDS] = {
     [PQR__KW_LAST_VALUE] = last_value_word,
     [PQR__KW_WITH] = with_word,
     [PQR__KW_SELECT] = select_word,
-    [PQR__KW_TABLE] = select_word,
+    [PQR__KW_TABLE] = table_word,
     [PQR__KW_VALUES] = values_word,
     [PQR__KW_FROM] = from_word,
     [PQR__KW_BY] = by_word,
@@ -228,16 +237,28 @@ pqr__sql_rule *const pqr__sql_rules[PQR__KEYWORDS] = {
     [PQR__KW_LIMIT] = clause_word,
     [PQR__KW_OFFSET] = clause_word,
     [PQR__KW_FETCH] = clause_word,
-    [PQR__KW_FOR] = clause_word,
     [PQR__KW_UNION] = clause_word,
     [PQR__KW_INTERSECT] = clause_word,
     [PQR__KW_EXCEPT] = clause_word,
 };
 
-/* Any name may be a relation's; after a dot it may call a function, as t.f does where t has no column f. */
+/* A relation is read only where its own name stands after FROM or TABLE, whatever the name in front of a column or of a
+   whole row is then. From there on every name may be one, to the next clause of that frame: a list goes on after the
+   condition of a join. Frames in parentheses take that over, but for calls and lists of columns, which hold none; what
+   a subquery in them reads stands after a FROM of its own. Everywhere else a name that is a harmful relation's too is
+   something else: a column, a label, an alias. */
+static bool may_be_relation(
+    struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
+{
+    if (pqr__sql_frame(scan)->clause != PQR__CLAUSE_FROM)
+        return false;
+    return seen->category != PQR__CATEGORY_RESERVED || before->token.kind == PQR__TOKEN_DOT;
+}
+
+/* After a dot a name may call a function, as t.f does where t has no column f. */
 static void by_catalog(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
 {
-    if (seen->category != PQR__CATEGORY_RESERVED || before->token.kind == PQR__TOKEN_DOT)
+    if (may_be_relation(scan, seen, before))
         (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
     if (seen->word == NULL && before->token.kind == PQR__TOKEN_DOT)
         pqr__sql_function(scan, seen, true);

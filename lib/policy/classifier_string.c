@@ -74,6 +74,9 @@ void pqr__sql_string(struct pqr__sql *scan)
             pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
         return;
     }
+    if (before
+            ->ends) /* a name after an operand is no type's: SUBSTRING(a SIMILAR 'b' ESCAPE 'c'), or no SQL */
+        return;
     bool newer = (last->flags & PQR__WORD_NEWER) != 0; /* where it is no key word yet, perhaps a type */
     bool grammar = last->category == PQR__CATEGORY_RESERVED ||
                    (last->category == PQR__CATEGORY_COLUMN && !newer) || takes_string(scan);
