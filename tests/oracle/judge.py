@@ -18,7 +18,7 @@ class Judge:
                 self.types.add(name)
             if 'SERVER' in flags:
                 self.views.add(name)
-        spellings = re.findall(r'0x(\w+)u', table.split(' operator_slots[')[1])
+        spellings = re.findall(r'0x(\w+)u', table.split('operator_slots[')[1])
         self.operators = {int(s, 16).to_bytes(4, 'little').rstrip(b'\0').decode() for s in spellings} - {''}
         assert 'nextval' in self.functions and 'int4' in self.types and 'pg_locks' in self.views
         assert '=' in self.operators
