@@ -83,6 +83,13 @@
     " and (t.oid" USERS "or (m.l" BUILTIN "and m.r" BUILTIN "))" \
     " left join pg_catalog.pg_proc p on p.oid" EQ "m.f order by 1"
 
+/* The types that a stored tree depends on: some stand in it as elements of lists (the columns of XMLTABLE and of
+   json_to_record() AS (...)), as constants and as arrays. What is of a catalog and has that oid. */
+#define TYPES_OF(from, catalog, id) \
+    "select " A_TYPE " from " from "pg_catalog.pg_depend x join pg_catalog.pg_type b0 on b0.oid" EQ "x.refobjid" \
+    ELEMENT_OF_B0 " where " TYPED " and x.classid" EQ "'pg_catalog." catalog "'::pg_catalog.regclass and x.objid" EQ id \
+    " and x.refclassid" EQ "'pg_catalog.pg_type'::pg_catalog.regclass"
+
 /* coalesce(subquery) instead of exists: the planner must not read all of pg_proc for it. */
 #define HOLDS(from) "coalesce((select true " from " limit 1), false)"
 #define ANY_VOLATILE(oids) \
@@ -186,6 +193,7 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " and 16384 operator(pg_catalog.<=) any (" ALL_TYPES "))) order by oid limit 500) p"
      DEPENDS "select e.* from (" TREE("p.proargdefaults") ") e"
      " union all select e.* from (" TREE("p.prosqlbody") ") e where p.in_sql"
+     " union all " TYPES_OF("", "pg_proc", "p.oid")
      " union all select 'q', case when pg_catalog.length(p.prosrc) operator(pg_catalog.<=) 8192 then p.prosrc end,"
      " false, null where p.in_sql and p.prosqlbody is null"
      " union all select 'f', s.proname, false, s.provolatile from pg_catalog.pg_aggregate a"
@@ -214,6 +222,10 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " where r.ev_class" EQ "c.oid and r.ev_type" EQ "'1'"
      " union all select e.* from pg_catalog.pg_policy r cross join lateral (" TREE("r.polqual") ") e"
      " where c.relrowsecurity and r.polrelid" EQ "c.oid and r.polqual is not null"
+     " union all " TYPES_OF("pg_catalog.pg_rewrite r cross join ", "pg_rewrite", "r.oid")
+     " and r.ev_class" EQ "c.oid and r.ev_type" EQ "'1'"
+     " union all " TYPES_OF("pg_catalog.pg_policy r cross join ", "pg_policy", "r.oid")
+     " and c.relrowsecurity and r.polrelid" EQ "c.oid"
      " union all select " A_TYPE " from pg_catalog.pg_attribute a join pg_catalog.pg_type b0 on b0.oid" EQ
      "a.atttypid" ELEMENT_OF_B0 " where " TYPED " and a.attrelid" EQ "c.oid and a.attnum"
      " operator(pg_catalog.>) 0 and not a.attisdropped"

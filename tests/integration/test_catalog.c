@@ -70,6 +70,19 @@ static const char *const objects[] = {
     "create function gives(out n int, out l loud) language plpgsql stable as 'begin n := 1; end'",
     "create function lists() returns table (l loud) language plpgsql stable as 'begin return; end'",
     "create function all_loud() returns setof of_loud language plpgsql stable as 'begin return; end'",
+    /* Types that stand in nothing but a list, a constant, an array. */
+    "create view rec_of_loud as select 1 as n from json_to_record('{\"a\": 5}') as x (a loud)",
+    "create view xml_of_loud as select 1 as n from xmltable('/r' passing xmlparse(document "
+    "'<r><a>5</a></r>') "
+    "columns a loud path 'a')",
+    "create view array_of_loud as select 1 as n where '{5}'::loud[] is not null",
+    "create type with_loud as (n int, l loud)",
+    "create view null_of_loud as select 1 as n from json_populate_recordset(null::with_loud, '[{\"l\": 5}]')",
+    "create function atomic_of_loud() returns int stable begin atomic select n from rec_of_loud; end",
+    "create table guarded_by_loud (n int)",
+    "alter table guarded_by_loud enable row level security",
+    "create policy guard on guarded_by_loud using "
+    "(exists (select from json_to_record('{\"a\": 5}') as x (a loud)))",
     /* An = of his own touches what has his type, and nothing else. */
     "create type seal as enum ('wax', 'lead')",
     "create table sealed (n int, kinds seal[])",
@@ -170,6 +183,12 @@ static const char *const for_the_primary[] = {
     "select inet_server_port(), 1::loud",
     "select inet_server_port(), count(*) from of_loud",
     "select inet_server_port(), count(*) from of_of_loud",
+    "select inet_server_port(), n from rec_of_loud",
+    "select inet_server_port(), n from xml_of_loud",
+    "select inet_server_port(), n from array_of_loud",
+    "select inet_server_port(), n from null_of_loud",
+    "select inet_server_port(), atomic_of_loud()",
+    "select inet_server_port(), n from guarded_by_loud",
     "select inet_server_port(), n from sealed",
     "select inet_server_port(), n from of_sealed",
     "select inet_server_port(), 'wax'::seal = 'lead'",
