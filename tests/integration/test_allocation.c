@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 /* --- the heap --- */
 
@@ -88,20 +87,7 @@ static void assert_all_is_given_back(void)
 
 /* --- the configuration --- */
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0, "set role app; create table kept (n int)");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table kept (n int)";
 
 static void write_config(char *path)
 {
@@ -380,5 +366,5 @@ int main(void)
     };
     if (pqr_set_allocator(heap_malloc, heap_calloc, heap_realloc, heap_free) != 0)
         return 1;
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, tables);
 }

@@ -9,24 +9,9 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "suite.h"
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0, "set role app; create table counted (n int)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table counted (n int)";
 
 /* The cluster's servers with zones: primary and the first replica in a, the second in b. */
 static void open_with_zones(struct app *app, const char *settings)
@@ -207,5 +192,5 @@ int main(void)
         cmocka_unit_test(primary_never_reads),
         cmocka_unit_test(fallback_to_the_primary_is_capped),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

@@ -9,32 +9,17 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "suite.h"
 
 enum { PRIMARY, REPLICA, ROUNDS = 20 };
 
-static struct cluster cluster;
-
 #define ONE "pool = { min = 1; max = 3; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    cluster_exec(&cluster, 0,
-        "set role app; create table counter (id int primary key, n int); create table noted (n int);"
-        "create table shape (a int); create table parent (n int primary key);"
-        "create table child (n int references parent deferrable initially deferred);"
-        "create procedure note(n int) language sql as 'insert into noted values (n)'");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "set role app; create table counter (id int primary key, n int); create table noted (n int);"
+    "create table shape (a int); create table parent (n int primary key);"
+    "create table child (n int references parent deferrable initially deferred);"
+    "create procedure note(n int) language sql as 'insert into noted values (n)'";
 
 static int zero(void **state)
 {
@@ -579,5 +564,5 @@ int main(void)
         TEST(closing_answers_everybody),
         TEST(reads_move_when_their_server_dies),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, tables);
 }

@@ -14,26 +14,11 @@
 #include <unistd.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 #define SETTINGS "pool = { min = 2; max = 4; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    cluster_exec(&cluster, 0, "set role app; create table kept (n int)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table kept (n int)";
 
 static int empty_table(void **state)
 {
@@ -537,5 +522,5 @@ int main(void)
         TEST(from_every_line_of_the_log),
         TEST(child_of_fork_leaves_the_parents_connections_alone),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, tables);
 }

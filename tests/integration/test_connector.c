@@ -16,26 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cluster.h"
 #include "rig.h"
+#include "suite.h"
 
-static struct cluster cluster;
 static struct rig rig;
 static struct party party;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
 
 static void open_as(
     const char *user, const char *database, const char *password, const pqr_callbacks *callbacks)
@@ -447,7 +432,7 @@ int main(void)
         cmocka_unit_test(running_out_of_memory_is_an_answer),
     };
     pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free);
-    int failed = cmocka_run_group_tests(tests, start, stop);
+    int failed = SUITE_RUN(tests, 0, NULL);
     rig_end();
     return failed;
 }

@@ -8,28 +8,13 @@
 #include <cmocka.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 #define SETTINGS "pool = { min = 1; max = 4; }; probe = { interval = \"200ms\"; };"
 
 /* Two strings, and nothing else, where a backslash is a character like any other; a sequence's next value where it
    hides the quote behind it. */
 #define TWO_MEANINGS "select 'a\\'' || nextval(' as s, ') --'"
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
 
 static void set_conforming(int server, const char *value)
 {
@@ -137,5 +122,5 @@ int main(void)
         cmocka_unit_test(nothing_is_harmless_in_an_unsafe_encoding),
         cmocka_unit_test(a_shorter_query_has_the_defaults),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, NULL);
 }

@@ -10,23 +10,9 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "suite.h"
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0, "set role app; create table kept (n int)");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table kept (n int)";
 
 /* One connection for normal requests, besides the reserved one and the probe's. */
 #define NARROW "pool = { min = 2; max = 3; };"
@@ -259,5 +245,5 @@ int main(void)
         cmocka_unit_test(cancel_that_comes_before_the_statement_comes_again),
         cmocka_unit_test(cancel_from_elsewhere_is_the_answer),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, tables);
 }

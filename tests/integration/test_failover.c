@@ -9,28 +9,13 @@
 #include <cmocka.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 #define SETTINGS                                                                                        \
     "pool = { min = 1; max = 5; backoff_max = \"500ms\"; }; probe = { interval = \"200ms\"; timeout = " \
     "\"1s\"; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0, "set role app; create table ledger (nonce int primary key)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table ledger (nonce int primary key)";
 
 /* Where it ran. */
 static const char *write_one(struct app *app, int nonce)
@@ -150,5 +135,5 @@ int main(void)
         cmocka_unit_test(higher_timeline_wins_and_the_other_is_fenced),
         cmocka_unit_test(switchover_swaps_the_roles),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

@@ -12,26 +12,11 @@
 #include <unistd.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 #define SETTINGS "pool = { min = 2; max = 6; }; probe = { interval = \"200ms\"; timeout = \"1s\"; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0, "set role app; create table ledger (nonce int primary key)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table ledger (nonce int primary key)";
 
 /* --- readers and writers that go on and on --- */
 
@@ -454,5 +439,5 @@ int main(void)
         cmocka_unit_test(writes_wait_for_a_primary_that_was_stopped_at_once),
         cmocka_unit_test(writes_wait_for_a_primary_that_was_killed),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

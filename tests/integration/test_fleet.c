@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "suite.h"
 
 enum { PROCESSES = 8, LIMIT = 43 };
 
@@ -17,22 +18,7 @@ enum { PROCESSES = 8, LIMIT = 43 };
 #define SHARE_OF_EIGHT 5
 #define SHARE_OF_FOUR  10
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0, "alter role app connection limit 43");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "alter role app connection limit 43";
 
 /* Keeps more requests waiting than its part of the connections can take at once. */
 static void keep_busy(struct app *app)
@@ -138,5 +124,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_processes_share_what_the_server_admits),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, tables);
 }

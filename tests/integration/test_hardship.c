@@ -12,28 +12,13 @@
 #include <unistd.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 #define SETTINGS                                                                                        \
     "pool = { min = 1; max = 6; backoff_max = \"300ms\"; }; probe = { interval = \"200ms\"; timeout = " \
     "\"1s\"; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0, "set role app; create table kept (n int)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table kept (n int)";
 
 static void wait_for_nobody(int server)
 {
@@ -254,5 +239,5 @@ int main(void)
         cmocka_unit_test(unix_sockets_serve_as_well),
         cmocka_unit_test(nothing_is_left_connected_after_the_close),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

@@ -11,24 +11,9 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "suite.h"
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0, "set role app; create table filled (n int)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table filled (n int)";
 
 /* The last test's sessions are gone from the servers. */
 static int nobody_is_connected(void **state)
@@ -314,5 +299,5 @@ int main(void)
         TEST(statistics_say_what_the_server_says),
         TEST(statistics_as_json_have_the_four_names),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

@@ -11,31 +11,16 @@
 #include <cmocka.h>
 
 #include "flights.h"
+#include "suite.h"
 
 enum { GROUP = 12, MANY = 48 };
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0,
-        "set role app; create table shape (a int); insert into shape values (1);"
-        "create table victim (n int); insert into victim select generate_series(1, 1000);"
-        "create function noisy(n int) returns int stable language plpgsql as"
-        " $$begin for i in 1..n % 3 loop raise notice 'of %', n; end loop; return 10 / (n - 7); end$$;"
-        "create function forget() returns void language plpgsql as $$begin execute 'deallocate all'; end$$");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "set role app; create table shape (a int); insert into shape values (1);"
+    "create table victim (n int); insert into victim select generate_series(1, 1000);"
+    "create function noisy(n int) returns int stable language plpgsql as"
+    " $$begin for i in 1..n % 3 loop raise notice 'of %', n; end loop; return 10 / (n - 7); end$$;"
+    "create function forget() returns void language plpgsql as $$begin execute 'deallocate all'; end$$";
 
 static void wait_all(struct answer *const *answers, unsigned n)
 {
@@ -401,5 +386,5 @@ int main(void)
         cmocka_unit_test(statements_that_a_function_forgot_are_not_seen),
         cmocka_unit_test(an_answer_that_is_too_large_ends_alone),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

@@ -9,22 +9,7 @@
 #include <cmocka.h>
 
 #include "app.h"
-
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+#include "suite.h"
 
 #define SLEEP "select pg_sleep(0.01), pg_notify('x', '')" /* a write for all that is known: never shared */
 
@@ -240,5 +225,5 @@ int main(void)
         cmocka_unit_test(a_timeout_in_the_queue_tells_the_numbers),
         cmocka_unit_test(writes_that_waited_for_a_server_are_not_turned_away_when_it_is_back),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, NULL);
 }

@@ -9,29 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster.h"
 #include "fake_server.h"
 #include "rig.h"
+#include "suite.h"
 
-static struct cluster cluster;
 static struct rig rig;
 static struct party party;
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0,
-        "create table shape (n int); insert into shape values (1); alter table shape owner to app");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "create table shape (n int); insert into shape values (1); alter table shape owner to app";
 
 static void join(uint32_t max_prepared)
 {
@@ -615,7 +601,7 @@ int main(void)
         cmocka_unit_test(a_sync_after_the_parse_is_out_of_step),
         cmocka_unit_test(a_parse_error_without_sqlstate_is_a_loss),
     };
-    int failed = cmocka_run_group_tests(tests, start, stop);
+    int failed = SUITE_RUN(tests, 0, tables);
     rig_end();
     return failed;
 }

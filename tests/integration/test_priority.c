@@ -9,22 +9,7 @@
 #include <cmocka.h>
 
 #include "app.h"
-
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+#include "suite.h"
 
 #define SLEEP "select pg_sleep(0.005), pg_notify('x', '')" /* a write for all that is known: never shared */
 
@@ -164,5 +149,5 @@ int main(void)
         cmocka_unit_test(batch_runs_when_nobody_else_waits_and_shares_once_it_has_aged),
         cmocka_unit_test(administrators_do_not_wait_for_a_flood_of_normal_and_batch_requests),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, NULL);
 }

@@ -10,27 +10,13 @@
 #include <cmocka.h>
 
 #include "app.h"
-
-static struct cluster cluster;
+#include "suite.h"
 
 #define SETTINGS "pool = { min = 1; max = 4; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0,
-        "set role app; create table parent (n int primary key);"
-        "create table child (n int references parent deferrable initially deferred, check (n < 1000))");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "set role app; create table parent (n int primary key);"
+    "create table child (n int references parent deferrable initially deferred, check (n < 1000))";
 
 static void parameters_arrive_as_text_binary_and_null(void **state)
 {
@@ -406,5 +392,5 @@ int main(void)
         cmocka_unit_test(application_name_is_pqrouter_unless_given),
         cmocka_unit_test(bad_arguments_are_refused_at_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, tables);
 }

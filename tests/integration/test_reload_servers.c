@@ -11,24 +11,9 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "suite.h"
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 2);
-    cluster_exec(&cluster, 0, "set role app; create table noted (n int)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table noted (n int)";
 
 /* servers: the numbers of those in it, "01" is the primary and the first replica. */
 static void write_config(
@@ -325,5 +310,5 @@ int main(void)
         cmocka_unit_test(a_load_notices_nothing_of_many_reloads),
         cmocka_unit_test(warm_up_is_ready_when_min_is_open_everywhere),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 2, tables);
 }

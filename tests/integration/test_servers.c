@@ -9,22 +9,7 @@
 #include <cmocka.h>
 
 #include "app.h"
-
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+#include "suite.h"
 
 static void open_at(struct app *app, const char *rest)
 {
@@ -326,5 +311,5 @@ int main(void)
         cmocka_unit_test(pinned_identifier_keeps_the_stranger_out),
         cmocka_unit_test(stranger_that_comes_later_is_kept_out),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, NULL);
 }

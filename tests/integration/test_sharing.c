@@ -10,27 +10,12 @@
 #include <cmocka.h>
 
 #include "flights.h"
+#include "suite.h"
 
 enum { MANY = 48 };
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    cluster_exec(&cluster, 0,
-        "set role app; create table la (n int); create table lb (n int);"
-        "create table shape (a int); insert into shape values (1)");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] = "set role app; create table la (n int); create table lb (n int);"
+                             "create table shape (a int); insert into shape values (1)";
 
 static void send_many(
     struct app *app, pqr_target target, uint32_t flags, const char *const sql[2], struct answer **answers)
@@ -191,5 +176,5 @@ int main(void)
         cmocka_unit_test(a_prepared_statement_that_went_stale_is_parsed_anew),
         cmocka_unit_test(cancelling_one_leaves_the_others_their_answers),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, tables);
 }

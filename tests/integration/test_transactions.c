@@ -9,28 +9,13 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "suite.h"
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    cluster_exec(&cluster, 0,
-        "set role app; create table counter (id int primary key, n int); create table noted (n int);"
-        "create table shape (a int);"
-        "create table parent (n int primary key);"
-        "create table child (n int references parent deferrable initially deferred)");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "set role app; create table counter (id int primary key, n int); create table noted (n int);"
+    "create table shape (a int);"
+    "create table parent (n int primary key);"
+    "create table child (n int references parent deferrable initially deferred)";
 
 static int zero_counters(void **state)
 {
@@ -516,5 +501,5 @@ int main(void)
         TEST(nothing_of_the_session_is_left_for_the_next),
         TEST(init_sql_holds_after_a_session_was_reset),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, tables);
 }

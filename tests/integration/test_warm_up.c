@@ -8,26 +8,11 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "suite.h"
 
-static struct cluster cluster;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 1);
-    cluster_exec(&cluster, 0,
-        "create table articles (id int primary key, name text); insert into articles values (1, 'tea');"
-        "alter table articles owner to app");
-    cluster_sync(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "create table articles (id int primary key, name text); insert into articles values (1, 'tea');"
+    "alter table articles owner to app";
 
 #define BY_ID  "select name from articles where id = $1"
 #define INSERT "insert into articles values ($1, $2)"
@@ -193,5 +178,5 @@ int main(void)
         cmocka_unit_test(behind_a_pooler_nothing_is_prepared),
         cmocka_unit_test(a_new_configuration_names_others_for_connections_to_come),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 1, tables);
 }

@@ -10,10 +10,9 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "suite.h"
 
 enum { MANY = 60, ROUNDS = 20 };
-
-static struct cluster cluster;
 
 /* On a slow machine, too, they are short. */
 #define SLOW "reads = { share_limit = \"5s\"; };"
@@ -21,23 +20,10 @@ static struct cluster cluster;
 #define ONE "pool = { min = 1; max = 3; };" SLOW
 #define ON  ONE "writes = { pipeline = true; };"
 
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0,
-        "set role app; create table counter (id int primary key, n int); create table noted (n int primary "
-        "key);"
-        "create procedure note(n int) language sql as 'insert into noted values (n)'");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
+static const char tables[] =
+    "set role app; create table counter (id int primary key, n int); create table noted (n int primary "
+    "key);"
+    "create procedure note(n int) language sql as 'insert into noted values (n)'";
 
 static int zero(void **state)
 {
@@ -333,5 +319,5 @@ int main(void)
         TEST(several_that_run_out_of_time_come_to_a_clear_end),
         TEST(reads_of_the_primary_join_writes),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return SUITE_RUN(tests, 0, tables);
 }
