@@ -121,6 +121,7 @@ static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr_
 static enum pqr__frame_kind sample(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     const struct pqr__token *token = &name->token;
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_FUNCTION, name); /* a user's, in a schema before pg_catalog */
     if ((token->length != 6 || !pqr__name_is(token->at, "system", 6)) &&
         (token->length != 9 || !pqr__name_is(token->at, "bernoulli", 9)))
         pqr__sql_doubt(scan, PQR__REASON_FUNCTION, name);

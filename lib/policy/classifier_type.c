@@ -11,15 +11,39 @@ static bool is_in_users_schema(const struct pqr__sql *scan)
            pqr__seen_is_users_schema(pqr__sql_seen(scan, 2));
 }
 
+/* _int4, the type of int4's arrays. There is no _integer, nor of double, and types that begin with pg_ have no arrays,
+   most of them. */
+static bool is_builtin_array(const struct pqr__seen *seen)
+{
+    const struct pqr__token *token = &seen->token;
+    if (token->kind != PQR__TOKEN_WORD || token->length < 2 || token->at[0] != '_')
+        return false;
+    const struct pqr__word *element = pqr__word_find(token->at + 1, token->length - 1, true);
+    return element != NULL && (element->flags & PQR__WORD_TYPE) != 0 &&
+           element->category != PQR__CATEGORY_COLUMN && strcmp(element->name, "double") != 0 &&
+           strncmp(element->name, "pg_", 3) != 0;
+}
+
+/* By the catalog, which has no arrays: the elements'. */
+static bool suspect_elements(struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    struct pqr__seen element = *seen;
+    if (!is_builtin_array(seen))
+        return false;
+    element.token.at++;
+    element.token.length--;
+    return pqr__sql_suspect(scan, PQR__CATALOG_TYPE, &element);
+}
+
 /* By the catalog: true when it decided. A name that it does not have may be a schema. */
 static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
 {
-    bool builtin = pqr__seen_is_type(seen);
+    bool builtin = pqr__seen_is_type(seen) || is_builtin_array(seen);
     if (scan->catalog == NULL || seen->category == PQR__CATEGORY_RESERVED)
         return false;
     /* A table's name is the type of its rows. */
     if (pqr__sql_suspect(scan, PQR__CATALOG_TYPE, seen) ||
-        pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen))
+        pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen) || suspect_elements(scan, seen))
         return true;
     if (pqr__sql_known(scan, PQR__CATALOG_TYPE, seen) == PQR__CATALOG_HARMLESS)
         scan->type = PQR__TYPE_DONE;
@@ -51,7 +75,7 @@ void pqr__sql_type_name(struct pqr__sql *scan)
     if (seen->word != NULL && seen->word->keyword == PQR__KW_PG_CATALOG &&
         pqr__sql_seen(scan, 1)->token.kind != PQR__TOKEN_DOT)
         scan->type = PQR__TYPE_SCHEMA;
-    else if (pqr__seen_is_type(seen))
+    else if (pqr__seen_is_type(seen) || is_builtin_array(seen))
         scan->type = PQR__TYPE_DONE;
     else
         pqr__sql_doubt(scan, pqr__seen_is_name(seen) ? PQR__REASON_TYPE : PQR__REASON_NOT_RECOGNISED, seen);

@@ -12,10 +12,13 @@ class Judge:
     def __init__(self, root):
         self.functions, self.types, self.views = {}, set(), set()
         table = open(os.path.join(root, 'lib/policy/builtins.inc')).read()
-        for name, function, flags in re.findall(r'"(\w+)", \d+, PQR__FUNCTION_(\w+),.*, (.*)\}', table):
+        for name, function, category, flags in re.findall(
+                r'"(\w+)", \d+, PQR__FUNCTION_(\w+), PQR__KW_\w+, PQR__CATEGORY_(\w+),.*, (.*)\}', table):
             self.functions[name] = function
             if 'TYPE' in flags:
                 self.types.add(name)
+            if 'TYPE' in flags and category != 'COLUMN' and name != 'double' and not name.startswith('pg_'):
+                self.types.add('_' + name)
             if 'SERVER' in flags:
                 self.views.add(name)
         spellings = re.findall(r'0x(\w+)u', table.split('operator_slots[')[1])

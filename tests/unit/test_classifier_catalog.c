@@ -30,7 +30,7 @@ static int start(void **state)
     (void)state;
     pqr__catalog_init(&catalog, 1 << 20);
     FILL(FUNCTION, HARMLESS, "price", "Mixed", "with\"quote", "set_config", "json_array");
-    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty", "json_query", "json_table");
+    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty", "json_query", "json_table", "bernoulli");
     FILL(OPERATOR, HARMLESS, "<->>", "=");
     FILL(OPERATOR, HARMFUL, "+", "<%%>");
     FILL(TYPE, HARMLESS, "mood", "date");
@@ -97,6 +97,8 @@ static const struct {
     {"select shop.upper('x')", PQR_CLASS_PRIMARY, NULL}, /* it is not the built-in one */
     {"select * from t tablesample shop.price(10)", PQR_CLASS_PRIMARY, NULL},
     {"select * from t tablesample price(10)", PQR_CLASS_PRIMARY, NULL},
+    {"select * from t tablesample system(10)", PQR_CLASS_REPLICA, NULL},
+    {"select * from t tablesample bernoulli(10)", PQR_CLASS_PRIMARY, NULL},
     /* what the text says stays */
     {"select set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},
     {"select pg_catalog.set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},
@@ -137,6 +139,13 @@ static const struct {
     {"select * from f() as (a mood)", PQR_CLASS_PRIMARY, NULL}, /* f is unknown */
     {"select * from price(1) as (a mood, b checked)", PQR_CLASS_PRIMARY, NULL},
     {"select * from price(1) as (a mood, b int)", PQR_CLASS_REPLICA, NULL},
+    {"select '{1}'::_int4, cast('{a}' as pg_catalog._text), b::_INT8 from t", PQR_CLASS_REPLICA, NULL},
+    {"select '{}'::_point", PQR_CLASS_PRIMARY, "type point: volatile functions"},
+    {"select '{1}'::shop._int4", PQR_CLASS_PRIMARY, NULL},
+    {"select '{1}'::_integer", PQR_CLASS_PRIMARY, NULL}, /* no such type: a user's */
+    {"select '{1}'::_nobody", PQR_CLASS_PRIMARY, NULL},
+    {"select '{1}'::_pg_node_tree", PQR_CLASS_PRIMARY, NULL},
+    {"select '{1}'::__int4", PQR_CLASS_PRIMARY, NULL},
     /* relations */
     {"select * from loud_view", PQR_CLASS_PRIMARY,
         "relation loud_view: a volatile view, sequence, foreign or unlogged table"},
