@@ -16,6 +16,8 @@ enum {
     TRIAL_WAIT_US = 1 * S,
     TRIAL_WAIT_MAX_US = 60 * S,
     SURE = 3, /* standard errors */
+    CLIMB_SURE = 1,
+    FALL_SURE = 2,
     REFUSED_WAIT_US = 250 * MS,
     REFUSED_WAIT_MAX_US = 15 * S,
 };
@@ -90,15 +92,23 @@ static void set(struct pqr__ceiling *ceiling, uint64_t limit, enum pqr__ceiling_
 static void hold(struct pqr__ceiling *ceiling, uint32_t limit, uint64_t now_us)
 {
     set(ceiling, limit, PQR__CEILING_KNEE);
-    if (ceiling->next_less_us < now_us)
-        ceiling->next_less_us = now_us;
+    ceiling->less_wait_us = TRIAL_WAIT_US; /* what was tried below another limit says nothing of this one */
+    ceiling->next_less_us = now_us;
     if (ceiling->next_more_us < now_us + ceiling->more_wait_us)
         ceiling->next_more_us = now_us + ceiling->more_wait_us;
 }
 
-static void climb(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
+/* What the measurement under way has shown so far. */
+static struct pqr__ceiling_level measured(const struct pqr__ceiling *ceiling)
 {
-    ceiling->base = (struct pqr__ceiling_level){.limit = ceiling->limit, .served = served};
+    return (struct pqr__ceiling_level){.limit = ceiling->limit,
+        .served = (double)ceiling->served / (double)ceiling->elapsed_us * S,
+        .counted = ceiling->served};
+}
+
+static void climb(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
+{
+    ceiling->base = *level;
     ceiling->base_us = now_us;
     if (ceiling->limit == ceiling->max)
         hold(ceiling, ceiling->limit, now_us);
@@ -119,6 +129,19 @@ static double gain(const struct pqr__ceiling_level *base, const struct pqr__ceil
 
 /* --- judging --- */
 
+/* The gain is so far from this one that chance is no explanation (the error of a rate is one over the root of what was
+   counted). */
+static bool is_clear(const struct pqr__ceiling_level *base, const struct pqr__ceiling_level *other,
+    double from_gain, double errors)
+{
+    if (base->served <= 0 || base->counted == 0 || other->counted == 0)
+        return false;
+    double edge = 1 + from_gain * ((double)other->limit / base->limit - 1);
+    double off = other->served / base->served - edge;
+    double error2 = 1.0 / (double)base->counted + 1.0 / (double)other->counted;
+    return off * off > errors * errors * error2;
+}
+
 /* Which trial's gain decides, or a negative number: none is under way. */
 static double wanted_gain(const struct pqr__ceiling *ceiling)
 {
@@ -127,18 +150,12 @@ static double wanted_gain(const struct pqr__ceiling *ceiling)
     return ceiling->reason == PQR__CEILING_TRYING_LESS ? less_gain : -1;
 }
 
-/* Already so far from where the verdict turns that chance is no explanation (the error of a rate is one over the
-   root of what was counted): a bad trial costs throughput as long as it lasts. */
+/* A bad trial costs throughput as long as it lasts. */
 static bool decided(const struct pqr__ceiling *ceiling)
 {
-    const struct pqr__ceiling_level *base = &ceiling->base;
     double turns = wanted_gain(ceiling);
-    if (turns < 0 || ceiling->served < CLIMB_LEAST || base->served <= 0)
-        return false;
-    double served = (double)ceiling->served / (double)ceiling->elapsed_us * S / base->served;
-    double edge = 1 + turns * ((double)ceiling->limit / base->limit - 1);
-    double error2 = 1.0 / (double)ceiling->served + 1.0 / TRIAL_ENOUGH;
-    return (served - edge) * (served - edge) > SURE * SURE * error2;
+    struct pqr__ceiling_level other = measured(ceiling);
+    return turns >= 0 && other.counted >= CLIMB_LEAST && is_clear(&ceiling->base, &other, turns, SURE);
 }
 
 static void longer(uint64_t *wait_us)
@@ -146,24 +163,35 @@ static void longer(uint64_t *wait_us)
     *wait_us = *wait_us * 2 > TRIAL_WAIT_MAX_US ? TRIAL_WAIT_MAX_US : *wait_us * 2;
 }
 
-static void judge_climb(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
+/* Too little to go on from here. What was counted on the way up may be too little for more than that: then it stays,
+   since to serve less than comes costs more, measures anew, and tries the limit that it came from. */
+static void end_climb(struct pqr__ceiling *ceiling, double gained, uint64_t now_us)
 {
-    bool first = ceiling->base.limit == 0 || ceiling->base.limit >= ceiling->limit;
-    ceiling->other = (struct pqr__ceiling_level){.limit = ceiling->limit, .served = served};
-    double gained = first ? 1 : gain(&ceiling->base, &ceiling->other);
-    bool stale = !first && now_us - ceiling->base_us > STALE_US;
-    if (gained >= climb_gain && !stale)
-        climb(ceiling, served, now_us);
-    else
-        hold(ceiling, gained >= keep_gain || stale ? ceiling->limit : ceiling->base.limit, now_us);
+    uint32_t from = ceiling->base.limit;
+    bool unclear = !is_clear(&ceiling->base, &ceiling->other, keep_gain, FALL_SURE);
+    hold(ceiling, gained < keep_gain && !unclear ? from : ceiling->limit, now_us);
+    ceiling->doubted = unclear ? from : 0;
 }
 
-static void judge_more(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
+static void judge_climb(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
 {
-    ceiling->other = (struct pqr__ceiling_level){.limit = ceiling->limit, .served = served};
-    if (gain(&ceiling->base, &ceiling->other) >= more_gain) {
+    bool first = ceiling->base.limit == 0 || ceiling->base.limit >= ceiling->limit;
+    double gained = first ? 1 : gain(&ceiling->base, level);
+    ceiling->other = *level;
+    if (!first && now_us - ceiling->base_us > STALE_US)
+        hold(ceiling, ceiling->limit, now_us);
+    else if (gained >= climb_gain)
+        climb(ceiling, level, now_us);
+    else
+        end_climb(ceiling, gained, now_us);
+}
+
+static void judge_more(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
+{
+    ceiling->other = *level;
+    if (gain(&ceiling->base, level) >= more_gain) {
         ceiling->more_wait_us = TRIAL_WAIT_US;
-        climb(ceiling, served, now_us);
+        climb(ceiling, level, now_us);
         return;
     }
     longer(&ceiling->more_wait_us);
@@ -171,12 +199,12 @@ static void judge_more(struct pqr__ceiling *ceiling, double served, uint64_t now
     set(ceiling, ceiling->base.limit, PQR__CEILING_KNEE);
 }
 
-static void judge_less(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
+static void judge_less(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
 {
-    ceiling->other = (struct pqr__ceiling_level){.limit = ceiling->limit, .served = served};
-    if (gain(&ceiling->base, &ceiling->other) <= less_gain) {
+    ceiling->other = *level;
+    if (gain(&ceiling->base, level) <= less_gain) {
         ceiling->less_wait_us = TRIAL_WAIT_US;
-        ceiling->base = ceiling->other;
+        ceiling->base = *level;
         ceiling->next_less_us = now_us;
         set(ceiling, ceiling->limit, PQR__CEILING_KNEE);
         return;
@@ -186,21 +214,30 @@ static void judge_less(struct pqr__ceiling *ceiling, double served, uint64_t now
     set(ceiling, ceiling->base.limit, PQR__CEILING_KNEE);
 }
 
+static void try_less(struct pqr__ceiling *ceiling)
+{
+    bool doubted = ceiling->doubted > 0 && ceiling->doubted < ceiling->limit;
+    uint32_t less = doubted ? ceiling->doubted : ceiling->limit - step_of(ceiling->limit);
+    ceiling->doubted = 0;
+    set(ceiling, less, PQR__CEILING_TRYING_LESS);
+}
+
 /* Measured where it holds: what the next trial is compared with, and which that is. */
-static void judge_hold(struct pqr__ceiling *ceiling, double served, uint64_t now_us)
+static void judge_hold(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
 {
     struct pqr__ceiling_level *base = &ceiling->base;
-    bool same = base->limit == ceiling->limit && served < base->served * (1 + changed) &&
-                served > base->served * (1 - changed);
+    bool same = base->limit == ceiling->limit && level->served < base->served * (1 + changed) &&
+                level->served > base->served * (1 - changed);
     if (base->limit == ceiling->limit && !same) {
         ceiling->more_wait_us = ceiling->less_wait_us = TRIAL_WAIT_US;
-        climb(ceiling, served, now_us);
+        climb(ceiling, level, now_us);
         return;
     }
-    *base = (struct pqr__ceiling_level){
-        .limit = ceiling->limit, .served = same ? (base->served + served) / 2 : served};
+    double before = same ? base->served : level->served;
+    *base = *level;
+    base->served = (before + level->served) / 2;
     if (now_us >= ceiling->next_less_us && ceiling->limit > 1)
-        set(ceiling, ceiling->limit - step_of(ceiling->limit), PQR__CEILING_TRYING_LESS);
+        try_less(ceiling);
     else if (now_us >= ceiling->next_more_us && ceiling->limit < ceiling->max)
         set(ceiling, (uint64_t)ceiling->limit + step_of(ceiling->limit), PQR__CEILING_TRYING_MORE);
     else
@@ -222,22 +259,44 @@ static bool climbing(const struct pqr__ceiling *ceiling)
 
 static void judge(struct pqr__ceiling *ceiling, uint64_t now_us)
 {
-    double served = (double)ceiling->served / (double)ceiling->elapsed_us * S;
+    struct pqr__ceiling_level level = measured(ceiling);
     uint64_t least = climbing(ceiling) ? CLIMB_LEAST : TRIAL_LEAST;
-    if (ceiling->served < least && (climbing(ceiling) || ceiling->served < ceiling->limit))
+    bool few = level.counted < least && !decided(ceiling);
+    if (few && (climbing(ceiling) || level.counted < ceiling->limit))
         judge_blind(ceiling);
     else if (climbing(ceiling))
-        judge_climb(ceiling, served, now_us);
-    else if (ceiling->served < least &&
-             !decided(ceiling)) /* too slow for small differences to show: it stays as it is */
+        judge_climb(ceiling, &level, now_us);
+    else if (few) /* too slow for small differences to show: it stays as it is */
         set(ceiling, ceiling->reason == PQR__CEILING_KNEE ? ceiling->limit : ceiling->base.limit,
             PQR__CEILING_KNEE);
     else if (ceiling->reason == PQR__CEILING_TRYING_MORE)
-        judge_more(ceiling, served, now_us);
+        judge_more(ceiling, &level, now_us);
     else if (ceiling->reason == PQR__CEILING_TRYING_LESS)
-        judge_less(ceiling, served, now_us);
+        judge_less(ceiling, &level, now_us);
     else
-        judge_hold(ceiling, served, now_us);
+        judge_hold(ceiling, &level, now_us);
+}
+
+static uint64_t enough_of(const struct pqr__ceiling *ceiling)
+{
+    uint64_t enough = climbing(ceiling) ? CLIMB_ENOUGH : TRIAL_ENOUGH;
+    if (ceiling->reason == PQR__CEILING_START) /* there is nothing to compare it with: it climbs anyway */
+        return ceiling->limit > CLIMB_LEAST ? ceiling->limit : CLIMB_LEAST;
+    return enough > UINT64_C(4) * ceiling->limit ? enough : UINT64_C(4) * ceiling->limit;
+}
+
+/* Enough was counted for a verdict, or it is time for one. */
+static bool is_due(const struct pqr__ceiling *ceiling)
+{
+    uint64_t enough = enough_of(ceiling);
+    if (ceiling->elapsed_us == 0)
+        return false;
+    if (ceiling->elapsed_us >= (climbing(ceiling) ? CLIMB_US : TRIAL_US))
+        return true;
+    if (ceiling->reason != PQR__CEILING_CLIMBING)
+        return ceiling->served >= enough || decided(ceiling);
+    struct pqr__ceiling_level level = measured(ceiling);
+    return ceiling->served >= enough && is_clear(&ceiling->base, &level, climb_gain, CLIMB_SURE);
 }
 
 /* --- samples --- */
@@ -269,10 +328,12 @@ void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_s
     uint32_t limit = pqr__ceiling_limit(ceiling);
     bool full = sample->waiting && ceiling->waited &&
                 (double)sample->busy_us >= used_up * limit * (double)sample->elapsed_us;
+    /* By those whom it does not keep out: then it is not the limit that throughput follows from. */
+    bool passed = sample->busy_us > ((uint64_t)limit + sample->beyond) * sample->elapsed_us;
     ceiling->waited = sample->waiting;
     if (full)
         creep(ceiling, sample->now_us);
-    if (!full || limit != ceiling->limit) {
+    if (!full || passed || limit != ceiling->limit) {
         not_full(ceiling, sample->elapsed_us);
         return;
     }
@@ -284,13 +345,7 @@ void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_s
     ceiling->elapsed_us += sample->elapsed_us;
     ceiling->served += sample->served;
     ceiling->busy_us += sample->busy_us;
-    uint64_t enough = climbing(ceiling) ? CLIMB_ENOUGH : TRIAL_ENOUGH;
-    uint64_t latest_us = climbing(ceiling) ? CLIMB_US : TRIAL_US;
-    if (enough < UINT64_C(4) * limit)
-        enough = UINT64_C(4) * limit;
-    if (ceiling->elapsed_us == 0)
-        return;
-    if (ceiling->served >= enough || ceiling->elapsed_us >= latest_us || decided(ceiling))
+    if (is_due(ceiling))
         judge(ceiling, sample->now_us);
 }
 

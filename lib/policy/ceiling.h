@@ -41,12 +41,14 @@ struct pqr__ceiling_sample {
     uint64_t served;
     uint64_t busy_us; /* summed over connections */
     bool waiting;     /* somebody did */
+    uint32_t beyond;  /* as many more may be in use than the limit: those of administrators */
 };
 
 /* Throughput at a limit. */
 struct pqr__ceiling_level {
-    uint32_t limit; /* 0: not measured */
-    double served;  /* a second */
+    uint32_t limit;   /* 0: not measured */
+    double served;    /* a second */
+    uint64_t counted; /* requests that this was told by */
 };
 
 struct pqr__ceiling {
@@ -54,6 +56,7 @@ struct pqr__ceiling {
     enum pqr__ceiling_reason reason;
     struct pqr__ceiling_level base;  /* what trials are compared with */
     struct pqr__ceiling_level other; /* the last that was compared with it */
+    uint32_t doubted;                /* a climb to the limit from here was perhaps in vain; 0: none was */
     /* The measurement under way. */
     uint64_t elapsed_us, served, busy_us;
     uint64_t base_us;  /* when base was measured */

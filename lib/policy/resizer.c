@@ -95,6 +95,7 @@ void pqr__resizer_note(struct pqr__resizer *resizer, const struct pqr__load_samp
     *load = now > *load ? now : *load;
     *peak = sample->peak > *peak ? sample->peak : *peak;
     uint32_t by_load = most(resizer->load), by_peak = most(resizer->peak);
+    resizer->by_load = by_load;
     resizer->wanted = by_load > by_peak ? by_load : by_peak;
     resizer->reason = resizer->wanted == 0 ? PQR__WANTED_START
                       : by_load > by_peak  ? PQR__WANTED_LOAD

@@ -46,6 +46,7 @@ struct pqr__resizer {
     uint32_t load[PQR__RESIZER_PARTS], peak[PQR__RESIZER_PARTS];
     uint32_t wanted;
     enum pqr__wanted_reason reason;
+    uint32_t by_load; /* what the load alone makes of it */
 };
 
 void pqr__resizer_init(

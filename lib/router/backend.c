@@ -90,6 +90,23 @@ unsigned pqr__backend_roles(const struct pqr__backend *backend)
     return 0;
 }
 
+bool pqr__backends_hand_back(const pqr_router *router)
+{
+    uint64_t now_us = pqr__router_now(router);
+    bool some = false;
+    if (router->config->reads.primary != PQR__PRIMARY_FALLBACK)
+        return false;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (!pqr__backend_serves(backend, PQR_ROLE_REPLICA))
+            continue;
+        if (backend->since_us == 0 || now_us - backend->since_us >= router->config->reads.slow_start_us)
+            return false;
+        some = true;
+    }
+    return some;
+}
+
 static void close_all(struct pqr__backend *backend, enum pqr__slot_state first, enum pqr__slot_state last)
 {
     for (unsigned state = first; state <= (unsigned)last; state++) {

@@ -79,6 +79,9 @@ void pqr__backend_init(struct pqr__backend *backend, pqr_router *router, uint32_
 bool pqr__backend_serves(const struct pqr__backend *backend, pqr_role role);
 /* The queues it may take from now. */
 unsigned pqr__backend_roles(const struct pqr__backend *backend);
+/* No replica served until a moment ago (reads.slow_start), and the primary stood in: it has the connections that the
+   load takes, which they don't have yet. It goes on with the reads that none of them has room for. */
+bool pqr__backends_hand_back(const pqr_router *router);
 /* A problem for people: kept, and logged when it is news. */
 void pqr__backend_problem(struct pqr__backend *backend, pqr_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -54,6 +54,18 @@ static uint32_t count_standing_in(const struct pqr__list *slots)
     return count;
 }
 
+static const enum pqr__slot_state busy_states[] = {PQR__SLOT_BUSY, PQR__SLOT_SHARED, PQR__SLOT_CANCELLING};
+enum { N_BUSY_STATES = sizeof(busy_states) / sizeof(*busy_states) };
+
+/* Connections of the primary that serve reads of replicas. */
+static uint32_t standing_in(const struct pqr__backend *backend)
+{
+    uint32_t count = 0;
+    for (unsigned i = 0; i < N_BUSY_STATES; i++)
+        count += count_standing_in(&backend->slots[busy_states[i]]);
+    return count;
+}
+
 /* Where no other server is there is nothing to protect writes from: reads belong to its load. */
 bool pqr__balance_is_capped(const struct pqr__backend *backend)
 {
@@ -66,20 +78,45 @@ bool pqr__balance_is_capped(const struct pqr__backend *backend)
     if (usable > ceiling)
         usable = ceiling;
     uint64_t limit = (usable * config->reads.fallback_max + 99) / 100; /* at least one */
-    static const enum pqr__slot_state states[] = {PQR__SLOT_BUSY, PQR__SLOT_SHARED, PQR__SLOT_CANCELLING};
-    uint32_t busy = 0, standing_in = 0;
-    for (unsigned i = 0; i < sizeof(states) / sizeof(*states); i++)
-        busy += backend->slots[states[i]].count;
-    if (busy < limit)
-        return false;
-    for (unsigned i = 0; i < sizeof(states) / sizeof(*states); i++)
-        standing_in += count_standing_in(&backend->slots[states[i]]);
-    return standing_in >= limit;
+    uint32_t busy = 0;
+    for (unsigned i = 0; i < N_BUSY_STATES; i++)
+        busy += backend->slots[busy_states[i]].count;
+    return busy >= limit && standing_in(backend) >= limit;
+}
+
+static bool replica_has_room(const pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].role == PQR_ROLE_REPLICA &&
+            pqr__pool_has_room(&router->backends[i], PQR__LANE_NORMAL))
+            return true;
+    return false;
+}
+
+/* What the primary does for replicas that have come back and have not grown yet. */
+static unsigned lent_roles(const struct pqr__backend *backend)
+{
+    const pqr_router *router = backend->router;
+    bool lends = backend->role == PQR_ROLE_PRIMARY &&
+                 pqr__queue_waiting(&router->queue, PQR__MASK_REPLICA, PQR__LANE_NORMAL) > 0 &&
+                 pqr__backends_hand_back(router) && !replica_has_room(router);
+    return lends ? PQR__MASK_REPLICA : 0;
+}
+
+uint32_t pqr__balance_lent(const pqr_router *router)
+{
+    uint32_t lent = 0;
+    if (!pqr__backends_hand_back(router))
+        return 0;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].role == PQR_ROLE_PRIMARY)
+            lent += standing_in(&router->backends[i]);
+    return lent;
 }
 
 unsigned pqr__balance_roles_now(const struct pqr__backend *backend)
 {
-    unsigned roles = pqr__backend_roles(backend);
+    unsigned roles = pqr__backend_roles(backend) | lent_roles(backend);
     const struct pqr__queue *queue = &backend->router->queue;
     if (!(roles & PQR__MASK_REPLICA) || queue->lanes[PQR__QUEUE_REPLICA][PQR__LANE_ADMIN].count > 0)
         return roles; /* an administrator's read is not held up for the sake of writes */

@@ -16,7 +16,9 @@ struct pqr__backend *pqr__balance_pick(pqr_router *router, struct pqr__choice *c
 
 /* The primary has given all that reads may have of it while replicas are missing (reads.fallback_max). */
 bool pqr__balance_is_capped(const struct pqr__backend *backend);
-/* pqr__backend_roles, less the reads that a capped primary does not take now. */
+/* Connections of the primary that serve reads for replicas that have come back and have not grown yet. */
+uint32_t pqr__balance_lent(const pqr_router *router);
+/* pqr__backend_roles, less the reads that a capped primary does not take now, and with those that it still takes. */
 unsigned pqr__balance_roles_now(const struct pqr__backend *backend);
 
 #endif

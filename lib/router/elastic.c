@@ -13,6 +13,7 @@ enum {
     TICK_US = 100000,
     TICK_WAITING_US = 20000,
     TICK_IDLE_US = 1000000,
+    SPARE = 4, /* of all servers of a role; without, a step to ten times the load has a p99 a third longer */
     CEILING_START = 8, /* before anything is known of the server; it doubles in a few milliseconds of need */
 };
 
@@ -139,7 +140,8 @@ static bool sample(struct pqr__backend *backend)
         .elapsed_us = load->at_us - load->sampled_us,
         .served = load->served - load->cancelled, /* the work of the others is of no use to anybody */
         .busy_us = used_of_ceiling(backend),
-        .waiting = waiting > 0};
+        .waiting = waiting > 0,
+        .beyond = backend->router->config->pool.admin_reserved};
     bool alive = load->started > 0 || used > 0 || waiting > 0;
     pqr__resizer_note(&backend->resizer, &of_load);
     pqr__ceiling_note(&backend->ceiling, &of_ceiling);
@@ -209,6 +211,37 @@ static uint32_t elastic_wanted(const struct pqr__backend *backend)
     return wanted < ceiling ? wanted : ceiling;
 }
 
+/* What the primary is ready with to stand in for the replicas: for their load, but within what reads may have of it. */
+static uint32_t stand_by(const struct pqr__backend *backend)
+{
+    const pqr_router *router = backend->router;
+    uint32_t most = elastic_ceiling(backend) * router->config->reads.fallback_max / 100, load = 0;
+    if (backend->role != PQR_ROLE_PRIMARY || router->config->reads.primary != PQR__PRIMARY_FALLBACK)
+        return 0;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].role == PQR_ROLE_REPLICA)
+            load += router->backends[i].resizer.by_load;
+    return load < most ? load : most;
+}
+
+/* Some more than the load takes, unless the peak has shown as many: a rush is met by what is there, since a connect
+   takes its time, and the server work just when it has none to give. The servers of a role share a rush, so that they
+   need not all be ready for it. */
+static uint32_t for_a_rush(const struct pqr__backend *backend, uint32_t wanted)
+{
+    uint32_t ready = backend->resizer.by_load + SPARE / servers_of(backend->router, backend->role);
+    return share_of_demand(backend) && ready > wanted ? ready - wanted : 0;
+}
+
+static uint32_t elastic_spare(const struct pqr__backend *backend)
+{
+    uint32_t ceiling = elastic_ceiling(backend), wanted = elastic_wanted(backend);
+    if (backend->role != PQR_ROLE_PRIMARY && backend->role != PQR_ROLE_REPLICA)
+        return 0;
+    uint32_t spare = for_a_rush(backend, wanted) + stand_by(backend);
+    return spare < ceiling - wanted ? spare : ceiling - wanted;
+}
+
 static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
 {
     struct pqr__demand demand = {.waiting = waiting};
@@ -230,16 +263,16 @@ static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32
 
 static bool elastic_shrinks(struct pqr__backend *backend)
 {
-    uint32_t open = pqr__pool_open(backend), reserve = pqr__pool_reserve(backend);
-    uint32_t floor =
-        backend->config->min > reserve ? backend->config->min - reserve : share_of_demand(backend);
-    return open > reserve && pqr__resizer_shrinks(&backend->resizer, open - reserve, floor,
-                                 elastic_ceiling(backend), pqr__router_now(backend->router));
+    uint32_t open = pqr__pool_open(backend), kept = pqr__pool_reserve(backend) + elastic_spare(backend);
+    uint32_t floor = backend->config->min > kept ? backend->config->min - kept : share_of_demand(backend);
+    return open > kept && pqr__resizer_shrinks(&backend->resizer, open - kept, floor,
+                              elastic_ceiling(backend), pqr__router_now(backend->router));
 }
 
 const struct pqr__sizing pqr__sizing_elastic = {
     .ceiling = elastic_ceiling,
     .wanted = elastic_wanted,
+    .spare = elastic_spare,
     .connects = elastic_connects,
     .shrinks = elastic_shrinks,
 };
@@ -254,6 +287,12 @@ static uint32_t plain_ceiling(const struct pqr__backend *backend)
 static uint32_t plain_wanted(const struct pqr__backend *backend)
 {
     return share_of_demand(backend);
+}
+
+static uint32_t plain_spare(const struct pqr__backend *backend)
+{
+    (void)backend;
+    return 0;
 }
 
 static uint32_t plain_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
@@ -272,6 +311,7 @@ static bool plain_shrinks(struct pqr__backend *backend)
 const struct pqr__sizing pqr__sizing_plain = {
     .ceiling = plain_ceiling,
     .wanted = plain_wanted,
+    .spare = plain_spare,
     .connects = plain_connects,
     .shrinks = plain_shrinks,
 };

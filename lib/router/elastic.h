@@ -10,6 +10,8 @@ struct pqr__sizing {
     uint32_t (*ceiling)(const struct pqr__backend *backend);
     /* How many it is to have before anybody waits; min and the reserve are seen to without it. */
     uint32_t (*wanted)(const struct pqr__backend *backend);
+    /* Idle ones more than that, for a rush, opened while nobody waits. */
+    uint32_t (*spare)(const struct pqr__backend *backend);
     /* How many connects those who wait for this role are worth, those under way included. */
     uint32_t (*connects)(const pqr_router *router, pqr_role role, uint32_t waiting);
     /* One of its idle connections is to be closed now. */

@@ -90,8 +90,12 @@ static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
     uint32_t idle = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        if (backend->role == role && pqr__pool_has_room(backend, PQR__LANE_NORMAL))
-            idle += backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
+        if (backend->role != role || !pqr__pool_has_room(backend, PQR__LANE_NORMAL))
+            continue;
+        uint32_t spare = backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
+        uint32_t left =
+            pqr__pool_shares(backend) - backend->slots[PQR__SLOT_SHARED].count; /* of the ceiling */
+        idle += spare < left ? spare : left;
     }
     return idle;
 }

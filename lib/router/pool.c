@@ -133,12 +133,17 @@ static void take_from_the_rich(pqr_router *router, const struct pqr__budget_pool
     pqr__slot_close(pqr__container_of(longest, struct pqr__slot, link));
 }
 
+static void budget(const pqr_router *router, struct pqr__budget_pool *pools)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pools[i] = in_budget(&router->backends[i]);
+}
+
 /* In the limit over all servers. */
 static bool in_total(pqr_router *router, uint32_t which)
 {
     struct pqr__budget_pool pools[PQR__SERVERS_MAX];
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        pools[i] = in_budget(&router->backends[i]);
+    budget(router, pools);
     if (pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total))
         return true;
     take_from_the_rich(router, pools, which);
@@ -159,10 +164,19 @@ static bool may_open(pqr_router *router, uint32_t which)
            (router->config->pool.max_total == 0 || in_total(router, which));
 }
 
-static bool open_one(struct pqr__backend *backend)
+/* The same, but nobody gives anything up for it. */
+static bool may_open_spare(pqr_router *router, uint32_t which)
 {
-    if (!may_open(backend->router, backend->index))
-        return false;
+    struct pqr__budget_pool pools[PQR__SERVERS_MAX];
+    if (router->config->pool.max_total > 0)
+        budget(router, pools);
+    return has_place(&router->backends[which]) &&
+           (router->config->pool.max_total == 0 ||
+               pqr__budget_allows(pools, router->n_backends, which, router->config->pool.max_total));
+}
+
+static bool open_allowed(struct pqr__backend *backend)
+{
     if (pqr__slot_open(backend) == 0)
         return true;
     pqr__backend_problem(backend, PQR_LOG_ERROR, "cannot connect: no memory, or no thread");
@@ -170,6 +184,11 @@ static bool open_one(struct pqr__backend *backend)
     backend->retry_us = pqr__router_now(backend->router) + backend->router->config->pool.backoff_min_us;
     pqr__timer_set(backend->router, &backend->retry, backend->retry_us);
     return false;
+}
+
+static bool open_one(struct pqr__backend *backend)
+{
+    return may_open(backend->router, backend->index) && open_allowed(backend);
 }
 
 /* As many as may be in use, and the reserve. */
@@ -182,6 +201,17 @@ static bool at_ceiling(const struct pqr__backend *backend)
 static bool has_role(const struct pqr__backend *backend, pqr_role role)
 {
     return backend->role == role;
+}
+
+/* Those for a rush are opened one by one, in calm alone: who waits then is not to wait for the server's work on them. */
+static void fill_spare(struct pqr__backend *backend)
+{
+    const struct pqr__sizing *sizing = backend->router->sizing;
+    uint32_t spare = sizing->spare(backend);
+    if (spare > 0 && coming(backend) == 0 && backend->failures == 0 && pqr__elastic_waiting(backend) == 0 &&
+        pqr__pool_open(backend) < sizing->wanted(backend) + reserve(backend) + spare &&
+        may_open_spare(backend->router, backend->index))
+        open_allowed(backend);
 }
 
 /* What one server lacks by itself: its reserve, its min, what its load makes it want; and one that shows whether it
@@ -202,6 +232,7 @@ static void fill(struct pqr__backend *backend)
         have++;
         spare++;
     }
+    fill_spare(backend);
 }
 
 /* Who of the servers of a role opens a connection for the next waiter: the balancer's choice. */
@@ -247,6 +278,8 @@ static void grow_role(pqr_router *router, pqr_role role)
     uint32_t admins = pqr__queue_waiting(&router->queue, roles, PQR__LANE_ADMIN);
     uint32_t normal = pqr__queue_waiting(&router->queue, roles, PQR__LANE_NORMAL) +
                       pqr__queue_waiting(&router->queue, roles, PQR__LANE_BATCH);
+    if (role == PQR_ROLE_REPLICA)
+        normal += pqr__balance_lent(router);
     uint32_t worth = admins + router->sizing->connects(router, role, normal) + spare_missing;
     while (worth > under_way) {
         struct pqr__backend *backend = next_to_open(router, role);
@@ -310,7 +343,8 @@ void pqr__pool_trim(struct pqr__backend *backend)
     close_stuck(backend, PQR__SLOT_BUSY);
     close_stuck(backend, PQR__SLOT_BUSY_ADMIN);
     close_stuck(backend, PQR__SLOT_CANCELLING);
-    uint32_t wanted = backend->router->sizing->wanted(backend) + backend->router->config->pool.admin_reserved;
+    uint32_t wanted = backend->router->sizing->wanted(backend) + backend->router->sizing->spare(backend) +
+                      backend->router->config->pool.admin_reserved;
     if (floor < wanted)
         floor = wanted;
     /* Longest idle first: they are at the list's end. */

@@ -75,7 +75,7 @@ static void it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served(void
     static const uint32_t knees[] = {2, 3, 5, 8, 12, 16, 24, 32, 50, 80};
     for (unsigned i = 0; i < sizeof(knees) / sizeof(knees[0]); i++) {
         double served = 0, possible = 0;
-        for (uint64_t seed = 1; seed <= 10; seed++) {
+        for (uint64_t seed = 1; seed <= 100; seed++) {
             struct server server = {.knee = knees[i], .service_us = 3000};
             struct trial trial;
             trial_init(&trial, 4, seed);
@@ -138,6 +138,62 @@ static void a_knee_is_found_whatever_is_under_way_on_a_connection(void **state)
             assert_true(trial.served >= 0.9 * trial.possible);
         }
     }
+}
+
+/* So many are served in each of some ticks, with all of the limit in use, and `more` beyond it. */
+static void feed(struct trial *trial, unsigned ticks, uint64_t served, uint32_t more)
+{
+    for (unsigned i = 0; i < ticks; i++) {
+        trial->now_us += TICK_US;
+        struct pqr__ceiling_sample sample = {.now_us = trial->now_us,
+            .elapsed_us = TICK_US,
+            .served = served,
+            .busy_us = (uint64_t)(pqr__ceiling_limit(&trial->ceiling) + more) * TICK_US,
+            .waiting = true,
+            .beyond = 1};
+        pqr__ceiling_note(&trial->ceiling, &sample);
+    }
+}
+
+/* A few requests too many at the lower limit, by chance, must not make it fall back there: those who come meanwhile wait
+   until it dares to climb again, which takes seconds. */
+static void a_climb_is_not_undone_by_what_may_be_chance(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 8, 1);
+    feed(&trial, 2, 33, 0); /* the first one only says that somebody waits */
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 16);
+    feed(&trial, 20, 34, 0); /* a gain of 3%: not worth a climb, if it is true */
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 16);
+    assert_int_equal(pqr__ceiling_reason(&trial.ceiling), PQR__CEILING_KNEE);
+    feed(&trial, 1500 / 34, 34, 0); /* told by enough of them it tries the lower one, with as good a count */
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+    feed(&trial, 1500 / 33 + 2, 33, 0);
+    assert_in_range(pqr__ceiling_limit(&trial.ceiling), 6, 8);
+}
+
+static void a_climb_that_is_clearly_in_vain_is_undone(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 8, 1);
+    feed(&trial, 2, 400, 0);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 16);
+    feed(&trial, 3, 300, 0);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+}
+
+/* A flood of administrators, whom the limit does not keep out, serves as much at any limit. */
+static void use_beyond_the_limit_teaches_nothing(void **state)
+{
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, 8, 1);
+    feed(&trial, 3000, 40, 25);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+    feed(&trial, 2, 40, 1); /* as many as it has to reckon with */
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 16);
 }
 
 static void a_pool_that_is_half_idle_never_grows(void **state)
@@ -305,6 +361,9 @@ int main(void)
         cmocka_unit_test(a_server_that_gets_slower_past_its_knee_is_kept_at_it),
         cmocka_unit_test(the_limit_follows_when_the_knee_moves),
         cmocka_unit_test(a_knee_is_found_whatever_is_under_way_on_a_connection),
+        cmocka_unit_test(a_climb_is_not_undone_by_what_may_be_chance),
+        cmocka_unit_test(a_climb_that_is_clearly_in_vain_is_undone),
+        cmocka_unit_test(use_beyond_the_limit_teaches_nothing),
         cmocka_unit_test(a_pool_that_is_half_idle_never_grows),
         cmocka_unit_test(when_nothing_ends_it_grows_step_by_step),
         cmocka_unit_test(a_refusal_limits_to_what_is_open_and_creeps_up),

@@ -13,7 +13,7 @@ enum { OURS, PSYCOPG, HIKARI, WAYS };
 static const struct way ways[WAYS] = {
     {"pqrouter", NULL, 0}, {"psycopg_pool", &rules_psycopg, 0}, {"HikariCP", &rules_hikari, 0}};
 static const uint32_t sizes[] = {1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 50, 60, 80, 98};
-enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]), SEEDS = 5 };
+enum { N_SIZES = sizeof(sizes) / sizeof(sizes[0]), SEEDS = 20, TEST_SEEDS = 10, SEARCH_SEEDS = 5 };
 
 static const struct scenario *find(const char *name)
 {
@@ -40,7 +40,7 @@ static void best_fixed(struct row *best, const struct scenario *scenario, struct
     for (unsigned i = 0; i < N_SIZES; i++) {
         struct row row;
         ways_of_sizes[i] = (struct way){.name = "fixed", .sizing = &rules_fixed, .fixed = sizes[i]};
-        row_make(&row, scenario, &ways_of_sizes[i], 1, SEEDS, false);
+        row_make(&row, scenario, &ways_of_sizes[i], 1, SEARCH_SEEDS, false);
         if (i > 0 && !better(&row, best)) {
             row_free(&row);
             continue;
@@ -55,7 +55,7 @@ static void table(const struct scenario *scenario)
 {
     struct row row;
     for (unsigned i = 0; i < (scenario->no_size_is_best ? 1 : WAYS); i++) {
-        row_make(&row, scenario, &ways[i], 1, SEEDS, false);
+        row_make(&row, scenario, &ways[i], 1, scenario->no_size_is_best ? 1 : SEEDS, false);
         row_print(&row);
         row_free(&row);
     }
@@ -63,28 +63,45 @@ static void table(const struct scenario *scenario)
     if (scenario->no_size_is_best)
         return;
     best_fixed(&row, scenario, of_sizes);
+    const struct way *way = row.way;
+    row_free(&row);
+    row_make(&row, scenario, way, 1, SEEDS, false);
     row_print(&row);
     row_free(&row);
 }
 
 /* --- the test --- */
 
+/* How many were answered in time, and the p99 of them: within 3% of the best. */
+static bool holds(struct row *rows, unsigned n)
+{
+    double goodput = 0;
+    uint64_t p99_us = UINT64_MAX;
+    for (unsigned i = OURS + 1; i < n; i++) {
+        goodput = row_goodput(&rows[i]) > goodput ? row_goodput(&rows[i]) : goodput;
+        p99_us = row_p99_us(&rows[i]) < p99_us ? row_p99_us(&rows[i]) : p99_us;
+    }
+    double most = rows->scenario->p99_at_most > 0 ? rows->scenario->p99_at_most : 1.03;
+    bool held = row_goodput(&rows[OURS]) >= 0.97 * goodput &&
+                (double)row_p99_us(&rows[OURS]) <= most * (double)p99_us;
+    if (!held)
+        fprintf(stderr, "%s: others serve %.1f%% and have a p99 of %.2f ms, ours %.1f%% and %.2f ms\n",
+            rows->scenario->name, 100 * goodput, (double)p99_us / 1000, 100 * row_goodput(&rows[OURS]),
+            (double)row_p99_us(&rows[OURS]) / 1000);
+    return held;
+}
+
 static int test(const struct scenario *scenario, uint64_t seed)
 {
     struct row rows[WAYS];
-    unsigned n = scenario->no_size_is_best ? 1 : WAYS;
-    double best = 0;
+    bool alone = scenario->no_size_is_best;
+    unsigned n = alone ? 1 : WAYS;
     row_print_head();
     for (unsigned i = 0; i < n; i++) {
-        row_make(&rows[i], scenario, &ways[i], seed, SEEDS, i == OURS);
+        row_make(&rows[i], scenario, &ways[i], seed, alone ? 1 : TEST_SEEDS, i == OURS);
         row_print(&rows[i]);
-        if (i != OURS && row_goodput(&rows[i]) > best)
-            best = row_goodput(&rows[i]);
     }
-    bool held = row_goodput(&rows[OURS]) >= 0.97 * best;
-    if (!held)
-        fprintf(stderr, "%s: others serve %.1f%%, ours %.1f%%\n", scenario->name, 100 * best,
-            100 * row_goodput(&rows[OURS]));
+    bool held = holds(rows, n);
     for (unsigned i = 0; i < n; i++)
         row_free(&rows[i]);
     return held ? 0 : 1;

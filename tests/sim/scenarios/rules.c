@@ -30,6 +30,12 @@ static bool never(struct pqr__backend *backend)
     return false;
 }
 
+static uint32_t none(const struct pqr__backend *backend)
+{
+    (void)backend;
+    return 0;
+}
+
 /* --- fixed --- */
 
 static uint32_t fixed_ceiling(const struct pqr__backend *backend)
@@ -51,8 +57,11 @@ static uint32_t fixed_connects(const pqr_router *router, pqr_role role, uint32_t
     return 0;
 }
 
-const struct pqr__sizing rules_fixed = {
-    .ceiling = fixed_ceiling, .wanted = fixed_wanted, .connects = fixed_connects, .shrinks = never};
+const struct pqr__sizing rules_fixed = {.ceiling = fixed_ceiling,
+    .wanted = fixed_wanted,
+    .spare = none,
+    .connects = fixed_connects,
+    .shrinks = never};
 
 /* --- psycopg_pool --- */
 
@@ -83,8 +92,11 @@ static bool psycopg_shrinks(struct pqr__backend *backend)
     return pqr__pool_open(backend) > PSYCOPG_MIN && idle_us(backend) >= MAX_IDLE_US;
 }
 
-const struct pqr__sizing rules_psycopg = {
-    .ceiling = up_to_max, .wanted = psycopg_wanted, .connects = one_by_one, .shrinks = psycopg_shrinks};
+const struct pqr__sizing rules_psycopg = {.ceiling = up_to_max,
+    .wanted = psycopg_wanted,
+    .spare = none,
+    .connects = one_by_one,
+    .shrinks = psycopg_shrinks};
 
 /* --- HikariCP --- */
 
@@ -101,5 +113,8 @@ static bool hikari_shrinks(struct pqr__backend *backend)
     return backend->slots[PQR__SLOT_IDLE].count > HIKARI_IDLE && idle_us(backend) >= MAX_IDLE_US;
 }
 
-const struct pqr__sizing rules_hikari = {
-    .ceiling = up_to_max, .wanted = hikari_wanted, .connects = one_by_one, .shrinks = hikari_shrinks};
+const struct pqr__sizing rules_hikari = {.ceiling = up_to_max,
+    .wanted = hikari_wanted,
+    .spare = none,
+    .connects = one_by_one,
+    .shrinks = hikari_shrinks};
