@@ -216,14 +216,20 @@ static void await(struct gate *gate, int n)
             n--;
 }
 
+static void open_at_gate(
+    struct gate *gate, int (*wait)(void *data, const char *server, char *buffer, size_t size))
+{
+    pqr_callbacks callbacks = callbacks_with(wait, gate);
+    sem_init(&gate->entered, 0, 0);
+    sem_init(&gate->open, 0, 0);
+    open_as("scram", "app", "secret", &callbacks);
+}
+
 static void nobody_waits_for_a_stuck_thread(void **state)
 {
     (void)state;
     struct gate gate;
-    sem_init(&gate.entered, 0, 0);
-    sem_init(&gate.open, 0, 0);
-    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
-    open_as("scram", "app", "secret", &callbacks);
+    open_at_gate(&gate, wait_at_gate);
     party_connect(&party, &rig, 10 * RIG_SECOND);
     await(&gate, 1);
     rig.transport->ops->close(party.conn);
@@ -250,10 +256,7 @@ static void a_thread_that_is_about_to_end_is_waited_for(void **state)
 {
     (void)state;
     struct gate gate;
-    sem_init(&gate.entered, 0, 0);
-    sem_init(&gate.open, 0, 0);
-    pqr_callbacks callbacks = callbacks_with(wait_at_gate_and_after_it, &gate);
-    open_as("scram", "app", "secret", &callbacks);
+    open_at_gate(&gate, wait_at_gate_and_after_it);
     party_connect(&party, &rig, 10 * RIG_SECOND);
     await(&gate, 1);
     rig.transport->ops->close(party.conn);
@@ -267,10 +270,7 @@ static void only_a_few_threads_of_a_server_get_stuck(void **state)
 {
     (void)state;
     struct gate gate;
-    sem_init(&gate.entered, 0, 0);
-    sem_init(&gate.open, 0, 0);
-    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
-    open_as("scram", "app", "secret", &callbacks);
+    open_at_gate(&gate, wait_at_gate);
     for (int i = 0; i < 2; i++) {
         party_connect(&party, &rig, 1000);
         rig_until(&rig, &party.refused);
@@ -321,10 +321,7 @@ static void a_connector_thread_takes_no_signal(void **state)
 {
     (void)state;
     struct gate gate;
-    sem_init(&gate.entered, 0, 0);
-    sem_init(&gate.open, 0, 0);
-    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
-    open_as("scram", "app", "secret", &callbacks);
+    open_at_gate(&gate, wait_at_gate);
     sigset_t mask, before, pending;
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR1);
