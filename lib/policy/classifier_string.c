@@ -53,6 +53,14 @@ static bool takes_string(const struct pqr__sql *scan)
     }
 }
 
+/* pg_catalog's own types alone are known by a qualified name. */
+static bool is_qualified_type(const struct pqr__sql *scan, const struct pqr__seen *last)
+{
+    const struct pqr__seen *schema = pqr__sql_seen(scan, 3);
+    return pqr__seen_is_type(last) && schema->word && schema->word->keyword == PQR__KW_PG_CATALOG &&
+           pqr__sql_seen(scan, 4)->token.kind != PQR__TOKEN_DOT;
+}
+
 void pqr__sql_string(struct pqr__sql *scan)
 {
     const struct pqr__seen *last = pqr__sql_seen(scan, 1), *before = pqr__sql_seen(scan, 2);
@@ -68,9 +76,7 @@ void pqr__sql_string(struct pqr__sql *scan)
             pqr__sql_known(scan, PQR__CATALOG_TYPE, last) == PQR__CATALOG_HARMLESS))
         return;
     if (before->token.kind == PQR__TOKEN_DOT) {
-        const struct pqr__seen *schema = pqr__sql_seen(scan, 3);
-        if (!pqr__seen_is_type(last) || schema->word == NULL || schema->word->keyword != PQR__KW_PG_CATALOG ||
-            pqr__sql_seen(scan, 4)->token.kind == PQR__TOKEN_DOT)
+        if (!is_qualified_type(scan, last))
             pqr__sql_doubt(scan, PQR__REASON_TYPE, last);
         return;
     }

@@ -212,17 +212,24 @@ static bool may_have_committed(const struct pqr_reply *statement, const struct p
            strcmp(statement->router->ops->result_tag(statement->result), "COMMIT") == 0;
 }
 
-void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
+/* A statement's own status and outcome. */
+static struct pqr__decision decide(struct pqr__facts facts, const struct pqr__settled *settled)
 {
-    struct pqr_reply *statement = tx->current;
-    struct pqr__facts facts = pqr__run_facts(statement, settled);
-    bool ended = may_have_committed(statement, settled);
-    tx->defines |= statement->verdict.defines;
     facts.max_attempts = 0; /* never run again by itself */
     struct pqr__decision decision = pqr__settle(&facts);
     if (settled->lost && decision.outcome == PQR_OUTCOME_UNKNOWN &&
         (facts.effect == PQR__EFFECT_READ || facts.effect == PQR__EFFECT_WRITE))
         decision.outcome = PQR_OUTCOME_NOT_EXECUTED; /* COMMIT was never sent */
+    return decision;
+}
+
+void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
+{
+    struct pqr_reply *statement = tx->current;
+    struct pqr__facts facts = pqr__run_facts(statement, settled);
+    struct pqr__decision decision = decide(facts, settled);
+    bool ended = may_have_committed(statement, settled);
+    tx->defines |= statement->verdict.defines;
     if (decision.status != PQR_STATUS_OK && !tx->failed)
         tx->stale = statement->stale;
     if (decision.status != PQR_STATUS_OK)
