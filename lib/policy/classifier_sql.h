@@ -90,7 +90,7 @@ enum pqr__item {
 /* Of FILTER( ), OVER( ) and JOIN( ) the first tokens tell what they are. */
 enum { PQR__WATCHED_TOKENS = 3 };
 
-enum { PQR__DEPTH_MAX = 250, PQR__HISTORY = 7, PQR__TOKENS = 64 };
+enum { PQR__DEPTH_MAX = 250, PQR__HISTORY = 5, PQR__TOKENS = 64 };
 
 /* A token and what the table knows of it. */
 struct pqr__seen {

@@ -82,7 +82,7 @@ static inline __m128i are_between(__m128i bytes, char first, char last)
 }
 
 /* How many of the sixteen bytes at p belong to a word, from the first on, and the key of those. */
-static inline unsigned word_bytes(const char *p, struct pqr__key *key)
+static inline size_t word_bytes(const char *p, struct pqr__key *key)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
     __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(PQR__KEY_FOLD));
@@ -91,12 +91,13 @@ static inline unsigned word_bytes(const char *p, struct pqr__key *key)
     all = _mm_or_si128(all, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')));
     all = _mm_or_si128(all, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('$')));
     all = _mm_or_si128(all, bytes); /* those above 127 too: the top bit counts */
-    unsigned length = (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(all));
+    size_t length = (size_t)__builtin_ctz(~(unsigned)_mm_movemask_epi8(all));
     __m128i mask = _mm_loadu_si128((const __m128i *)(const void *)pqr__key_mask(length));
     folded = _mm_and_si128(folded, mask);
     key->first = (uint64_t)_mm_cvtsi128_si64(folded);
     key->second = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(folded, folded));
-    return key->length = length;
+    key->length = (uint32_t)length;
+    return length;
 }
 
 /* The first such byte of the sixteen at p; 16: none. */
@@ -106,9 +107,9 @@ static inline unsigned find_byte(const char *p, char byte)
     return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(same) | 1u << PQR__LEXER_STRIDE);
 }
 #else
-static inline unsigned word_bytes(const char *p, struct pqr__key *key)
+static inline size_t word_bytes(const char *p, struct pqr__key *key)
 {
-    unsigned n = 0;
+    size_t n = 0;
     while (n < PQR__KEY_BYTES && is(p[n], WORDLIKE))
         n++;
     *key = pqr__key_at(p, n);
@@ -129,7 +130,7 @@ static inline unsigned find_byte(const char *p, char byte)
 /* The word at p: its key, and where it ends. */
 static inline const char *word_at(const struct pqr__lexer *lexer, const char *p, struct pqr__key *key)
 {
-    unsigned length = word_bytes(readable(lexer, p), key);
+    size_t length = word_bytes(readable(lexer, p), key);
     if (length < PQR__LEXER_STRIDE)
         return p + length;
     const char *q = run(p + PQR__LEXER_STRIDE, lexer->end, WORDLIKE);
@@ -182,7 +183,9 @@ static inline const char *plain_number_end(const char *p, const char *end)
 
 static inline const char *plain_parameter_end(const char *p, const char *end)
 {
-    const char *q = run(p + 1, end, DIGIT);
+    const char *q = p + 1;
+    while (q < end && is(*q, DIGIT)) /* mostly one */
+        q++;
     return q == p + 1 || (q < end && is(*q, LETTER)) ? NULL : q;
 }
 
