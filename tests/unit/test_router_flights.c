@@ -1,0 +1,158 @@
+/* The router on servers that do exactly what a test tells them: what goes out together, and when. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake_router.h"
+
+/* Two writes are under way: what is left of the ceiling is for reads that share. */
+static void shared_connections_beyond_the_ceiling_take_no_more(void **state)
+{
+    static struct told told[2];
+    static const uint32_t left[] = {0, 0, 0, 1, 2};
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 2; i++) {
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+        settle();
+    }
+    for (uint32_t limit = 1; limit < 5; limit++) {
+        fake.router->backends[0].ceiling.limit = limit;
+        assert_int_equal(pqr__pool_shares(&fake.router->backends[0]), left[limit]);
+    }
+}
+
+static struct told two[2];
+
+static void ask_two(pqr_reply *reply, void *data)
+{
+    (void)reply;
+    (void)data;
+    for (unsigned i = 0; i < 2; i++)
+        run_query(&two[i], "select 1", PQR_TARGET_PRIMARY, 0);
+}
+
+/* Two reads that wait for the end of the event they are asked for in share a flight. */
+static void statistics_tell_how_many_requests_share_a_connection(void **state)
+{
+    static const struct pqr__catalog nothing_varies; /* so that reads share on the primary */
+    struct told told;
+    pqr_query query = PQR_QUERY_INIT;
+    char text[400];
+    (void)state;
+    fake.config->reads.share_limit_us = 1000000;
+    start();
+    fake.router->dialect.catalog = &nothing_varies;
+    for (unsigned i = 0; i < 6; i++) { /* its history becomes known */
+        run_query(&told, "select 1", PQR_TARGET_PRIMARY, 0);
+        settle();
+        answer(flying_on(0, 0), NULL);
+        settle();
+    }
+    query.sql = "select 1";
+    query.target = PQR_TARGET_PRIMARY;
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_two, NULL), 0);
+    settle();
+    fake.router->backends[0].ceiling.limit = 1;
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(flying_on(0, 0)->flight->n_items, 2);
+    pqr__elastic_explain(&fake.router->backends[0], text, sizeof(text));
+    assert_non_null(strstr(text, "; 2.0 requests a busy connection"));
+    answer_prepare(flying_on(0, 0), NULL); /* both of them */
+    settle();
+    assert_int_equal(two[1].status, PQR_STATUS_OK);
+    pqr__elastic_explain(&fake.router->backends[0], text, sizeof(text));
+    assert_null(strstr(text, "requests a busy"));
+}
+
+static void what_must_wait_is_seen_to_before_the_loop_waits(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    read_from_replica(&told);
+    assert_null(flying_on(1, 0));
+    assert_int_equal(fake.timer_us, 0); /* not in the next millisecond */
+}
+
+static void read_again(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    on_reply(reply, told);
+    read_from_replica(told + 1);
+}
+
+/* What two flights made room for may go out as one. */
+static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **state)
+{
+    static struct told told[4];
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3; /* one of each is theirs */
+    start();
+    query.sql = "select 1";
+    for (unsigned i = 0; i < 4; i += 2) {
+        assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_again, &told[i]), 0);
+        settle();
+    }
+    struct pqr__conn *a = flying_on(1, 0), *b = flying_on(2, 0);
+    assert_true(a && b);
+    answer(a, NULL);
+    assert_null(flying_on(1, 0));
+    assert_int_equal(fake.timer_us, 0);
+    answer(b, NULL); /* nothing is left that could be waited for */
+    assert_int_equal(told[0].times + told[2].times, 2);
+    assert_int_equal((flying_on(1, 0) != NULL) + (flying_on(1, 1) != NULL) + (flying_on(2, 0) != NULL) +
+                         (flying_on(2, 1) != NULL),
+        2);
+}
+
+static void read_four_times(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    on_reply(reply, told);
+    for (unsigned i = 1; i <= 4; i++)
+        read_from_replica(told + i);
+}
+
+/* One connection is idle, and the reserve, which is not theirs. */
+static void what_is_asked_for_together_fills_one_flight(void **state)
+{
+    static struct told told[5];
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    fake.connects[2] = fake.probe_connects[2] = REFUSED;
+    fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
+    start();
+    for (unsigned i = 0; i < PQR__HISTORY_CLEAN; i++) {
+        read_from_replica(&told[0]);
+        run_down();
+        answer(flying_on(1, 0), NULL); /* at once: it is known to be fast */
+        run_down();
+    }
+    query.sql = "select 1";
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_four_times, &told[0]), 0);
+    struct pqr__conn *conn = flying_on(1, 0);
+    answer(conn, NULL);
+    assert_non_null(conn->flight);
+    assert_int_equal(conn->flight->n_items, 4);
+    lose(conn);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(shared_connections_beyond_the_ceiling_take_no_more),
+        TEST(statistics_tell_how_many_requests_share_a_connection),
+        TEST(what_must_wait_is_seen_to_before_the_loop_waits),
+        TEST(what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end),
+        TEST(what_is_asked_for_together_fills_one_flight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
