@@ -84,13 +84,18 @@ bool pqr__balance_is_capped(const struct pqr__backend *backend)
     return busy >= limit && standing_in(backend) >= limit;
 }
 
-static bool replica_has_room(const pqr_router *router)
+/* None of the replicas has room, and more wait than one for each, which a connect is as good for. */
+static bool replicas_lack_room(const pqr_router *router)
 {
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        if (router->backends[i].role == PQR_ROLE_REPLICA &&
-            pqr__pool_has_room(&router->backends[i], PQR__LANE_NORMAL))
-            return true;
-    return false;
+    uint32_t waiting = pqr__queue_waiting(&router->queue, PQR__MASK_REPLICA, PQR__LANE_NORMAL);
+    for (uint32_t i = 0; i < router->n_backends && waiting > 0; i++) {
+        if (router->backends[i].role != PQR_ROLE_REPLICA)
+            continue;
+        if (pqr__pool_has_room(&router->backends[i], PQR__LANE_NORMAL))
+            return false;
+        waiting--;
+    }
+    return waiting > 0;
 }
 
 /* What the primary does for replicas that have come back and have not grown yet. */
@@ -98,8 +103,8 @@ static unsigned lent_roles(const struct pqr__backend *backend)
 {
     const pqr_router *router = backend->router;
     bool lends = backend->role == PQR_ROLE_PRIMARY &&
-                 pqr__queue_waiting(&router->queue, PQR__MASK_REPLICA, PQR__LANE_NORMAL) > 0 &&
-                 pqr__backends_hand_back(router) && !replica_has_room(router);
+                 router->queue.filled[PQR__LANE_NORMAL] & PQR__MASK_REPLICA &&
+                 pqr__backends_hand_back(router) && replicas_lack_room(router);
     return lends ? PQR__MASK_REPLICA : 0;
 }
 
