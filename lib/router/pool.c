@@ -95,13 +95,13 @@ uint32_t pqr__pool_shares(const struct pqr__backend *backend)
 
 /* --- growth --- */
 
-/* Connections, the probe's and the reserve included, that it has use for now. */
+/* Connections, the probe's and the reserve included, that it has use for now. The reserve is part of min. */
 static uint32_t demand(const struct pqr__backend *backend)
 {
     uint32_t used = pqr__pool_in_use(backend) + pqr__elastic_waiting(backend);
     uint32_t wanted = backend->router->sizing->wanted(backend);
-    uint32_t most = used > wanted ? used : wanted;
-    return 1 + reserve(backend) + (most > backend->config->min ? most : backend->config->min);
+    uint32_t loaded = reserve(backend) + (used > wanted ? used : wanted);
+    return 1 + (loaded > backend->config->min ? loaded : backend->config->min);
 }
 
 static struct pqr__budget_pool in_budget(const struct pqr__backend *backend)

@@ -77,6 +77,28 @@ static void the_reserve_is_not_shrunk_away(void **state)
         count_open(0), 3); /* the busy one, the reserve, and one for a rush, all that max leaves */
 }
 
+/* The reserve is part of min: what a server asks for its min is as much as it opens for it, or others went without a
+   place that nobody takes. */
+static void min_and_the_reserve_claim_no_more_than_they_take(void **state)
+{
+    enum { MAX_TOTAL = 14, MIN = 3, IN_USE = MAX_TOTAL - 2 * (1 + MIN) - 2 /* probe, reserve */ };
+    static struct told told[IN_USE + 2];
+    (void)state;
+    fake.config->pool.max_total = MAX_TOTAL;
+    fake.config->servers[0].max = fake.config->servers[1].max = fake.config->servers[2].max = 20;
+    fake.config->servers[1].min = fake.config->servers[2].min = MIN;
+    start();
+    advance(1000000);
+    assert_int_equal(count_open(1), MIN);
+    assert_int_equal(count_open(2), MIN);
+    for (unsigned i = 0; i < IN_USE + 2; i++) {
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+        settle();
+    }
+    advance(1000000);
+    assert_int_equal(pqr__pool_in_use(&fake.router->backends[0]), IN_USE);
+}
+
 static void a_pool_that_breaks_at_once_is_not_stormed(void **state)
 {
     static struct told told;
@@ -716,6 +738,7 @@ int main(void)
         TEST(replica_only_never_reaches_the_primary),
         TEST(a_request_that_avoids_a_server_holds_nobody_up),
         TEST(the_reserve_is_not_shrunk_away),
+        TEST(min_and_the_reserve_claim_no_more_than_they_take),
         TEST(a_pool_that_breaks_at_once_is_not_stormed),
         TEST(a_server_that_drops_the_probe_is_not_stormed),
         TEST(a_lost_probe_is_opened_again_soon),
