@@ -519,7 +519,8 @@ typedef struct pqr_verdict {
 #define PQR_VERDICT_INIT PQR__INIT(pqr_verdict)
 
 /* Where PQR_TARGET_AUTO would send this text, and why, by the text alone: a router knows the database's own
-   functions, types and relations too. Any bytes are fine. Any thread. PQR_EINVAL. */
+   functions, types and relations too, and so whether a name that PostgreSQL has from 15 on (uuidv7, any_value ...) is a
+   user's function on an older server. Any bytes are fine. Any thread. PQR_EINVAL. */
 PQR_EXPORT int pqr_classify(pqr_verdict *out, const char *sql, size_t length);
 
 /* A step of the way to a verdict. Read it by pointer: members may be added. */

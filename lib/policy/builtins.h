@@ -122,6 +122,7 @@ enum pqr__keyword {
     PQR__KW_RANGE,
     PQR__KW_REASSIGN,
     PQR__KW_RECURSIVE,
+    PQR__KW_REF,
     PQR__KW_REFRESH,
     PQR__KW_REINDEX,
     PQR__KW_RELEASE,
@@ -166,15 +167,18 @@ enum pqr__keyword {
     PQR__KW_UNLISTEN,
     PQR__KW_UPDATE,
     PQR__KW_VACUUM,
+    PQR__KW_VALUE,
     PQR__KW_VALUES,
     PQR__KW_VARYING,
     PQR__KW_VERBOSE,
+    PQR__KW_VERSION,
     PQR__KW_WHEN,
     PQR__KW_WHERE,
     PQR__KW_WINDOW,
     PQR__KW_WITH,
     PQR__KW_WORK,
     PQR__KW_XMLPARSE,
+    PQR__KW_XMLROOT,
     PQR__KW_XMLSERIALIZE,
     PQR__KW_XMLTABLE,
     PQR__KW_ZONE,
@@ -208,7 +212,8 @@ enum {
     PQR__WORD_TYPE = 1,   /* a built-in type whose input has no side effect */
     PQR__WORD_SERVER = 2, /* a relation that shows one server's or one session's own state */
     PQR__WORD_NEWER =
-        4, /* a call of it is the grammar's own since 16 or 17; before, it is a name like any other */
+        4, /* a call of it is the grammar's own since 16 or 17, or a built-in function since 15 or
+                             later; before, it is a name like any other */
 };
 
 enum { PQR__WORD_TRAITS = 4 }; /* members of one byte that are copied together: keyword to flags */

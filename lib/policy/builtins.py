@@ -66,6 +66,12 @@ pg_column_toast_chunk_id pg_get_acl pg_numa_available pg_split_walfile_name rand
 to_regtypemod unicode_assigned unicode_version uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 xmltext
 '''.split()
 
+# Harmless ones that version 14 lacks.
+SINCE_15 = '''
+has_parameter_privilege pg_database_collation_actual_version pg_settings_get_flags regexp_count regexp_instr
+regexp_like regexp_substr
+'''.split()
+
 # Harmful or per-server ones that version 15 lacks: only for a better reason than "unknown".
 NEWER_JUDGED = '''
 pg_start_backup pg_stop_backup pg_is_in_backup pg_backup_start_time pg_log_standby_snapshot
@@ -155,10 +161,13 @@ def collect(conninfo):
     def word(name):
         return words.setdefault(name, {'keyword': 'NONE', 'category': 'NONE', 'function': 'UNKNOWN', 'flags': set()})
 
-    for name, volatile in query(conninfo, FUNCTIONS) + [[n, 't'] for n in NEWER_JUDGED] + [[n, 'f'] for n in NEWER]:
+    functions = query(conninfo, FUNCTIONS)
+    for name, volatile in functions + [[n, 't'] for n in NEWER_JUDGED] + [[n, 'f'] for n in NEWER]:
         verdict = judge(name, volatile == 't')
         if verdict:
             word(name)['function'] = verdict
+    for name in set(NEWER) - {name for name, _ in functions} | set(SINCE_15):
+        word(name)['flags'].add('NEWER')
     named = set(re.findall(r'PQR__KW_(\w+)', open(os.path.join(HERE, 'builtins.h')).read())) - {'NONE', 'OTHER'}
     keywords = [(w, c) for c, ws in NEWER_KEYWORDS.items() for w in ws.split()]
     old = query(conninfo, KEYWORDS)

@@ -29,10 +29,21 @@ static bool by_configuration(struct pqr__sql *scan, const struct pqr__seen *name
     return answer == PQR__CATALOG_HARMLESS && function == PQR__FUNCTION_UNKNOWN;
 }
 
+/* Newer versions' functions may be a user's where the server is older. Only a catalog can say that there is none. */
+static unsigned function_of(const struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    bool fresh = scan->catalog != NULL && !scan->catalog->stale;
+    if (name->word == NULL)
+        return PQR__FUNCTION_UNKNOWN;
+    if (name->word->function == PQR__FUNCTION_HARMLESS && (name->flags & PQR__WORD_NEWER) != 0 && !fresh)
+        return PQR__FUNCTION_UNKNOWN;
+    return name->word->function;
+}
+
 /* known_only: an unknown name may be a column. */
 void pqr__sql_function(struct pqr__sql *scan, const struct pqr__seen *name, bool known_only)
 {
-    unsigned function = name->word == NULL ? PQR__FUNCTION_UNKNOWN : name->word->function;
+    unsigned function = function_of(scan, name);
     pqr__sql_tell(scan, PQR__TOLD_FUNCTION, NULL, name);
     if (scan->named != NULL && by_configuration(scan, name, function))
         return;

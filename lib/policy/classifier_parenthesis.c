@@ -101,6 +101,8 @@ static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr_
     switch (word->keyword) {
     case PQR__KW_TREAT:
         return PQR__FRAME_TREAT;
+    case PQR__KW_XMLROOT:
+        return PQR__FRAME_XML_ROOT;
     case PQR__KW_XMLTABLE:
         return PQR__FRAME_XML_TABLE;
     case PQR__KW_JSON_TABLE:

@@ -58,6 +58,7 @@ enum pqr__frame_kind {
     PQR__FRAME_OVER,        /* OVER( ), likewise */
     PQR__FRAME_JOIN,        /* JOIN( a query ), or a call of a function join */
     PQR__FRAME_TREAT,       /* TREAT( ... AS type), a call of the function that has the type's name */
+    PQR__FRAME_XML_ROOT,    /* XMLROOT( ..., VERSION ... ) */
     PQR__FRAME_XML_TABLE,   /* XMLTABLE( ... COLUMNS columns with types) */
     PQR__FRAME_JSON_TABLE,  /* JSON_TABLE( ... COLUMNS( ) ) */
     PQR__FRAME_COLUMNS,     /* COLUMNS( columns with types ) in there */

@@ -36,6 +36,12 @@ static bool takes_string(const struct pqr__sql *scan)
         return may_end(before);
     case PQR__KW_PASSING: /* nothing but a key word stands after an operand in XMLTABLE( ) and its like */
         return before->ends;
+    case PQR__KW_REF: /* PASSING BY REF 'x'; before any other BY stands another word */
+    case PQR__KW_VALUE:
+        return before->keyword == PQR__KW_BY && pqr__sql_seen(scan, 3)->keyword == PQR__KW_PASSING;
+    case PQR__KW_VERSION: /* all that can follow a comma in XMLROOT( ) but STANDALONE */
+        return before->token.kind == PQR__TOKEN_COMMA &&
+               pqr__sql_frame_now(scan)->kind == PQR__FRAME_XML_ROOT;
     case PQR__KW_UESCAPE:
         return before->token.kind == PQR__TOKEN_STRING || before->token.kind == PQR__TOKEN_UNICODE;
     case PQR__KW_ZONE:

@@ -85,6 +85,7 @@ static const struct {
     /* since 16 and 17 these are the grammar's own, when no function has their name */
     {"select json_value(a, '$.b' returning int), json_array(1, 2), json_scalar(1) from t", PQR_CLASS_REPLICA,
         NULL},
+    {"select uuidv7(), any_value(a), pg_catalog.casefold(b) from t", PQR_CLASS_REPLICA, NULL},
     {"select json_query(a, '$.b') from t", PQR_CLASS_PRIMARY, "volatile function json_query"},
     {"select json_value(a, '$.b' returning checked) from t", PQR_CLASS_PRIMARY, NULL},
     {"select * from json_table('[]', '$' columns (a int, b mood, c shop.mood))", PQR_CLASS_REPLICA, NULL},
@@ -256,6 +257,7 @@ static void stale_catalog_makes_nothing_harmless(void **state)
         assert_true(route == cases[i].route || cases[i].route == PQR_CLASS_REPLICA);
     }
     assert_int_equal(route_of("select price(1)", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("select uuidv7()", &with), PQR_CLASS_PRIMARY);
     assert_int_equal(route_of("select json_value(a, '$')", &with), PQR_CLASS_PRIMARY);
     assert_int_equal(route_of("select * from loud_view", &with), PQR_CLASS_PRIMARY);
     catalog.stale = false;
