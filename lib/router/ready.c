@@ -1,4 +1,6 @@
 /* pqr_router_ready: who waits for it, and what is still missing. */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/text.h"
 #include "router/router.h"
@@ -19,6 +21,17 @@ static uint32_t wanted_ready(const struct pqr__backend *backend)
     return config->pool.warm_up && backend->config->min > 1 ? backend->config->min : 1;
 }
 
+static bool is_up(const struct pqr__backend *backend)
+{
+    return backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
+}
+
+static void drop_separator(struct pqr__text *text)
+{
+    if (text->length >= 2 && strcmp(text->bytes + text->length - 2, "; ") == 0)
+        text->bytes[text->length - 2] = '\0';
+}
+
 /* What is still missing, "" when nothing is. */
 static void missing(const pqr_router *router, char *out, size_t size)
 {
@@ -28,7 +41,7 @@ static void missing(const pqr_router *router, char *out, size_t size)
         const struct pqr__backend *backend = &router->backends[i];
         if (backend->stay != PQR__STAY_MEMBER)
             continue;
-        bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
+        bool up = is_up(backend);
         primary |= backend->role == PQR_ROLE_PRIMARY;
         if (!backend->seen.probed)
             pqr__text_printf(&text, "%s has not answered yet; ", backend->config->name);
@@ -40,6 +53,7 @@ static void missing(const pqr_router *router, char *out, size_t size)
     }
     if (!primary)
         pqr__text_puts(&text, "no server is known to be the primary");
+    drop_separator(&text);
     pqr__text_copy(out, size, text.failed || !text.bytes ? "not every server is ready yet" : text.bytes);
     if (primary && text.length == 0 && !text.failed)
         out[0] = '\0';
@@ -53,7 +67,7 @@ static bool is_ready(const pqr_router *router)
         const struct pqr__backend *backend = &router->backends[i];
         if (backend->stay != PQR__STAY_MEMBER)
             continue;
-        bool up = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
+        bool up = is_up(backend);
         if (!backend->seen.probed || (up && pqr__pool_open(backend) < wanted_ready(backend)))
             return false;
         primary |= backend->role == PQR_ROLE_PRIMARY;

@@ -11,6 +11,7 @@
 #include "fake_router.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 static void replica_only_never_reaches_the_primary(void **state)
 {
@@ -213,6 +214,24 @@ static void ready_needs_no_minimum(void **state)
     assert_int_equal(pqr_router_ready(fake.router, 5000, on_ready, &status), 0);
     settle();
     assert_int_equal(status, 0);
+}
+
+static void keep_why(pqr_router *router, int status, const char *why, void *data)
+{
+    (void)router;
+    (void)status;
+    pqr__text_copy(data, 100, why);
+}
+
+static void what_is_not_ready_is_named(void **state)
+{
+    char why[100] = "";
+    (void)state;
+    fake.connects[0] = HANGING;
+    start();
+    assert_int_equal(pqr_router_ready(fake.router, 50, keep_why, why), 0);
+    advance(100000);
+    assert_string_equal(why, "s0:5432 has 0 of 1 connections ready");
 }
 
 static void a_replica_that_refused_once_comes_back(void **state)
@@ -745,6 +764,7 @@ int main(void)
         TEST(probes_of_a_dead_server_do_not_keep_in_step),
         TEST(a_read_goes_back_to_the_replica_it_avoids_when_there_is_no_other),
         TEST(ready_needs_no_minimum),
+        TEST(what_is_not_ready_is_named),
         TEST(a_replica_that_refused_once_comes_back),
         TEST(a_write_is_not_sent_to_the_demoted_primary_again),
         TEST(a_replica_that_was_promoted_is_noticed_by_its_next_reply),
