@@ -8,15 +8,48 @@ bool pqr__sql_is_varying(const struct pqr__seen *before)
            before->keyword == PQR__KW_NCHAR || before->keyword == PQR__KW_BIT;
 }
 
-/* Perhaps an operand's end: a key word may be a column's name, but for those that want an operand. */
-static bool may_end(const struct pqr__seen *seen)
+/* Key words that want an operand, whatever stands before them. */
+static bool wants_operand(const struct pqr__seen *seen)
 {
-    if (seen->keyword == PQR__KW_BY || seen->keyword == PQR__KW_ZONE || seen->keyword == PQR__KW_ESCAPE ||
-        seen->keyword == PQR__KW_BETWEEN || seen->keyword == PQR__KW_PASSING ||
-        seen->keyword == PQR__KW_CONTENT || seen->keyword == PQR__KW_DOCUMENT)
+    switch (seen->keyword) {
+    case PQR__KW_BY:
+    case PQR__KW_ZONE:
+    case PQR__KW_ESCAPE:
+    case PQR__KW_BETWEEN:
+    case PQR__KW_PASSING:
+    case PQR__KW_CONTENT:
+    case PQR__KW_DOCUMENT:
+    case PQR__KW_ROWS:
+    case PQR__KW_RANGE:
+    case PQR__KW_GROUPS:
+        return true;
+    default:
         return false;
-    return seen->ends || seen->category == PQR__CATEGORY_UNRESERVED ||
-           seen->category == PQR__CATEGORY_COLUMN || seen->keyword == PQR__KW_END;
+    }
+}
+
+/* Among these a key word is followed by an operand: PATH and VERSION. */
+static bool is_in_list_of_xml(const struct pqr__sql *scan)
+{
+    unsigned kind = pqr__sql_frame_now(scan)->kind;
+    return kind == PQR__FRAME_XML_ROOT || kind == PQR__FRAME_XML_TABLE || kind == PQR__FRAME_COLUMNS;
+}
+
+/* Perhaps an operand's end: a key word may be a column's name, if none of those that go on with what stands before them
+   or want an operand (JSON_OBJECT('a' VALUE ..., PASSING BY REF ..., FETCH FIRST ...). */
+static bool may_end(const struct pqr__sql *scan, unsigned back)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, back), *before = pqr__sql_seen(scan, back + 1);
+    if (wants_operand(seen))
+        return false;
+    if (seen->ends || seen->keyword == PQR__KW_END)
+        return true;
+    if (seen->category != PQR__CATEGORY_UNRESERVED && seen->category != PQR__CATEGORY_COLUMN)
+        return false;
+    if (before->keyword == PQR__KW_FETCH ||
+        (before->keyword == PQR__KW_BY && (seen->keyword == PQR__KW_REF || seen->keyword == PQR__KW_VALUE)))
+        return false;
+    return !before->ends && !is_in_list_of_xml(scan);
 }
 
 static bool is_xml_text(const struct pqr__seen *seen)
@@ -31,9 +64,9 @@ static bool takes_string(const struct pqr__sql *scan)
     switch (pqr__sql_seen(scan, 1)->keyword) {
     case PQR__KW_LIKE:
     case PQR__KW_ILIKE:
-        return may_end(before->keyword == PQR__KW_NOT ? pqr__sql_seen(scan, 3) : before);
+        return may_end(scan, before->keyword == PQR__KW_NOT ? 3 : 2);
     case PQR__KW_ESCAPE:
-        return may_end(before);
+        return may_end(scan, 2);
     case PQR__KW_PASSING: /* nothing but a key word stands after an operand in XMLTABLE( ) and its like */
         return before->ends;
     case PQR__KW_REF: /* PASSING BY REF 'x'; before any other BY stands another word */

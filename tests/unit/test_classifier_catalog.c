@@ -86,6 +86,8 @@ static const struct {
     {"select json_value(a, '$.b' returning int), json_array(1, 2), json_scalar(1) from t", PQR_CLASS_REPLICA,
         NULL},
     {"select uuidv7(), any_value(a), pg_catalog.casefold(b) from t", PQR_CLASS_REPLICA, NULL},
+    {"select json_objectagg(a value escape 'x'), value like 'x' from t", PQR_CLASS_PRIMARY,
+        "unknown type escape"},
     {"select json_query(a, '$.b') from t", PQR_CLASS_PRIMARY, "volatile function json_query"},
     {"select json_value(a, '$.b' returning checked) from t", PQR_CLASS_PRIMARY, NULL},
     {"select * from json_table('[]', '$' columns (a int, b mood, c shop.mood))", PQR_CLASS_REPLICA, NULL},
