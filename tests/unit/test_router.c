@@ -572,6 +572,46 @@ static void ask_as_admin(pqr_reply *reply, void *data)
         assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_as_admin, NULL), 0);
 }
 
+/* The first replica that is back has room for one; the primary that stood in has room for more. */
+static void the_primary_helps_replicas_that_come_back_until_they_have_grown(void **state)
+{
+    static struct told told[4];
+    (void)state;
+    fake.config->servers[0].max = 20;
+    fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
+    start();
+    for (uint32_t i = 1; i < SERVERS; i++)
+        fake.connects[i] = fake.probe_connects[i] = REFUSED;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN && fake.conns[i].server > 0)
+            lose(&fake.conns[i]);
+    advance(8000000);
+    for (unsigned i = 0; i < 2; i++) {
+        read_from_replica(&told[i]);
+        settle();
+    }
+    while (flying_on(0, 0))
+        answer(flying_on(0, 0), NULL);
+    fake.connects[1] = fake.probe_connects[1] = ACCEPTED;
+    while (fake.router->backends[1].role != PQR_ROLE_REPLICA)
+        advance(1000);
+    advance(1000000);
+    read_from_replica(&told[0]);
+    settle();
+    assert_non_null(flying_on(1, 0));
+    read_from_replica(&told[1]);
+    settle();
+    assert_null(flying_on(0, 0)); /* a connect would be as good */
+    read_from_replica(&told[2]);
+    settle();
+    assert_non_null(flying_on(0, 0));
+    assert_null(flying_on(0, 1));
+    advance(fake.config->reads.slow_start_us);
+    read_from_replica(&told[3]);
+    settle();
+    assert_null(flying_on(0, 1));
+}
+
 /* A shared connection takes no more, and normal requests wait; what they are owed of the turns is of no use to them. */
 static void an_administrator_waits_for_nobody_who_can_not_go_either(void **state)
 {
@@ -780,6 +820,7 @@ int main(void)
         TEST(a_conflict_at_commit_runs_the_body_again),
         TEST(the_body_runs_again_when_commit_was_never_sent),
         TEST(after_an_outage_each_router_opens_connections_at_a_moment_of_its_own),
+        TEST(the_primary_helps_replicas_that_come_back_until_they_have_grown),
         TEST(an_administrator_waits_for_nobody_who_can_not_go_either),
         TEST(a_lower_max_leaves_the_reserve),
         TEST(init_sql_stays_until_it_is_answered),

@@ -284,8 +284,18 @@ static double trickle(double at_s)
     return at_s < 5 ? 0 : 3;
 }
 
+/* Counts are 10 s apart: two after all of them joined at once. */
+static void fleet_knows_itself(struct run *run)
+{
+    for (uint32_t i = 0; i < run->scenario->routers; i++)
+        run_demand(run, run->routers[i]->backends[0].fleet.members == run->scenario->routers,
+            "those who joined are not known to all after two counts");
+}
+
 static void fleet_step(struct run *run, double at_s)
 {
+    if (at_s >= 25 && at_s < 26)
+        fleet_knows_itself(run);
     for (uint32_t i = 0; at_s >= 50 && at_s < 51 && i < 250; i++)
         run_kill(run, 2 * i);
 }
