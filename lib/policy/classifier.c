@@ -126,8 +126,7 @@ static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, cons
             scan->leading != PQR__KW_SHOW)
             pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_WRITE, PQR__REASON_OPERATOR_VOLATILE,
                 &(struct pqr__seen){0});
-        if (scan->finding.route != PQR_CLASS_REPLICA)
-            out->defines |= pqr__sql_defines(scan);
+        out->defines |= pqr__sql_defines(scan);
         if (count == 0 || strictness(scan->finding.route) > strictness(out->route))
             adopt(out, &scan->finding, sql);
         if (count == 0 || severity(scan->finding.effect) > severity(out->effect))

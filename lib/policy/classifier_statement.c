@@ -223,7 +223,7 @@ static void reset(struct pqr__sql *scan)
 /* Not what it defines in pg_temp, and not what a CALL or a volatile function may do. */
 bool pqr__sql_defines(const struct pqr__sql *scan)
 {
-    if (scan->finding.route == PQR_CLASS_SESSION)
+    if (scan->finding.route != PQR_CLASS_PRIMARY)
         return false;
     switch ((int)scan->leading) {
     case PQR__KW_CREATE:
