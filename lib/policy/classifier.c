@@ -114,6 +114,13 @@ static bool ends_text(const struct pqr__sql *scan)
     return pqr__sql_seen(scan, 0)->token.kind == PQR__TOKEN_END;
 }
 
+/* A read, as far as its text goes, in a database where operators of its own may stand behind it. */
+static bool is_spoiled_read(const struct pqr__sql *scan)
+{
+    return scan->catalog != NULL && scan->catalog->spoiled && scan->finding.route == PQR_CLASS_REPLICA &&
+           scan->leading != PQR__KW_SHOW;
+}
+
 static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, const char *sql)
 {
     unsigned count = 0;
@@ -122,8 +129,7 @@ static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, cons
         if (ends_text(scan) || pqr__sql_seen(scan, 0)->token.kind == PQR__TOKEN_SEMICOLON)
             continue;
         pqr__sql_statement(scan);
-        if (scan->catalog != NULL && scan->catalog->spoiled && scan->finding.route == PQR_CLASS_REPLICA &&
-            scan->leading != PQR__KW_SHOW)
+        if (is_spoiled_read(scan))
             pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_WRITE, PQR__REASON_OPERATOR_VOLATILE,
                 &(struct pqr__seen){0});
         out->defines |= pqr__sql_defines(scan);

@@ -230,7 +230,9 @@ static uint32_t stand_by(const struct pqr__backend *backend)
    need not all be ready for it. */
 static uint32_t for_a_rush(const struct pqr__backend *backend, uint32_t wanted)
 {
-    uint32_t ready = backend->resizer.by_load + SPARE / servers_of(backend->router, backend->role);
+    uint32_t servers =
+        servers_of(backend->router, backend->role); /* 0: it is about to leave, alone of its role */
+    uint32_t ready = backend->resizer.by_load + (servers > 0 ? SPARE / servers : 0);
     return share_of_demand(backend) && ready > wanted ? ready - wanted : 0;
 }
 
