@@ -121,6 +121,8 @@ void pqr__pool_fit(struct pqr__backend *backend);
 void pqr__room_changed(pqr_router *router);
 /* A connection is idle, or gone: as far as that has not come to its end. */
 void pqr__room_make(pqr_router *router);
+/* Its probe may connect. False: a lower max or max_total is still exceeded, and it goes on when that is over. */
+bool pqr__room_for_probe(struct pqr__backend *backend);
 /* Closes what has been idle too long or lived too long. */
 void pqr__pool_trim(struct pqr__backend *backend);
 

@@ -70,7 +70,8 @@ static void open_connection(struct pqr__probe *probe)
 static void next_due(struct pqr__timer *timer)
 {
     struct pqr__probe *probe = pqr__container_of(timer, struct pqr__probe, next);
-    if (pqr__probe_stopped(probe) || (probe->state == PQR__PROBE_ABSENT && probe->waits))
+    if (pqr__probe_stopped(probe) ||
+        (probe->state == PQR__PROBE_ABSENT && !pqr__room_for_probe(probe->backend)))
         return;
     if (probe->state == PQR__PROBE_ABSENT)
         open_connection(probe);

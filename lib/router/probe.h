@@ -39,7 +39,7 @@ struct pqr__probe {
     uint64_t asked_us;
     uint64_t not_before_us;      /* the next connect */
     bool answered;               /* the question in the air has its row */
-    bool waits;                  /* of a new server: until there is room for it (room.c) */
+    bool waits;                  /* without a connection, until there is room for one (room.c) */
     bool again;                  /* asked for while one was under way */
     struct pqr__slot *cancelled; /* whose backend the cancel in the air is for; NULL: nobody's any longer */
     char pid[16], start[32];     /* of that backend: it may be gone before the cancel is */

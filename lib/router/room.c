@@ -1,6 +1,8 @@
 /* A new configuration may leave less room over all (pool.max_total) than is taken, or add a server whose probe finds
  * none left. Then the pools that have most give connections back, idle ones at once and busy ones as they become free,
- * never those that are kept for administrators; and the probes of the servers that are new wait for that. */
+ * never those that are kept for administrators; and probes without a connection wait for that. Where it is their own
+ * server's max that is exceeded, what is kept for administrators ends for them as well: without a probe the server
+ * serves nobody. */
 #include "router/router.h"
 #include "router/slot.h"
 
@@ -29,6 +31,12 @@ static bool is_above(const pqr_router *router, bool and_closing)
     return max_total > 0 && taken(router, and_closing) > max_total;
 }
 
+static void close_longest_idle(struct pqr__backend *backend)
+{
+    pqr__slot_close(
+        pqr__container_of(pqr__list_last(&backend->slots[PQR__SLOT_IDLE]), struct pqr__slot, link));
+}
+
 /* Of those that have one to spare, the one that has most. */
 static struct pqr__backend *richest(pqr_router *router)
 {
@@ -45,21 +53,44 @@ static struct pqr__backend *richest(pqr_router *router)
     return found;
 }
 
+static bool is_above_its_max(const struct pqr__backend *backend)
+{
+    return pqr__pool_total(backend) > pqr__pool_max(backend);
+}
+
+/* Those for which there is room now. */
+static void let_probes_go(pqr_router *router)
+{
+    router->crowded = false;
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        struct pqr__probe *probe = &router->backends[i].probe;
+        bool stays = probe->waits && is_above_its_max(&router->backends[i]);
+        router->crowded |= stays;
+        if (probe->waits && !stays) {
+            probe->waits = false;
+            pqr__probe_now(probe);
+        }
+    }
+}
+
 void pqr__room_make(pqr_router *router)
 {
     struct pqr__backend *backend;
     while (router->crowded && is_above(router, false) && (backend = richest(router)) != NULL)
-        pqr__slot_close(
-            pqr__container_of(pqr__list_last(&backend->slots[PQR__SLOT_IDLE]), struct pqr__slot, link));
-    if (!router->crowded || is_above(router, true))
-        return;
-    router->crowded = false;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        bool waits = router->backends[i].probe.waits;
-        router->backends[i].probe.waits = false;
-        if (waits)
-            pqr__probe_now(&router->backends[i].probe);
-    }
+        close_longest_idle(backend);
+    if (router->crowded && !is_above(router, true))
+        let_probes_go(router);
+}
+
+bool pqr__room_for_probe(struct pqr__backend *backend)
+{
+    pqr_router *router = backend->router;
+    if (!backend->probe.waits && !is_above_its_max(backend) && !is_above(router, true))
+        return true;
+    backend->probe.waits = router->crowded = true;
+    while (pqr__pool_surplus(backend) > 0 && backend->slots[PQR__SLOT_IDLE].count > 0)
+        close_longest_idle(backend);
+    return false;
 }
 
 void pqr__room_changed(pqr_router *router)
