@@ -1,8 +1,7 @@
-/* A connection: a state machine around one PGconn, its poll handle and the flights given to it.
- *
- * conn.c is its life (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue
- * of flights, item.c how a statement is sent, answer.c what libpq's results mean for them. All of it runs on the
- * loop's thread.
+/* A connection: a state machine around one PGconn, its poll handle and the flights given to it.  conn.c is its life
+ * (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue of flights, cork.c
+ * how few packets they make, item.c how a statement is sent, answer.c what libpq's results mean for them. All of it
+ * runs on the loop's thread.
  */
 #ifndef PQR_POSTGRES_CONN_H
 #define PQR_POSTGRES_CONN_H
@@ -67,6 +66,9 @@ struct pqr__conn {
     bool completed; /* this read completed a flight */
     bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
     struct pqr__link unflushed;
+    bool together;       /* flights of a turn can be kept together: cork.c */
+    bool fresh;          /* something was sent since the last flush */
+    bool corked;         /* and more, which the system keeps until then */
     const void *ssl;     /* OpenSSL's; NULL: no TLS, or another library's */
     uint64_t at_ms;      /* of the loop's time, when it last answered */
     bool in_recovery;    /* as the server last said, when that was last looked up */
@@ -118,6 +120,13 @@ void pqr__wire_arm_soon(struct pqr__conn *conn);
 void pqr__wire_flush_all(uv_idle_t *idle);
 /* Is there anything to read (or an end) on a connection that should be quiet? */
 bool pqr__wire_stirs(const struct pqr__conn *conn);
+
+/* --- cork.c --- */
+void pqr__cork_open(struct pqr__conn *conn);
+/* A flight is about to be sent. */
+void pqr__cork_begin(struct pqr__conn *conn);
+/* All that was sent until now goes. */
+void pqr__cork_end(struct pqr__conn *conn);
 
 /* --- tls.c --- */
 /* OpenSSL's object of the connection, or NULL. */

@@ -73,6 +73,7 @@ static void start_waiting(struct pqr__conn *conn)
         bool wait = flight->kind == PQR__FLIGHT_SIMPLE ? conn->n_air > 0 : conn->state == PQR__CONN_SIMPLE;
         if (wait)
             return;
+        pqr__cork_begin(conn);
         if (!take_off(conn, flight)) {
             pqr__conn_lose(conn, PQerrorMessage(conn->pg));
             return;

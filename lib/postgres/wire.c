@@ -164,6 +164,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 void pqr__wire_arm(struct pqr__conn *conn)
 {
     int left = PQflush(conn->pg);
+    pqr__cork_end(conn);
     if (left < 0) {
         pqr__conn_lose(conn, PQerrorMessage(conn->pg));
         return;
@@ -203,6 +204,7 @@ void pqr__wire_flush_all(uv_idle_t *idle)
 int pqr__wire_open(struct pqr__conn *conn)
 {
     conn->fd = PQsocket(conn->pg);
+    pqr__cork_open(conn);
     conn->ssl = pqr__tls_of(conn->pg);
     /* UV_EEXIST: somebody's handle still watches a closed socket of this number. Never ours: they are stopped
        before their socket is closed. */

@@ -12,6 +12,8 @@
 
 #include "base/wheel.h"
 #include "cluster.h"
+#include "packets.h"
+#include "postgres/conn.h"
 #include "rig.h"
 
 static struct cluster cluster;
@@ -95,6 +97,25 @@ static void nothing_comes_from_inside_send(void **state)
     party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
     assert_string_equal(party.log, "c");
     rig_until_count(&rig, &party.settled, 1);
+}
+
+static void flights_of_one_turn_share_packets(void **state)
+{
+    (void)state;
+    uint32_t before, after;
+    if (!packets_sent(party.conn->fd, &before))
+        return; /* nor are they kept together there */
+    for (unsigned i = 0; i < PARTY_ANSWERS; i++) {
+        party.items[i] = (struct pqr__item){.sql = "select 42"};
+        party.row[i] =
+            (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = 1, .items = &party.items[i]};
+        rig.transport->ops->send(party.conn, &party.row[i]);
+    }
+    rig_until_count(&rig, &party.settled, PARTY_ANSWERS);
+    assert_false(party.facts.lost);
+    assert_string_equal(party.answers[PARTY_ANSWERS - 1].value, "42");
+    assert_true(packets_sent(party.conn->fd, &after));
+    assert_in_range(after - before, 1, PARTY_ANSWERS / 2);
 }
 
 static void an_error_is_an_answer(void **state)
@@ -549,6 +570,7 @@ int main(void)
         TEST(a_connection_tells_what_it_is_connected_to),
         TEST(a_statement_is_answered_then_settled),
         TEST(nothing_comes_from_inside_send),
+        TEST(flights_of_one_turn_share_packets),
         TEST(an_error_is_an_answer),
         TEST(an_error_at_the_sync_takes_the_answers_place),
         TEST(an_error_at_the_sync_belongs_to_the_last_item),

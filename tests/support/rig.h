@@ -42,7 +42,7 @@ struct party {
     char sqlstate[6]; /* of a refusal or a loss */
     char message[1000];
     struct pqr__flight flight;
-    struct pqr__flight row[4];
+    struct pqr__flight row[PARTY_ANSWERS];
     struct pqr__item items[PARTY_ANSWERS];
     struct pqr__item *answered; /* the last one of the flight that is being answered */
     unsigned n_answers;
