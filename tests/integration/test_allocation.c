@@ -1,6 +1,7 @@
 /* Every allocation of the library failed in turn, on a real server: once, and from then on. Whatever fails, each call
    returns 0 or PQR_ENOMEM, what was accepted is answered once, closing works without a byte to be had, and nothing
-   is left. Connector threads allocate too, so that the order is not the same each time; the ends must be. */
+   is left. Connector threads allocate too, so that the order is not the same each time; the ends must be. And once
+   warm, a request needs no allocation of ours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -357,12 +358,69 @@ static void no_memory_from_some_moment_on_is_told_and_closed(void **state)
     fail_each(true);
 }
 
+/* --- once warm --- */
+
+/* Reads that share, and more than fit into one flight. */
+static unsigned long asked_by_waves(struct trial *trial, const pqr_query *one)
+{
+    enum { WAVES = 50, WAVE = 40 };
+    arm(0, false);
+    for (unsigned wave = 0; wave < WAVES; wave++) {
+        for (unsigned i = 0; i < WAVE; i++)
+            assert_true(accepted(trial, pqr_query_run(NULL, trial->router, one, on_reply, trial)));
+        turn_until(trial, &trial->replies, trial->replies_due);
+        assert_int_equal(trial->status, PQR_STATUS_OK);
+    }
+    return atomic_load(&heap.asked);
+}
+
+/* Connections, the catalog and what is remembered of a text come to their size first. */
+static void assert_it_gets_warm(struct trial *trial, const pqr_query *one)
+{
+    enum { TRIES = 100 };
+    unsigned tries = 0;
+    while (asked_by_waves(trial, one) > 0)
+        if (++tries == TRIES)
+            fail_msg("%s: it allocates for ever", one->sql ? one->sql : "a statement");
+}
+
+static void a_warm_router_allocates_nothing_for_a_request(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"7"};
+    struct trial trial = {0};
+    char conninfo[400];
+    pqr_config *config = NULL;
+    pqr_statement *statement = NULL;
+    pqr_query by_text = PQR_QUERY_INIT, kept = PQR_QUERY_INIT, write = PQR_QUERY_INIT;
+    by_text.sql = "select $1::int + 1";
+    write.sql = "insert into kept values ($1)";
+    by_text.n_params = kept.n_params = write.n_params = 1;
+    by_text.param_values = kept.param_values = write.param_values = values;
+    cluster_conninfo_all(&cluster, conninfo, sizeof(conninfo));
+    assert_int_equal(uv_loop_init(&trial.loop), 0);
+    assert_int_equal(pqr_config_conninfo(&config, conninfo, NULL), 0);
+    assert_int_equal(pqr_router_open(&trial.router, &trial.loop, config, NULL, NULL), 0);
+    assert_int_equal(pqr_statement_new(&statement, "select $1::int + 2"), 0);
+    kept.statement = statement;
+    assert_it_gets_warm(&trial, &by_text);
+    assert_it_gets_warm(&trial, &kept);
+    assert_it_gets_warm(&trial, &write);
+    pqr_router_close(trial.router, 0, on_closed, &trial);
+    uv_run(&trial.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&trial.loop), 0);
+    pqr_statement_free(statement);
+    pqr_config_free(config);
+    assert_all_is_given_back();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(configurations_survive_any_failed_allocation),
         cmocka_unit_test(one_failed_allocation_is_told_or_overcome),
         cmocka_unit_test(no_memory_from_some_moment_on_is_told_and_closed),
+        cmocka_unit_test(a_warm_router_allocates_nothing_for_a_request),
     };
     if (pqr_set_allocator(heap_malloc, heap_calloc, heap_realloc, heap_free) != 0)
         return 1;
