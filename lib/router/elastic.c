@@ -13,8 +13,8 @@ enum {
     TICK_US = 100000,
     TICK_WAITING_US = 20000,
     TICK_IDLE_US = 1000000,
-    SPARE =
-        4, /* of all servers of a role; without, a step to ten times the load has a p99 a seventh longer */
+    /* Of all servers of a role; without, a step to ten times the load has a p99 a seventh longer. */
+    SPARE = 4,
     CEILING_START = 8, /* before anything is known of the server; it doubles in a few milliseconds of need */
 };
 
