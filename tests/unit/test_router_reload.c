@@ -111,16 +111,22 @@ static void a_named_text_is_run_under_the_number_that_it_was_prepared_under(void
     assert_int_equal(told.status, PQR_STATUS_OK);
 }
 
-static void a_server_that_joins_waits_for_its_place_under_max_total(void **state)
+/* Two servers, and more requests than they have connections. */
+static void start_with_all_at_work(struct told told[12])
 {
-    static struct told told[12];
-    (void)state;
     pqr_config_free(fake.config);
     fake.config = config_of("host=s0,s1 user=u dbname=d");
     start();
     for (unsigned i = 0; i < 12; i++)
         run_query(&told[i], "select 1", i % 2 ? PQR_TARGET_PRIMARY : PQR_TARGET_REPLICA, 0);
     settle();
+}
+
+static void a_server_that_joins_waits_for_its_place_under_max_total(void **state)
+{
+    static struct told told[12];
+    (void)state;
+    start_with_all_at_work(told);
     assert_int_equal(fake.peak, 9);
     reload_with(config_of("host=s0,s1,s2 user=u dbname=d"));
     advance(100000);
@@ -137,12 +143,7 @@ static void a_lower_max_total_is_kept_soon(void **state)
 {
     static struct told told[12];
     (void)state;
-    pqr_config_free(fake.config);
-    fake.config = config_of("host=s0,s1 user=u dbname=d");
-    start();
-    for (unsigned i = 0; i < 12; i++)
-        run_query(&told[i], "select 1", i % 2 ? PQR_TARGET_PRIMARY : PQR_TARGET_REPLICA, 0);
-    settle();
+    start_with_all_at_work(told);
     struct pqr_config *lower = config_of("host=s0,s1 user=u dbname=d");
     lower->pool.max_total = 6;
     reload_with(lower);
