@@ -16,7 +16,9 @@ static int load_config(pqr_config **out, const char *command, const char *text)
 
     if (code == 0)
         return CLI_OK;
-    if (code == PQR_ECONFIG)
+    if (!*text)
+        cli_complain(command, "CONFIG is empty; write a configuration file's name or a connection string");
+    else if (code == PQR_ECONFIG)
         fprintf(stderr, "%s\n", error.message); /* one a line, each with its place */
     else
         cli_complain(command, "%s", error.message[0] ? error.message : pqr_error_text(code));

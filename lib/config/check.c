@@ -165,6 +165,31 @@ static void check_duplicates(struct pqr__draft *draft)
             check_pair(draft, first, second);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* A read may run on any server: in another database, or as somebody else, it would find other rows. */
+static void check_one_database(struct pqr__draft *draft)
+{
+    static const char mend[] = "write it once, in the common connection";
+    const struct pqr__server_config *servers = draft->config.servers;
+    for (uint32_t i = 1; draft->n_entries > 0 && i < draft->config.n_servers; i++) {
+        unsigned first = draft->entries[draft->server_entry[0]].index;
+        unsigned index = draft->entries[draft->server_entry[i]].index;
+        if (!same_text(servers[i].dbname, servers[0].dbname))
+            pqr__problem_add(&draft->problems, entry_line(draft, i),
+                "servers[%u] has another dbname than servers[%u]; a router is for one database: %s", index,
+                first, mend);
+        if (!same_text(
+                pqr__server_config_value(&servers[i], "user"), pqr__server_config_value(&servers[0], "user")))
+            pqr__problem_add(&draft->problems, entry_line(draft, i),
+                "servers[%u] has another user than servers[%u]; a router is for one user: %s", index, first,
+                mend);
+    }
+}
+
 static void check_warm_up(struct pqr__draft *draft)
 {
     const struct pqr_config *config = &draft->config;
@@ -192,4 +217,5 @@ void pqr__draft_check(struct pqr__draft *draft)
     check_zone(draft);
     check_warm_up(draft);
     check_duplicates(draft);
+    check_one_database(draft);
 }

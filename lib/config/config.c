@@ -95,6 +95,16 @@ static int build(struct pqr_config **out, struct pqr__draft *draft)
     return status ? status : complete(out, draft);
 }
 
+/* A connection string in place of a file's name is not repeated: it may hold a password. */
+static void tell_unreadable(pqr_error *error, const char *file, const char *why)
+{
+    if (strchr(file, '=') || strstr(file, "://"))
+        pqr__error_set(error, PQR_EIO,
+            "pqr_config_load wants a file's name; pqr_config_conninfo takes a connection string");
+    else
+        pqr__error_set(error, PQR_EIO, "%s: %s", file, why);
+}
+
 int pqr_config_load(pqr_config **out, const char *file, pqr_error *error)
 {
     struct pqr__draft draft;
@@ -105,7 +115,7 @@ int pqr_config_load(pqr_config **out, const char *file, pqr_error *error)
     pqr__draft_init(&draft, file, "connection");
     int status = pqr__file_read(&draft.document.files[0], file, PQR__MAX_CONFIG_BYTES, why, sizeof(why));
     if (status == PQR_EIO)
-        pqr__error_set(error, PQR_EIO, "%s: %s", file, why);
+        tell_unreadable(error, file, why);
     if (status == 0)
         status = build(out, &draft);
     return conclude(&draft, status, error);

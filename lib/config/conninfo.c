@@ -82,6 +82,13 @@ static void suggest(char *out, size_t size, const char *message)
     PQconninfoFree(options);
 }
 
+/* Another database's URI, or a misspelt beginning. */
+static bool has_other_scheme(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-";
+    return strncmp(text + strspn(text, letters), "://", 3) == 0;
+}
+
 /* What libpq complains of, without the words that it complains about. */
 static void explain(char *why, size_t size, const char *message, bool uri)
 {
@@ -90,8 +97,8 @@ static void explain(char *why, size_t size, const char *message, bool uri)
         const char *sign, *text;
         bool unknown;
     } known[] = {
-        {"missing \"=\"",
-            "a word without '=' follows an option; put values with blanks into 'single quotes'"},
+        {"missing \"=\"", "a word without '=' stands in place of keyword=value; put values with blanks into "
+                          "'single quotes'"},
         {"unterminated quoted", "a single quote is not closed; double the backslash or quote before it"},
         {"invalid connection option", "it has an option that libpq does not know", true},
         {"invalid URI query parameter", "it has a parameter that libpq does not know", true},
@@ -124,7 +131,10 @@ int pqr__conninfo_parse(struct pqr__conninfo *out, const char *text, char *why, 
         return 0;
     }
     bool no_memory = message == NULL;
-    explain(why, size, message, uri);
+    if (!uri && has_other_scheme(string))
+        snprintf(why, size, "it is a URI, and not one of PostgreSQL; begin it with postgresql://");
+    else
+        explain(why, size, message, uri);
     forget(message);
     PQfreemem(message);
     return no_memory ? PQR_ENOMEM : PQR_ECONFIG;
@@ -191,7 +201,11 @@ static void explain_refusal(char *why, size_t size, const struct pqr__conninfo *
     for (const PQconninfoOption *option = resolved->options; option && option->keyword; option++)
         if (strlen(option->keyword) > 4 && strstr(message, option->keyword))
             found = option->keyword;
-    if (found)
+    if (found && strcmp(found, "sslmode") == 0)
+        snprintf(why, size,
+            "libpq refuses the value of sslmode; write disable, allow, prefer, require, verify-ca or "
+            "verify-full");
+    else if (found)
         snprintf(why, size,
             "libpq refuses the value of %s; the PostgreSQL manual, section 34.1.2, has those allowed", found);
     else

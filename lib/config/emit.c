@@ -229,6 +229,8 @@ static bool emit_mark(struct pqr__emitter *emitter, const struct pqr__word *word
     char mark = *word->start;
     if (mark == ':')
         mark = '=';
+    if (emitter->previous == ',' && (mark == ')' || mark == ']'))
+        return pqr__emit_fail(emitter, "a comma before the closing bracket; remove it");
     pqr__text_append(&emitter->document->text, &mark, 1);
     if (mark == '{' || mark == '(' || mark == '[')
         fine = enter(emitter, mark);

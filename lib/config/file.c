@@ -58,7 +58,7 @@ static int read_all(int fd, struct pqr__file *file, size_t limit, char *why, siz
     } while (count != 0 && file->length <= limit);
     if (file->length <= limit)
         return 0;
-    snprintf(why, size, "it is larger than the %zu bytes that are left of 1 MB", limit);
+    snprintf(why, size, "it is too large; a configuration is at most 1 MB, with all that it includes");
     return PQR_EIO;
 }
 

@@ -32,15 +32,18 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-void pqr__scan_init(struct pqr__scanner *scanner, const char *text, size_t length)
-{
-    *scanner = (struct pqr__scanner){.at = text, .end = text + length, .line = 1, .line_start = true};
-}
-
 static bool starts(const struct pqr__scanner *scanner, const char *text)
 {
     size_t length = strlen(text);
     return (size_t)(scanner->end - scanner->at) >= length && memcmp(scanner->at, text, length) == 0;
+}
+
+void pqr__scan_init(struct pqr__scanner *scanner, const char *text, size_t length)
+{
+    static const char byte_order_mark[] = "\xEF\xBB\xBF"; /* some editors write it, nobody sees it */
+    *scanner = (struct pqr__scanner){.at = text, .end = text + length, .line = 1, .line_start = true};
+    if (starts(scanner, byte_order_mark))
+        scanner->at += strlen(byte_order_mark);
 }
 
 static void step(struct pqr__scanner *scanner)
@@ -135,13 +138,24 @@ static struct pqr__word scan_at(struct pqr__scanner *scanner)
     static const char unexpected[] = "unexpected '@'; an include is a line of its own: @include \"file\"";
     const char *start = scanner->at;
     if (!scanner->line_start || !starts(scanner, include))
-        return bad(
-            scanner, scanner->line, "unexpected '@'; an include is a line of its own: @include \"file\"");
+        return bad(scanner, scanner->line, unexpected);
     for (size_t i = 0; i < strlen(include); i++)
         step(scanner);
     if (scanner->at < scanner->end && in_name(*scanner->at))
         return bad(scanner, scanner->line, unexpected);
     return word_from(scanner, PQR__WORD_INCLUDE, start, scanner->line);
+}
+
+static struct pqr__word no_word(const struct pqr__scanner *scanner)
+{
+    unsigned char byte = (unsigned char)*scanner->at;
+    if (byte >= 0x80)
+        return bad(scanner, scanner->line,
+            "a character outside of ASCII, such as a curly quote or a no-break space of copied text; replace "
+            "it");
+    if (byte < 0x20 || byte == 0x7F)
+        return bad(scanner, scanner->line, "a control character; remove it");
+    return bad(scanner, scanner->line, "a character that has no meaning here; remove it");
 }
 
 struct pqr__word pqr__scan_next(struct pqr__scanner *scanner)
@@ -161,7 +175,7 @@ struct pqr__word pqr__scan_next(struct pqr__scanner *scanner)
     if (is_digit(*start) || *start == '-' || *start == '+' || *start == '.')
         return scan_run(scanner, PQR__WORD_NUMBER);
     if (*start == '\0' || !strchr("=:,;{}()[]", *start))
-        return bad(scanner, scanner->line, "a character that has no meaning here; remove it");
+        return no_word(scanner);
     step(scanner);
     return word_from(scanner, PQR__WORD_MARK, start, scanner->line);
 }

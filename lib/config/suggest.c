@@ -7,30 +7,37 @@
 
 enum { LONGEST = 40 };
 
-/* Levenshtein's distance; a word longer than any key of ours is far from all of them. */
+static size_t least(size_t left, size_t right)
+{
+    return left < right ? left : right;
+}
+
+static bool are_swapped(const char *left, const char *right)
+{
+    return left[0] == right[-1] && left[-1] == right[0];
+}
+
+/* Levenshtein's distance, with two neighbours swapped as one step; a word longer than any key of ours is far from all
+   of them. */
 size_t pqr__word_distance(const char *left, const char *right)
 {
-    size_t row[LONGEST + 1];
+    size_t rows[LONGEST + 1][LONGEST + 1];
     size_t n_left = strlen(left);
     size_t n_right = strlen(right);
     if (n_left > LONGEST || n_right > LONGEST)
         return LONGEST;
     for (size_t j = 0; j <= n_right; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= n_left; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
+        rows[i][0] = i;
         for (size_t j = 1; j <= n_right; j++) {
-            size_t best = diagonal + (left[i - 1] != right[j - 1]);
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
+            size_t best = rows[i - 1][j - 1] + (left[i - 1] != right[j - 1]);
+            if (i > 1 && j > 1 && are_swapped(&left[i - 1], &right[j - 1]))
+                best = least(best, rows[i - 2][j - 2] + 1);
+            rows[i][j] = least(best, least(rows[i - 1][j], rows[i][j - 1]) + 1);
         }
     }
-    return row[n_right];
+    return rows[n_left][n_right];
 }
 
 static const char *last_part(const char *path)
@@ -43,11 +50,6 @@ static const char *last_part(const char *path)
 static void first_part(char *out, size_t size, const char *path)
 {
     snprintf(out, size, "%.*s", (int)strcspn(path, "."), path);
-}
-
-static size_t least(size_t left, size_t right)
-{
-    return left < right ? left : right;
 }
 
 /* "maximum" for "max". */

@@ -235,7 +235,7 @@ static void no_word_of_a_string_is_ever_quoted(void **state)
     static const struct {
         const char *conninfo, *message;
     } table[] = {
-        {"host=a password=x " CANARY, ": a word without '=' follows an option"},
+        {"host=a password=x " CANARY, ": a word without '=' stands in place of keyword=value"},
         {"host=a password=x " CANARY "=1", ": it has an option that libpq does not know"},
         {"host=a password='" CANARY, ": a single quote is not closed"},
         {"postgresql://u:" CANARY "%zz@h/db", ": a % is not followed by two hexadecimal digits"},
@@ -243,13 +243,17 @@ static void no_word_of_a_string_is_ever_quoted(void **state)
         {"postgresql://u:" CANARY "/x@h/db", " has a port that is no number from 1 to 65535"},
         {"postgresql://u:x@h/db?" CANARY "=1", ": it has a parameter that libpq does not know"},
         {"postgresql://u:x@[" CANARY "/db", ": its IPv6 address is not closed"},
-        {CANARY, ": a word without '=' follows an option"},
+        {CANARY, ": a word without '=' stands in place of keyword=value"},
         {"host=a,b,c port=" CANARY ",2", ": its lists of hosts, addresses and ports differ in length"},
         {"host=a hostaddr=" CANARY ",x", ": its lists of hosts, addresses and ports differ in length"},
         {"host=a,," CANARY, " has a host that is empty"},
         {"host=a port=0" CANARY, " has a port that is no number"},
         {"host=a port=65536 password=" CANARY, " has a port that is no number"},
-        {"host=a sslmode=" CANARY, ": libpq refuses the value of sslmode"},
+        {"host=a sslmode=" CANARY, ": libpq refuses the value of sslmode; write disable, allow"},
+        {"mysql://u:" CANARY "@h/db",
+            ": it is a URI, and not one of PostgreSQL; begin it with postgresql://"},
+        {"postgress://u:x@h/" CANARY,
+            ": it is a URI, and not one of PostgreSQL; begin it with postgresql://"},
         {"host=a gssencmode=" CANARY, ": libpq refuses the value of gssencmode"},
         {"host=a connect_timeout=" CANARY, " has a connect_timeout that is no number of seconds"},
         {"host=a connect_timeout=0 password=" CANARY, " has a connect_timeout that is no number of seconds"},
@@ -279,10 +283,11 @@ static void the_common_strings_problems_are_told_once(void **state)
     (void)state;
     assert_string_equal(help_message("connection = \"sslmode=x\";\nservers = ( { connection = \"host=a\" },\n"
                                      "{ connection = \"host=b nonsense\" } );"),
-        "t.cfg:1: connection: libpq refuses the value of sslmode; the PostgreSQL manual, section 34.1.2, has "
-        "those "
-        "allowed\n"
-        "t.cfg:3: servers[1].connection: a word without '=' follows an option; put values with blanks into "
+        "t.cfg:1: connection: libpq refuses the value of sslmode; write disable, allow, prefer, require, "
+        "verify-ca "
+        "or verify-full\n"
+        "t.cfg:3: servers[1].connection: a word without '=' stands in place of keyword=value; put values "
+        "with blanks into "
         "'single "
         "quotes'");
 }

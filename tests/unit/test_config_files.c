@@ -77,6 +77,14 @@ static void what_cannot_be_read_says_why(void **state)
     assert_string_equal(message(path, PQR_EIO), "there: it is not a regular file"); /* and does not wait */
 }
 
+static void a_connection_string_is_no_file(void **state)
+{
+    (void)state;
+    help_assert_holds(
+        message("host=db password=secret", PQR_EIO), "pqr_config_conninfo takes a connection string");
+    help_assert_lacks(message("postgresql://u:secret@db/x", PQR_EIO), "secret");
+}
+
 static void a_file_of_more_than_1_mb_is_refused(void **state)
 {
     size_t size = (1 << 20) + 1;
@@ -86,7 +94,7 @@ static void a_file_of_more_than_1_mb_is_refused(void **state)
     memset(text, ' ', size);
     text[size] = '\0';
     assert_string_equal(message(help_file("large", text, 0600), PQR_EIO),
-        "large: it is larger than the 1048576 bytes that are left of 1 MB");
+        "large: it is too large; a configuration is at most 1 MB, with all that it includes");
     free(text);
 }
 
@@ -309,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_folder(what_cannot_be_read_says_why),
+        with_folder(a_connection_string_is_no_file),
         with_folder(a_file_of_more_than_1_mb_is_refused),
         with_folder(an_included_file_stands_where_its_line_is),
         with_folder(problems_name_the_file_and_line_they_are_in),

@@ -181,6 +181,7 @@ static void unknown_keys_come_with_the_nearest_known_one(void **state)
             "t.cfg:2: zzzzzz is unknown; remove it, or write one of "
             "connection, servers, system_identifier, pool, fleet, tcp, "
             "probe, reads, writes, queue, request, transaction, catalog, statements"},
+        {HOST "pool = { mxa = 3 };", "t.cfg:2: pool.mxa is unknown; did you mean pool.max?"},
         {HOST "servers = ( { nmae = \"a\" } );",
             "t.cfg:2: servers[0].nmae is unknown; did you mean servers[0].name?"},
     };
@@ -238,6 +239,22 @@ static void duplicates_are_told(void **state)
     check(table);
 }
 
+static void servers_of_another_database_or_user_are_told(void **state)
+{
+    static const struct expectation table[] = {
+        {"servers = ( { connection = \"host=a dbname=x\" },\n{ connection = \"host=b dbname=y\" } );",
+            "t.cfg:2: servers[1] has another dbname than servers[0]; a router is for one database: write it "
+            "once, in "
+            "the common connection"},
+        {"servers = ( { connection = \"host=a dbname=x\" },\n{ connection = \"host=b dbname=x user=u\" } );",
+            "t.cfg:2: servers[1] has another user than servers[0]; a router is for one user: write it once, "
+            "in the "
+            "common connection"},
+    };
+    (void)state;
+    check(table);
+}
+
 static void all_semantic_problems_come_in_one_go_by_line(void **state)
 {
     (void)state;
@@ -284,6 +301,11 @@ static void of_syntax_errors_the_first_is_told(void **state)
             "t.cfg:4: the string that begins here does not end; close it with \""},
         {HOST "/* open\n", "t.cfg:2: the comment that begins here does not end; close it with */"},
         {HOST "*x = 1;", "t.cfg:2: a character that has no meaning here; remove it"},
+        {HOST "a = \xE2\x80\x9Cx\xE2\x80\x9D;",
+            "t.cfg:2: a character outside of ASCII, such as a curly quote"},
+        {HOST "\x1B = 1;", "t.cfg:2: a control character; remove it"},
+        {HOST "servers = ( { },\n);", "t.cfg:3: a comma before the closing bracket; remove it"},
+        {HOST "pool = { init_sql = [\"a\", ]; };", "t.cfg:2: a comma before the closing bracket; remove it"},
         {HOST "a = \"\\x01\";", "t.cfg:2: a string holds a control character; remove it"},
         {HOST "a = \"\\x00\";", "t.cfg:2: a string holds a control character; remove it"},
         {HOST "a @include \"b\";",
@@ -306,7 +328,7 @@ static void a_nul_byte_does_not_hide_the_rest(void **state)
     pqr_error error;
     (void)state;
     assert_int_equal(pqr__config_parse(&config, "t.cfg", text, sizeof(text) - 1, &error), PQR_ECONFIG);
-    assert_string_equal(error.message, "t.cfg:2: a character that has no meaning here; remove it");
+    assert_string_equal(error.message, "t.cfg:2: a control character; remove it");
 }
 
 static char *repeat(const char *begin, const char *part, unsigned times, const char *end)
@@ -412,6 +434,7 @@ int main(void)
         cmocka_unit_test(unknown_keys_come_with_the_nearest_known_one),
         cmocka_unit_test(sizes_that_contradict_one_another_are_told_with_both),
         cmocka_unit_test(duplicates_are_told),
+        cmocka_unit_test(servers_of_another_database_or_user_are_told),
         cmocka_unit_test(all_semantic_problems_come_in_one_go_by_line),
         cmocka_unit_test(of_syntax_errors_the_first_is_told),
         cmocka_unit_test(a_nul_byte_does_not_hide_the_rest),

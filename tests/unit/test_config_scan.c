@@ -43,6 +43,16 @@ static void each_kind_of_word_is_told_with_its_line(void **state)
     assert_word(PQR__WORD_END, "", 4);
 }
 
+static void a_byte_order_mark_is_skipped_at_the_beginning_only(void **state)
+{
+    (void)state;
+    scan("\xEF\xBB\xBF@include");
+    assert_word(PQR__WORD_INCLUDE, "@include", 1);
+    scan("a\xEF\xBB\xBF");
+    assert_word(PQR__WORD_NAME, "a", 1);
+    assert_word(PQR__WORD_BAD, NULL, 1);
+}
+
 static void comments_are_no_words(void **state)
 {
     (void)state;
@@ -155,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_word_is_told_with_its_line),
+        cmocka_unit_test(a_byte_order_mark_is_skipped_at_the_beginning_only),
         cmocka_unit_test(comments_are_no_words),
         cmocka_unit_test(an_include_is_one_at_the_start_of_a_line_only),
         cmocka_unit_test(what_does_not_end_is_told_where_it_begins),
