@@ -318,7 +318,8 @@ typedef void (*pqr_reply_cb)(pqr_reply *reply, void *data);
 
 /* Runs one statement (several, separated by semicolons, when it has no parameters: they then run as one
    transaction, where the strictest of them may). out may be NULL. Everything that goes wrong later, a full queue and
-   a missing server included, is told by the reply. PQR_EINVAL (neither or both of sql and statement, a count or
+   a missing server included, is told by the reply. No server takes a text, or parameters, of a gigabyte: that is
+   PQR_STATUS_SQL_ERROR with 54000, unsent. PQR_EINVAL (neither or both of sql and statement, a count or
    pointer that cannot be, an unknown flag or target, PQR_ADMIN with PQR_BATCH), PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
@@ -495,7 +496,8 @@ typedef struct pqr_batch_query {
    state that it leaves is discarded.
 
    Several statements in one text, transaction control, COPY, CALL, DO, VACUUM and what is not recognised are answered
-   unsent, and all others with them. In the queue it counts as one request, with the bytes of all.
+   unsent, and all others with them; so are queries of a gigabyte together. In the queue it counts as one request, with
+   the bytes of all.
 
    out, for pqr_request_cancel, and options may be NULL. n is 1 to 65535. PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED: no
    callback then, of anybody. */

@@ -21,6 +21,7 @@ struct pqr__batch {
     char commit_sqlstate[6];
     char commit_error[200];
     char begin[64];
+    uint64_t bytes;      /* of all, at most, as libpq will have to keep them */
     uint32_t n, open;    /* queries, and those that are not told yet */
     uint32_t failed;     /* the first that went wrong; n: none */
     enum pqr__fate fate; /* of a transaction, when it was last sent */

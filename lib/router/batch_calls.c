@@ -4,8 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "policy/message.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
+#include "router/statement.h"
 #include "router/transaction.h"
 
 enum { QUERIES_MAX = 65535 };
@@ -52,11 +54,29 @@ static void discard(struct pqr__batch *batch)
     pqr__free(batch);
 }
 
+/* libpq keeps all that was not sent yet in one buffer, and counts it in an int: no more than one message may be. */
+static void weigh(struct pqr__batch *batch, const struct pqr_reply *query)
+{
+    enum { AROUND = 200 };
+    struct pqr_reply *lead = batch->lead;
+    if (lead->bulk == PQR__BULK_REFUSED)
+        return;
+    batch->bytes += query->entry.bytes + (query->statement ? query->statement->length : 0) + AROUND;
+    lead->bulk = (uint8_t)pqr__bulk_of(batch->bytes);
+    batch->failed = query->place;
+}
+
 static bool add_query(
     struct pqr__batch *batch, const pqr_batch_query *given, const pqr_batch_options *options)
 {
     pqr_query query;
     pqr__query_check(&query, given->query);
+    if (batch->lead->bulk == PQR__BULK_REFUSED) { /* nor is what comes behind that kept */
+        const char *label = query.label;
+        query = (pqr_query)PQR_QUERY_INIT;
+        query.sql = "";
+        query.label = label;
+    }
     query.target = options->target;
     query.flags = options->flags;
     struct pqr_reply *request = pqr__request_new(
@@ -68,6 +88,7 @@ static bool add_query(
     request->place = batch->n;
     batch->queries[batch->n++] = request;
     batch->lead->entry.bytes += request->entry.bytes + sizeof(*request);
+    weigh(batch, request);
     return true;
 }
 
@@ -104,7 +125,9 @@ static struct pqr__batch *batch_new(pqr_router *router, const pqr_batch_options 
             return NULL;
         }
     }
-    batch->open = batch->failed = batch->n;
+    batch->open = batch->n;
+    if (batch->lead->bulk != PQR__BULK_REFUSED)
+        batch->failed = batch->n;
     batch->lead->batch = batch;
     return batch;
 }
@@ -131,20 +154,43 @@ static const char *refusal_of(const struct pqr_reply *query)
     return "it is not recognised, and might not roll back; run it with pqr_query_run or in pqr_tx_run";
 }
 
+/* Everybody is told. */
+static void refuse(struct pqr__batch *batch, uint32_t i, const char *sqlstate, const char *refusal)
+{
+    char why[PQR__ERROR_SIZE];
+    snprintf(
+        why, sizeof(why), "query %u of the batch can't be sent in one, and so none was: %s", i + 1, refusal);
+    memcpy(batch->queries[i]->sqlstate, sqlstate, 6);
+    memcpy(batch->lead->sqlstate, sqlstate, 6);
+    batch->failed = i;
+    pqr__request_finish(batch->lead, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, why);
+}
+
+static void refuse_size(struct pqr__batch *batch)
+{
+    char why[PQR__ERROR_SIZE];
+    const struct pqr_reply *query = batch->queries[batch->failed];
+    if (query->bulk == PQR__BULK_REFUSED)
+        pqr__request_explain_size(query->entry.bytes, why, sizeof(why));
+    else
+        snprintf(why, sizeof(why),
+            "up to it they have %llu bytes, of %llu (1 GB) at most; make it several batches",
+            (unsigned long long)batch->bytes, (unsigned long long)PQR__MESSAGE_MAX);
+    refuse(batch, batch->failed, PQR__SQLSTATE_TOO_LARGE, why);
+}
+
 /* True: it was, and everybody is told. */
 static bool refused(struct pqr__batch *batch)
 {
-    char why[PQR__ERROR_SIZE];
+    if (batch->lead->bulk == PQR__BULK_REFUSED) {
+        refuse_size(batch);
+        return true;
+    }
     for (uint32_t i = 0; i < batch->n; i++) {
         const char *refusal = refusal_of(batch->queries[i]);
         if (!refusal)
             continue;
-        snprintf(why, sizeof(why), "query %u of the batch can't be sent in one, and so none was: %s", i + 1,
-            refusal);
-        memcpy(batch->queries[i]->sqlstate, "0A000", 6);
-        memcpy(batch->lead->sqlstate, "0A000", 6);
-        batch->failed = i;
-        pqr__request_finish(batch->lead, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, why);
+        refuse(batch, i, "0A000", refusal);
         return true;
     }
     return false;

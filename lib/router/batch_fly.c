@@ -170,6 +170,7 @@ static void fly_apart(struct pqr__batch *batch, struct pqr__slot *slot)
 void pqr__batch_fly(struct pqr__batch *batch, struct pqr__slot *slot)
 {
     assert(pqr__list_empty(&slot->air) && batch->lead->state == PQR__REQUEST_ACCEPTED);
+    slot->swollen |= batch->lead->bulk == PQR__BULK_SWELLING;
     if (batch->whole)
         fly_whole(batch, slot);
     else

@@ -178,6 +178,10 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
 void pqr__dispatch(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
+    if (request->bulk == PQR__BULK_REFUSED) {
+        pqr__request_refuse_size(request);
+        return;
+    }
     const char *refusal = refusal_of(request);
     request->entry.role = (uint8_t)role_of(request);
     if (refusal) {

@@ -33,8 +33,9 @@ static bool follows(const struct pqr_reply *request, const struct pqr__sharing *
 bool pqr__dispatch_joins(const struct pqr_reply *request)
 {
     struct pqr__sharing sharing = sharing_of(request->router);
-    return !request->alone && !request->tx && request->item.own == PQR__OWN_NONE &&
-           request->entry.lane != PQR__LANE_ADMIN && !(request->flags & PQR_ALONE) &&
+    return !request->alone && request->bulk == PQR__BULK_SMALL && !request->tx &&
+           request->item.own == PQR__OWN_NONE && request->entry.lane != PQR__LANE_ADMIN &&
+           !(request->flags & PQR_ALONE) &&
            (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
                              : follows(request, &sharing));
 }

@@ -1,8 +1,10 @@
 /* What a caller gave: checked, and copied once into the request's own buffer, which is used again. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "policy/message.h"
 #include "router/request.h"
 #include "router/statement.h"
 
@@ -102,6 +104,27 @@ static const char **copy_arrays(struct pqr__item *item, char **at, const pqr_que
     return values;
 }
 
+enum pqr__bulk pqr__bulk_of(uint64_t bytes)
+{
+    enum { LARGE = 256 * 1024, SWELLING = 16 * 1024 * 1024 };
+    if (bytes > PQR__MESSAGE_MAX)
+        return PQR__BULK_REFUSED;
+    return bytes > SWELLING ? PQR__BULK_SWELLING : bytes > LARGE ? PQR__BULK_LARGE : PQR__BULK_SMALL;
+}
+
+/* What no server takes is not kept either: nothing but its size and label. */
+static bool copy_too_large(struct pqr_reply *request, const pqr_query *query, uint64_t message)
+{
+    pqr_query bare = PQR_QUERY_INIT;
+    bare.sql = "";
+    bare.label = query->label;
+    if (!pqr__request_copy(request, &bare))
+        return false;
+    request->bulk = PQR__BULK_REFUSED;
+    request->entry.bytes = message;
+    return true;
+}
+
 /* One buffer: pointers, then integers, then text, so that everything is aligned. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
 {
@@ -109,14 +132,19 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
     size_t label_size = query->label ? strnlen(query->label, 63) + 1 : 0;
     size_t each = sizeof(char *) + (query->param_lengths ? sizeof(int) : 0) +
                   (query->param_formats ? sizeof(int) : 0) + (query->param_types ? sizeof(Oid) : 0);
-    size_t size = n * each + sql_size + label_size;
     size_t sizes[SIZES];
+    uint64_t values_size = 0; /* the same gigabyte may be given many times */
     for (int i = 0; i < query->n_params; i++) {
         size_t of_value = value_size(query, i);
-        size += of_value;
+        values_size += of_value;
         if (i < SIZES)
             sizes[i] = of_value;
     }
+    uint64_t message = pqr__message_bytes(
+        query->statement ? query->statement->length : sql_size - 1, (uint32_t)n, values_size);
+    if (pqr__bulk_of(message) == PQR__BULK_REFUSED)
+        return copy_too_large(request, query, message);
+    size_t size = n * each + sql_size + label_size + (size_t)values_size;
     if (!buffer_reserve(request, size))
         return false;
     struct pqr__item *item = &request->item;
@@ -130,6 +158,15 @@ bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
         request->label = at;
         pqr__text_copy(at, label_size, query->label);
     }
+    request->bulk = (uint8_t)pqr__bulk_of(message);
     request->entry.bytes = size;
     return true;
+}
+
+void pqr__request_explain_size(uint64_t bytes, char *out, size_t size)
+{
+    snprintf(out, size,
+        "it takes a message of %llu bytes, and PostgreSQL takes none above %llu (1 GB), text and parameters "
+        "apart: give it in parts, over several statements",
+        (unsigned long long)bytes, (unsigned long long)PQR__MESSAGE_MAX);
 }

@@ -64,7 +64,8 @@ static void classify_types(struct pqr_reply *request)
 static void classify(struct pqr_reply *request, const pqr_query *query)
 {
     pqr_router *router = request->router;
-    if (request->item.own != PQR__OWN_NONE) { /* may be repeated anywhere */
+    bool unsent = request->bulk == PQR__BULK_REFUSED;
+    if (request->item.own != PQR__OWN_NONE || unsent) { /* may be repeated anywhere */
         request->verdict = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY, .effect = PQR__EFFECT_READ};
     } else if (query->statement) {
         request->statement = pqr__statement_ref(query->statement);
@@ -278,6 +279,14 @@ static bool could_run(const struct pqr_reply *request)
         if (pqr__backend_roles(&request->router->backends[i]) >> request->entry.role & 1)
             return true;
     return false;
+}
+
+void pqr__request_refuse_size(struct pqr_reply *request)
+{
+    char why[PQR__ERROR_SIZE];
+    pqr__request_explain_size(request->entry.bytes, why, sizeof(why));
+    memcpy(request->sqlstate, PQR__SQLSTATE_TOO_LARGE, sizeof(request->sqlstate));
+    pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, why);
 }
 
 void pqr__request_give_up(struct pqr_reply *request)

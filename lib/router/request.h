@@ -33,6 +33,16 @@ enum {
     PQR__ERROR_SIZE = 256, /* what is more of a text is cut off */
 };
 
+/* By what libpq has to keep of it until it is sent. */
+enum pqr__bulk {
+    PQR__BULK_SMALL,
+    PQR__BULK_LARGE,    /* those behind it would wait for it: it shares no connection */
+    PQR__BULK_SWELLING, /* libpq never gives that memory back: the connection is closed after it */
+    PQR__BULK_REFUSED,  /* by any server: nothing of it was kept */
+};
+
+#define PQR__SQLSTATE_TOO_LARGE "54000" /* program_limit_exceeded */
+
 struct pqr__batch;
 struct pqr__slot;
 struct pqr_tx;
@@ -73,6 +83,7 @@ struct pqr_reply {
     pqr_outcome outcome;
     char sqlstate[6];
     uint16_t unsent; /* given to a connection that was gone: the server knows nothing of them */
+    uint8_t bulk;    /* enum pqr__bulk */
     enum pqr__reply_kind reply;
     int n_notices;
     struct pg_result *result;
@@ -96,8 +107,12 @@ struct pqr__request_store {
 /* --- input.c --- */
 /* Checks what a caller gave; 0 or PQR_EINVAL. out gets the query with every member set. */
 int pqr__query_check(pqr_query *out, const pqr_query *query);
-/* Copies the statement, its parameters and its label; false: no memory. */
+/* Copies the statement, its parameters and its label; false: no memory. Of one that no server takes only the label,
+   and entry.bytes is what its message would have. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);
+enum pqr__bulk pqr__bulk_of(uint64_t bytes);
+/* Why what is too large is not sent. */
+void pqr__request_explain_size(uint64_t bytes, char *out, size_t size);
 
 /* --- request.c --- */
 /* A request with its inputs copied, or NULL: no memory. query was checked. own: PQR__OWN_NONE, BEGIN or CATALOG. */
@@ -137,6 +152,8 @@ void pqr__request_forget(struct pqr_reply *request);
 void pqr__requests_call(pqr_router *router);
 /* Sets when it has to be answered; timeout_ms as in pqr_query. */
 void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
+/* Answers one that is too large, before it went anywhere. */
+void pqr__request_refuse_size(struct pqr_reply *request);
 /* Answers one that waits and never will be run. */
 void pqr__request_give_up(struct pqr_reply *request);
 /* Ends it for this cause, wherever it is. Later causes do not replace the first. */

@@ -66,6 +66,7 @@ void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot)
         return;
     request->item.statement = number_of(request);
     count_sent(request, slot->backend);
+    slot->swollen |= request->bulk == PQR__BULK_SWELLING;
     if (!plain) /* it may leave more behind than its text shows */
         slot->dirty = true;
 }

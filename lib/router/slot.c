@@ -105,7 +105,7 @@ static bool wanted(const struct pqr__slot *slot)
     if (slot->backend->stay != PQR__STAY_MEMBER ||
         (pqr__pool_surplus(slot->backend) > 0 && (slot->backend->probe.waits || !completes_reserve(slot))))
         return false; /* a new configuration wants it no more, or a router that joined the fleet its place */
-    return !slot->doomed && usable && router->state < PQR__ROUTER_CLOSING &&
+    return !slot->doomed && !slot->swollen && usable && router->state < PQR__ROUTER_CLOSING &&
            (slot->expires_us == 0 || pqr__router_now(router) < slot->expires_us);
 }
 

@@ -118,6 +118,10 @@ int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data
     struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, PQR__OWN_NONE, cb, data);
     if (!statement)
         return PQR_ENOMEM;
+    if (statement->bulk == PQR__BULK_REFUSED) {
+        pqr__request_refuse_size(statement);
+        return 0;
+    }
     const char *refusal = refusal_of(statement);
     const struct pqr_config *config = statement->router->config;
     if (tx->statements.count >= config->queue.max_requests ||
