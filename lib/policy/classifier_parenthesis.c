@@ -95,7 +95,8 @@ static enum pqr__frame_kind newer_word(struct pqr__sql *scan, const struct pqr__
     return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
 }
 
-/* Words of the grammar that name no user's function. */
+/* Words of the grammar. Most name no function of a user's; substring(a, b) and overlay(a, b) may: only with FROM and
+   PLACING in it they are pg_catalog's. */
 static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr__seen *word)
 {
     switch (word->keyword) {
@@ -116,7 +117,10 @@ static enum pqr__frame_kind column_word(struct pqr__sql *scan, const struct pqr_
     }
     if ((word->flags & PQR__WORD_NEWER) != 0)
         return newer_word(scan, word);
-    return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
+    if (pqr__seen_is_type(word))
+        return PQR__FRAME_TYPE;
+    pqr__sql_function(scan, word, true);
+    return PQR__FRAME_CALL;
 }
 
 /* A function's name too, but of another signature than the table knows. */

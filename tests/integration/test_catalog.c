@@ -27,6 +27,7 @@ static const char *const objects[] = {
     "create function other.mixed(word text) returns int language sql volatile as 'select 5'",
     "create function other.lonely() returns int language sql stable as 'select 6'",
     "create function upper(n int) returns text language sql volatile as 'select ''7'''",
+    "create function \"substring\"(int, int) returns text language sql volatile as 'select ''8'''",
     "create sequence counter",
     "create function counted(n bigint default nextval('counter')) returns bigint immutable return n",
     "create function add(int, int) returns int language sql volatile as 'select $1 + $2'",
@@ -166,6 +167,7 @@ static const char *const for_the_primary[] = {
     "select inet_server_port(), other.mixed('x')",
     "select inet_server_port(), upper(1)",
     "select inet_server_port(), upper('x')", /* which one it is, is not looked for */
+    "select inet_server_port(), substring(5, 2)",
     "select inet_server_port(), counted()",
     "select inet_server_port(), total_hidden(n) from plain",
     "select inet_server_port(), 1 <~~> 2",

@@ -30,7 +30,7 @@ static int start(void **state)
     (void)state;
     pqr__catalog_init(&catalog, 1 << 20);
     FILL(FUNCTION, HARMLESS, "price", "Mixed", "with\"quote", "set_config", "json_array");
-    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty", "json_query", "json_table", "bernoulli");
+    FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty", "json_query", "json_table", "bernoulli", "overlay");
     FILL(OPERATOR, HARMLESS, "<->>", "=");
     FILL(OPERATOR, HARMFUL, "+", "<%%>");
     FILL(TYPE, HARMLESS, "mood", "date");
@@ -82,6 +82,10 @@ static const struct {
     {"select lower('X')", PQR_CLASS_PRIMARY, "volatile function lower"},
     {"select upper('X')", PQR_CLASS_REPLICA, NULL},
     {"select nobody(1)", PQR_CLASS_PRIMARY, "unknown function nobody"},
+    /* key words, and yet calls of what has their name */
+    {"select overlay(1, 2)", PQR_CLASS_PRIMARY, "volatile function overlay"},
+    {"select 1 from t where SUBSTRING(a, 2) = 'b'", PQR_CLASS_REPLICA, NULL},
+    {"select coalesce(a, b) from t", PQR_CLASS_REPLICA, NULL},
     /* since 16 and 17 these are the grammar's own, when no function has their name */
     {"select json_value(a, '$.b' returning int), json_array(1, 2), json_scalar(1) from t", PQR_CLASS_REPLICA,
         NULL},
