@@ -17,6 +17,16 @@ static struct pqr__sharing sharing_of(const pqr_router *router)
         .fast_us = router->config->reads.share_limit_us};
 }
 
+/* On this connection. Of serializable transactions the server may refuse any for the sake of others: reads that are one
+   would be refused together. */
+static struct pqr__sharing sharing_on(const struct pqr__slot *slot)
+{
+    struct pqr__sharing sharing = sharing_of(slot->backend->router);
+    if (slot->identity.serializable)
+        sharing.share_sync = 1;
+    return sharing;
+}
+
 static bool is_read(const struct pqr_reply *request)
 {
     return request->verdict.effect == PQR__EFFECT_READ;
@@ -121,7 +131,7 @@ static void fill(const struct match *match)
 {
     struct pqr__slot *slot = match->slot;
     struct pqr__backend *backend = slot->backend;
-    struct pqr__sharing sharing = sharing_of(backend->router);
+    struct pqr__sharing sharing = sharing_on(slot);
     struct pqr__list group;
     uint32_t most = share_of(backend, &sharing);
     pqr__list_init(&group);
@@ -142,10 +152,7 @@ static void fill(const struct match *match)
 /* A busy connection that the request may join, the one with the fewest before it; NULL: there is none. */
 static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const struct pqr_reply *request)
 {
-    struct pqr__sharing sharing = sharing_of(backend->router);
     bool read = is_read(request);
-    if (!read)
-        sharing.share_sync = 1; /* as many flights as requests */
     struct pqr__slot *best = NULL;
     uint64_t now = pqr__router_now(backend->router);
     uint32_t left = pqr__pool_shares(backend);
@@ -156,6 +163,9 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const 
         const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
         if (slot->doomed || (best && best->air.count <= slot->air.count))
             continue;
+        struct pqr__sharing sharing = sharing_on(slot);
+        if (!read)
+            sharing.share_sync = 1; /* as many flights as requests */
         if (pqr__sharing_has_room(&sharing, slot->air.count, slot->n_flights - (read ? slot->n_writes : 0),
                 head->known, head->flight.n_items, now - slot->since_us))
             best = slot;

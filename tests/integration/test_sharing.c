@@ -84,6 +84,22 @@ static void who_wants_to_be_alone_is(void **state)
     app_close(&app);
 }
 
+/* The server may refuse a serializable transaction for the sake of another: reads that are one would all be. */
+static void where_serializable_is_the_default_each_has_its_own_sync(void **state)
+{
+    (void)state;
+    static const char *const sql[2] = {"select now() as a", "select now() as a"};
+    struct answer *answers[MANY];
+    struct app app = {0};
+    cluster_exec(&cluster, 0, "alter role app set default_transaction_isolation = serializable");
+    app_start(&app, &cluster, FLIGHTS_SLOW);
+    flights_warm(&app, PQR_TARGET_PRIMARY, sql[0], NULL);
+    send_many(&app, PQR_TARGET_PRIMARY, 0, sql, answers);
+    assert_int_equal(count_together(answers, 1), 0);
+    app_close(&app);
+    cluster_exec(&cluster, 0, "alter role app reset default_transaction_isolation");
+}
+
 static void a_statement_without_a_history_is_alone(void **state)
 {
     (void)state;
@@ -171,6 +187,7 @@ int main(void)
         cmocka_unit_test(reads_on_a_replica_share),
         cmocka_unit_test(on_the_primary_one_statement_shares_and_two_never_do),
         cmocka_unit_test(who_wants_to_be_alone_is),
+        cmocka_unit_test(where_serializable_is_the_default_each_has_its_own_sync),
         cmocka_unit_test(a_statement_without_a_history_is_alone),
         cmocka_unit_test(the_neighbours_of_one_that_fails_do_not_notice),
         cmocka_unit_test(a_prepared_statement_that_went_stale_is_parsed_anew),
