@@ -15,10 +15,14 @@
 #include "base/text.h"
 #include "postgres/connector.h"
 
-enum { STUCK_MAX = 2 }; /* threads of abandoned connects that a server may hold */
+enum {
+    STUCK_MAX = 2,   /* threads of abandoned connects that a server may hold */
+    MOMENT_MS = 500, /* for a connector to come to its end */
+};
 
 static const char *const state_names[] = {
     [PQR__CONN_CONNECTING] = "connecting",
+    [PQR__CONN_GIVING_UP] = "giving up",
     [PQR__CONN_PIPELINE] = "pipeline",
     [PQR__CONN_SIMPLE] = "simple",
     [PQR__CONN_REFUSED] = "refused",
@@ -28,7 +32,8 @@ static const char *const state_names[] = {
 #define TO(state) (1u << PQR__CONN_##state)
 
 static const unsigned allowed[] = {
-    [PQR__CONN_CONNECTING] = TO(PIPELINE) | TO(REFUSED) | TO(CLOSING),
+    [PQR__CONN_CONNECTING] = TO(PIPELINE) | TO(GIVING_UP) | TO(REFUSED) | TO(CLOSING),
+    [PQR__CONN_GIVING_UP] = TO(REFUSED) | TO(CLOSING),
     [PQR__CONN_PIPELINE] = TO(SIMPLE) | TO(CLOSING),
     [PQR__CONN_SIMPLE] = TO(PIPELINE) | TO(CLOSING),
     [PQR__CONN_REFUSED] = 0,
@@ -122,19 +127,55 @@ void pqr__conn_lose(struct pqr__conn *conn, const char *message)
     go_down(conn);
 }
 
-static void abandon_connector(struct pqr__conn *conn)
+static void refuse(struct pqr__conn *conn, const struct pqr__refusal *refusal)
 {
-    if (conn->connector)
-        pqr__connector_abandon(conn->connector);
+    pqr__conn_move(conn, PQR__CONN_REFUSED);
+    close_handles(conn);
+    events_of(conn)->refused(conn->context, refusal);
+}
+
+/* Its connector is back, or on its own from now on. */
+static void given_up(struct pqr__conn *conn)
+{
+    struct pqr__refusal refusal = {.timeout = true, .message = conn->message};
     conn->connector = NULL;
+    if (conn->timed_out)
+        refuse(conn, &refusal);
+    else
+        go_down(conn);
+}
+
+static void on_moment(uv_timer_t *timer)
+{
+    struct pqr__conn *conn = timer->data;
+    pqr__mailbox_collect(conn->home->mailbox); /* the loop may have been held up */
+    if (conn->state != PQR__CONN_GIVING_UP)
+        return;
+    pqr__connector_abandon(conn->connector);
+    given_up(conn);
+}
+
+/* Limits count a connect until nothing is left of it at the server. What holds the thread up for longer is seldom the
+   server; where it comes back before anything was opened, it opens nothing. */
+static void give_up(struct pqr__conn *conn, bool timed_out)
+{
+    pqr__conn_move(conn, PQR__CONN_GIVING_UP);
+    conn->timed_out = timed_out;
+    pqr__connector_hurry(conn->connector);
+    uv_timer_start(&conn->deadline, on_moment, MOMENT_MS, 0);
 }
 
 void pqr__conn_close(struct pqr__conn *conn)
 {
     switch (conn->state) {
     case PQR__CONN_CONNECTING:
-        abandon_connector(conn);
-        go_down(conn);
+        if (conn->connector)
+            give_up(conn, false);
+        else
+            go_down(conn);
+        break;
+    case PQR__CONN_GIVING_UP:
+        conn->timed_out = false;
         break;
     case PQR__CONN_PIPELINE:
     case PQR__CONN_SIMPLE:
@@ -149,13 +190,6 @@ void pqr__conn_close(struct pqr__conn *conn)
 
 /* --- Up --- */
 
-static void refuse(struct pqr__conn *conn, const struct pqr__refusal *refusal)
-{
-    pqr__conn_move(conn, PQR__CONN_REFUSED);
-    close_handles(conn);
-    events_of(conn)->refused(conn->context, refusal);
-}
-
 static void on_deadline(uv_timer_t *timer)
 {
     struct pqr__conn *conn = timer->data;
@@ -163,13 +197,11 @@ static void on_deadline(uv_timer_t *timer)
     pqr__mailbox_collect(conn->home->mailbox);
     if (conn->state != PQR__CONN_CONNECTING)
         return;
-    struct pqr__refusal refusal = {.timeout = true, .message = conn->message};
     char text[200];
     snprintf(text, sizeof(text), "no connection within the connect timeout; it was %s",
         pqr__connector_phase(conn->connector));
     keep_message(conn, text);
-    abandon_connector(conn);
-    refuse(conn, &refusal);
+    give_up(conn, true);
 }
 
 /* Name servers, Kerberos, the password callback: what holds one thread would hold the next as well. */
@@ -235,9 +267,14 @@ static void open_wire(struct pqr__conn *conn, PGconn *pg)
 static void on_connector(struct pqr__connector *connector)
 {
     struct pqr__conn *conn = connector->owner;
+    uv_timer_stop(&conn->deadline);
+    if (conn->state == PQR__CONN_GIVING_UP) {
+        pqr__connector_free(connector);
+        given_up(conn);
+        return;
+    }
     assert(conn->state == PQR__CONN_CONNECTING);
     conn->connector = NULL;
-    uv_timer_stop(&conn->deadline);
     PGconn *pg = connector->pg;
     connector->pg = NULL;
     if (pg) {

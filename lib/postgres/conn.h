@@ -40,10 +40,11 @@ struct pqr__postgres {
 
 enum pqr__conn_state {
     PQR__CONN_CONNECTING, /* a connector is at work */
-    PQR__CONN_PIPELINE,   /* open and in pipeline mode: idle, or with pipeline flights in the air */
-    PQR__CONN_SIMPLE,     /* open and out of pipeline mode, for the one simple flight in the air */
-    PQR__CONN_REFUSED,    /* never opened, and told so; its handles are closing */
-    PQR__CONN_CLOSING,    /* its handles are closing; then the flights are settled and `closed` is told */
+    PQR__CONN_GIVING_UP, /* it was told to end, and has a moment for that: until then there may be a socket */
+    PQR__CONN_PIPELINE,  /* open and in pipeline mode: idle, or with pipeline flights in the air */
+    PQR__CONN_SIMPLE,    /* open and out of pipeline mode, for the one simple flight in the air */
+    PQR__CONN_REFUSED,   /* never opened, and told so; its handles are closing */
+    PQR__CONN_CLOSING,   /* its handles are closing; then the flights are settled and `closed` is told */
 };
 
 struct pqr__conn {
@@ -52,7 +53,8 @@ struct pqr__conn {
     uint32_t server;
     enum pqr__conn_state state;
     PGconn *pg;
-    struct pqr__connector *connector; /* while connecting */
+    struct pqr__connector *connector; /* while connecting or giving up */
+    bool timed_out;                   /* giving up for that: refused is told, not closed */
     struct pqr__canceller *canceller; /* while one is under way */
 
     uv_poll_t poll;      /* from open on */

@@ -14,6 +14,8 @@
 
 enum { PASSWORD_SIZE = 16 * 1024, STACK_SIZE = 256 * 1024 };
 
+#define ABANDONED "abandoned"
+
 /* What the thread does: one of these, or waiting for the server in a state of PQstatus, or with WORKING added inside
    PQconnectPoll. */
 enum { PHASE_PASSWORD = -2, PHASE_START = -1, PHASE_WORKING = 1000 };
@@ -33,10 +35,15 @@ static void wake(struct pqr__mail *mail)
 {
     struct pqr__connector *connector = pqr__container_of(mail, struct pqr__connector, mail);
     ssize_t written = write(connector->wake[1], "", 1);
-    (void)written; /* the pipe is empty before: one byte fits */
+    (void)written; /* where it does not fit one is there already */
 }
 
 static const struct pqr__mail_ops mail_ops = {.deliver = deliver, .wake = wake, .dispose = dispose};
+
+void pqr__connector_hurry(struct pqr__connector *connector)
+{
+    wake(&connector->mail);
+}
 
 void pqr__connector_free(struct pqr__connector *connector)
 {
@@ -82,6 +89,13 @@ static void refuse(struct pqr__connector *connector, const char *message)
     pqr__text_copy(connector->message, sizeof(connector->message), message);
 }
 
+/* The loop gave up. */
+static bool is_unwanted(const struct pqr__connector *connector)
+{
+    struct pollfd fd = {.fd = connector->wake[0], .events = POLLIN};
+    return poll(&fd, 1, 0) == 1;
+}
+
 /* libpq's parameters with one more; of two equal keywords the later one counts. */
 static PGconn *start_with_password(const struct pqr__server_config *server, const char *password)
 {
@@ -116,6 +130,8 @@ static void start_asking(struct pqr__connector *connector)
         refuse(connector, "the password callback failed");
     } else if (!memchr(password, '\0', PASSWORD_SIZE)) {
         refuse(connector, "the password callback wrote no end of string");
+    } else if (is_unwanted(connector)) { /* nobody counts it any more: nothing is opened */
+        refuse(connector, ABANDONED);
     } else {
         atomic_store(&connector->phase, PHASE_START);
         connector->pg = start_with_password(connector->server, password);
@@ -129,6 +145,10 @@ static void start(struct pqr__connector *connector)
 {
     if (connector->password) {
         start_asking(connector);
+        return;
+    }
+    if (is_unwanted(connector)) {
+        refuse(connector, ABANDONED);
         return;
     }
     const struct pqr__server_config *server = connector->server;
@@ -187,7 +207,7 @@ static void establish(struct pqr__connector *connector)
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
         atomic_store(&connector->phase, (int)PQstatus(connector->pg));
         if (!wait_for(connector, status)) {
-            refuse(connector, "abandoned");
+            refuse(connector, ABANDONED);
             return;
         }
         atomic_fetch_add(&connector->phase, PHASE_WORKING);

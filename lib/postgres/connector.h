@@ -2,8 +2,8 @@
  * Kerberos, and the application's password callback.
  *
  * done comes on the loop; the connector is the receiver's then (take what is wanted, then free it). Time limits are
- * the loop's: it abandons a connector that takes too long, and the thread ends by itself, at once when it waits
- * for the server, later when it is held by one of the above.
+ * the loop's: it tells a connector that takes too long to hurry, and the thread is done at once when it waits for the
+ * server; one that is held by one of the above is abandoned, and ends by itself.
  */
 #ifndef PQR_POSTGRES_CONNECTOR_H
 #define PQR_POSTGRES_CONNECTOR_H
@@ -35,6 +35,9 @@ int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailb
     void (*done)(struct pqr__connector *connector), void *owner);
 /* What it was busy with, for people: "looking up the host name" ... */
 const char *pqr__connector_phase(const struct pqr__connector *connector);
+/* It shall end without a connection, at once if nothing holds it; done comes as ever. */
+void pqr__connector_hurry(struct pqr__connector *connector);
+/* done does not come any more. */
 void pqr__connector_abandon(struct pqr__connector *connector);
 /* After done. Closes the connection when it was not taken (pg set to NULL). */
 void pqr__connector_free(struct pqr__connector *connector);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -117,6 +118,63 @@ static void silence_ends_in_a_timeout(void **state)
         party_connect(&party, &rig, 1000);
         rig_until(&rig, &party.refused);
         assert_non_null(strstr(party.message, "connect timeout"));
+    }
+    rig_close(&rig);
+    close(listener);
+}
+
+/* Its end, or that it never came: -1 while it is open. */
+static ssize_t read_of(int fd)
+{
+    char bytes[4096];
+    ssize_t n;
+    do
+        n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    while (n > 0);
+    return n;
+}
+
+/* Limits count what was not told to have ended. */
+static void no_socket_is_left_of_a_connect_that_ended(void **state)
+{
+    (void)state;
+    int port;
+    int listener = silent_listener(&port);
+    char conninfo[100];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
+    rig_open(&rig, conninfo, NULL);
+    for (int i = 0; i < 40; i++) {
+        party_connect(&party, &rig, i % 2 ? 20 * RIG_MS : 10 * RIG_SECOND);
+        int fd = accept(listener, NULL, NULL);
+        assert_true(fd >= 0);
+        if (i % 2 == 0)
+            rig.transport->ops->close(party.conn);
+        rig_until(&rig, i % 2 ? &party.refused : &party.closed);
+        assert_string_equal(party.log, i % 2 ? "r" : "z");
+        assert_int_equal(read_of(fd), 0);
+        close(fd);
+    }
+    rig_close(&rig);
+    close(listener);
+}
+
+static void a_connect_may_be_closed_while_it_times_out(void **state)
+{
+    (void)state;
+    int port;
+    int listener = silent_listener(&port);
+    char conninfo[100];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
+    rig_open(&rig, conninfo, NULL);
+    for (int i = 0; i < 20; i++) {
+        party_connect(&party, &rig, 2 * RIG_MS);
+        uv_sleep(5);
+        uv_run(&rig.loop, UV_RUN_NOWAIT); /* its time is over */
+        if (!party.refused) {
+            rig.transport->ops->close(party.conn);
+            rig_until(&rig, &party.closed);
+        }
+        assert_string_equal(party.log, party.refused ? "r" : "z");
     }
     rig_close(&rig);
     close(listener);
@@ -237,6 +295,37 @@ static void nobody_waits_for_a_stuck_thread(void **state)
     rig_close(&rig); /* all is gone but the thread */
     sem_post(&gate.open);
     await(&gate, 1);
+}
+
+/* Nobody would count it. */
+static void a_connect_that_nobody_waits_for_opens_nothing(void **state)
+{
+    (void)state;
+    struct gate gate;
+    int port;
+    int listener = silent_listener(&port);
+    char conninfo[100];
+    pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
+    sem_init(&gate.entered, 0, 0);
+    sem_init(&gate.open, 0, 0);
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
+    rig_open(&rig, conninfo, &callbacks);
+    for (int i = 0; i < 2; i++) { /* abandoned at the gate, then told to hurry there */
+        party_connect(&party, &rig, 10 * RIG_SECOND);
+        await(&gate, 1);
+        rig.transport->ops->close(party.conn);
+        if (i == 1)
+            sem_post(&gate.open);
+        rig_until(&rig, &party.closed);
+        if (i == 0)
+            sem_post(&gate.open);
+        await(&gate, 1);
+    }
+    rig_close(&rig);
+    rig_end();
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    assert_int_equal(accept(listener, NULL, NULL), -1);
+    close(listener);
 }
 
 static int wait_at_gate_and_after_it(void *data, const char *server, char *buffer, size_t size)
@@ -417,10 +506,13 @@ int main(void)
         cmocka_unit_test(nobody_listening_is_refused_without_sqlstate),
         cmocka_unit_test(an_unknown_host_is_refused),
         cmocka_unit_test(silence_ends_in_a_timeout),
+        cmocka_unit_test(no_socket_is_left_of_a_connect_that_ended),
+        cmocka_unit_test(a_connect_may_be_closed_while_it_times_out),
         cmocka_unit_test(what_is_there_when_a_late_loop_looks_was_in_time),
         cmocka_unit_test(the_callbacks_password_wins),
         cmocka_unit_test(a_password_callback_can_fail),
         cmocka_unit_test(nobody_waits_for_a_stuck_thread),
+        cmocka_unit_test(a_connect_that_nobody_waits_for_opens_nothing),
         cmocka_unit_test(a_thread_that_is_about_to_end_is_waited_for),
         cmocka_unit_test(only_a_few_threads_of_a_server_get_stuck),
         cmocka_unit_test(many_connect_at_once),
