@@ -247,6 +247,7 @@ static void watch(struct pqr__sql *scan)
     switch (frame->kind) {
     case PQR__FRAME_ALIAS:
     case PQR__FRAME_OPERATOR:
+    case PQR__FRAME_TREAT:
     case PQR__FRAME_XML_TABLE:
     case PQR__FRAME_COLUMNS:
         scan->watched = true;

@@ -56,11 +56,17 @@ static bool users_type(struct pqr__sql *scan, const struct pqr__seen *seen)
 /* TREAT calls the function of pg_catalog that has the type's name: harmless when it is a built-in type's. */
 static void treat_as(struct pqr__sql *scan, const struct pqr__seen *seen)
 {
-    unsigned function = seen->word == NULL ? PQR__FUNCTION_UNKNOWN : seen->word->function;
-    if (function == PQR__FUNCTION_SESSION)
-        pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_SESSION, seen);
-    else if (!pqr__seen_is_type(seen) || function > PQR__FUNCTION_HARMLESS)
+    if (!pqr__seen_is_type(seen) || seen->word->function > PQR__FUNCTION_HARMLESS)
         pqr__sql_doubt(scan, PQR__REASON_FUNCTION, seen);
+}
+
+/* TREAT(a AS SETOF any_schema.pg_advisory_lock): any of its words may be that name. */
+static void watch_treat(struct pqr__sql *scan)
+{
+    const struct pqr__seen *seen = pqr__sql_seen(scan, 0);
+    if (pqr__sql_frame(scan)->kind == PQR__FRAME_TREAT && seen->word != NULL &&
+        seen->word->function == PQR__FUNCTION_SESSION)
+        pqr__sql_raise(scan, PQR_CLASS_SESSION, PQR__EFFECT_SESSION, PQR__REASON_SESSION, seen);
 }
 
 void pqr__sql_type_name(struct pqr__sql *scan)
@@ -214,6 +220,7 @@ static void check_beginning(struct pqr__sql *scan, struct pqr__frame *frame)
 
 bool pqr__sql_type(struct pqr__sql *scan)
 {
+    watch_treat(scan);
     unsigned before = scan->type;
     bool taken = continue_type(scan);
     if (before == PQR__TYPE_EXPECTED || before == PQR__TYPE_SCHEMA)

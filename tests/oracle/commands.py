@@ -31,6 +31,8 @@ create view v as select 1|create or replace recursive view v (a) as select 1|cre
 create function f() returns int language sql as 'select 1'|create function f() returns int return 1
 create function f(a int) returns int begin atomic select 1; select case when true then 1 end; end
 create or replace procedure p() begin atomic delete from t; end
+create function f() returns int begin atomic select 1 as case; select 2 case; select 3 end; end
+create view v as select begin atomic from t|create procedure p() begin atomic end
 create rule r as on insert to t do also (select 1; delete from t)
 create trigger r before update of a on t for each row execute function f()|create sequence s
 create type t as enum ('a')
