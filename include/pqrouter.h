@@ -9,7 +9,8 @@
  * - If a call that takes a callback returns an error, the callback never runs. If it returns 0, the callback runs
  *   exactly once, later, on the loop's thread, never from inside the call (pqr_explain apart).
  * - A router and all that came from it belong to the loop's thread. Only the pqr_config_... functions,
- *   pqr_classify and the functions that name something may be called on any thread.
+ *   pqr_classify and the functions that name something may be called on any thread. There may be several routers,
+ *   on one loop or on several. After fork() the child opens its own, and leaves its parent's alone.
  * - Inputs are copied before the call returns. What a callback is shown is valid until the callback returns,
  *   unless the function that shows it says otherwise. Any call of this file, pqr_router_close included, may
  *   be made from inside a callback.
@@ -32,14 +33,14 @@ extern "C" {
 
 /* What the ..._INIT macros are made of: zeros but for struct_size. C++ before 20 has no designated initialisers. */
 #ifdef __cplusplus
-#define PQR__INIT(type)                           \
-    ([] {                                         \
-        type pqr__zero = type();                  \
-        pqr__zero.struct_size = sizeof pqr__zero; \
-        return pqr__zero;                         \
+#define PQR_STRUCT_INIT(type)                   \
+    ([] {                                       \
+        type pqr_zero = type();                 \
+        pqr_zero.struct_size = sizeof pqr_zero; \
+        return pqr_zero;                        \
     }())
 #else
-#define PQR__INIT(type)             \
+#define PQR_STRUCT_INIT(type)       \
     {                               \
         .struct_size = sizeof(type) \
     }
@@ -85,8 +86,9 @@ enum {
 PQR_EXPORT const char *pqr_error_name(int code);
 PQR_EXPORT const char *pqr_error_text(int code);
 
-/* Where a call can say more than a code. The caller's memory; message is always ended by a NUL. Problems of a
-   configuration come one a line; what does not fit is counted in the last line. */
+/* Where a call can say more than a code, unless it is given NULL for it. The caller's memory, left alone when the call
+   succeeds; message is always ended by a NUL. Problems of a configuration come one a line; what does not fit is
+   counted in the last line. */
 typedef struct pqr_error {
     int code;
     char message[8000];
@@ -109,9 +111,10 @@ PQR_EXPORT void pqr_free(void *memory);
 /* Immutable once loaded; counted, so that it may be freed as soon as a router was opened from it. */
 typedef struct pqr_config pqr_config;
 
-/* Reads a libconfig file (config/pqrouter.cfg names every key). Blocks on the file; any thread.
+/* Reads a libconfig file (config/pqrouter.cfg names every key), and the environment as libpq does. Blocks on files;
+   any thread.
    PQR_EIO: cannot be read. PQR_ECONFIG: every problem as "file:line: what is wrong; what to write instead".
-   PQR_ENOMEM, PQR_EINVAL. error may be NULL. Free *out with pqr_config_free. */
+   PQR_ENOMEM, PQR_EINVAL. Free *out with pqr_config_free. */
 PQR_EXPORT int pqr_config_load(pqr_config **out, const char *file, pqr_error *error);
 
 /* Everything by default but the servers, which come from a libpq connection string or URI (PostgreSQL manual,
@@ -167,7 +170,7 @@ typedef struct pqr_pressure {
     uint32_t in_use, max; /* connections, and how many there may be for requests without PQR_ADMIN */
 } pqr_pressure;
 
-#define PQR_PRESSURE_INIT PQR__INIT(pqr_pressure)
+#define PQR_PRESSURE_INIT PQR_STRUCT_INIT(pqr_pressure)
 
 /* "calm", "busy", "shedding". Static string, any thread. */
 PQR_EXPORT const char *pqr_pressure_name(pqr_pressure_level level);
@@ -194,11 +197,11 @@ typedef struct pqr_callbacks {
 } pqr_callbacks;
 
 #ifdef __cplusplus
-#define PQR_CALLBACKS_INIT                                       \
-    ([] {                                                        \
-        pqr_callbacks pqr__callbacks = PQR__INIT(pqr_callbacks); \
-        pqr__callbacks.log_level = PQR_LOG_INFO;                 \
-        return pqr__callbacks;                                   \
+#define PQR_CALLBACKS_INIT                                                 \
+    ([] {                                                                  \
+        pqr_callbacks pqr_callbacks_init = PQR_STRUCT_INIT(pqr_callbacks); \
+        pqr_callbacks_init.log_level = PQR_LOG_INFO;                       \
+        return pqr_callbacks_init;                                         \
     }())
 #else
 #define PQR_CALLBACKS_INIT                                              \
@@ -305,7 +308,7 @@ typedef struct pqr_query {
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
 } pqr_query;
 
-#define PQR_QUERY_INIT PQR__INIT(pqr_query)
+#define PQR_QUERY_INIT PQR_STRUCT_INIT(pqr_query)
 
 typedef struct pqr_reply pqr_reply;
 
@@ -436,7 +439,7 @@ typedef struct pqr_tx_options {
     const char *label;
 } pqr_tx_options;
 
-#define PQR_TX_OPTIONS_INIT PQR__INIT(pqr_tx_options)
+#define PQR_TX_OPTIONS_INIT PQR_STRUCT_INIT(pqr_tx_options)
 
 /* Runs inside an open transaction on a connection of its own. attempt counts from 1. tx is valid until done
    is called or the body runs again. The body sends statements with pqr_tx_query, and it or their callbacks end
@@ -473,7 +476,7 @@ typedef struct pqr_batch_options {
     const char *label;
 } pqr_batch_options;
 
-#define PQR_BATCH_OPTIONS_INIT PQR__INIT(pqr_batch_options)
+#define PQR_BATCH_OPTIONS_INIT PQR_STRUCT_INIT(pqr_batch_options)
 
 /* Of a query its text, parameters, formats and label count; the rest is the batch's. */
 typedef struct pqr_batch_query {
@@ -518,7 +521,7 @@ typedef struct pqr_verdict {
     char reason[120]; /* "read", "volatile function nextval", "several statements: INSERT" ... */
 } pqr_verdict;
 
-#define PQR_VERDICT_INIT PQR__INIT(pqr_verdict)
+#define PQR_VERDICT_INIT PQR_STRUCT_INIT(pqr_verdict)
 
 /* Where PQR_TARGET_AUTO would send this text, and why, by the text alone: a router knows the database's own
    functions, types and relations too, and so whether a name that PostgreSQL has from 15 on (uuidv7, any_value ...) is a
@@ -628,7 +631,8 @@ typedef struct pqr_router_totals {
 
 typedef struct pqr_stats pqr_stats;
 
-/* A snapshot; free it with pqr_stats_free. It stays valid when the router is gone. PQR_EINVAL, PQR_ENOMEM. */
+/* A snapshot; free it with pqr_stats_free. It stays valid when the router is gone, and another thread may read and free
+   it. PQR_EINVAL, PQR_ENOMEM. */
 PQR_EXPORT int pqr_router_stats(const pqr_router *router, pqr_stats **out);
 /* What is in it, valid until it is freed. */
 PQR_EXPORT const pqr_router_totals *pqr_stats_totals(const pqr_stats *stats);

@@ -168,7 +168,7 @@ static void refuse(struct pqr__batch *batch, uint32_t i, const char *sqlstate, c
 
 static void refuse_size(struct pqr__batch *batch)
 {
-    char why[PQR__ERROR_SIZE];
+    char why[180]; /* refuse puts words before it */
     const struct pqr_reply *query = batch->queries[batch->failed];
     if (query->bulk == PQR__BULK_REFUSED)
         pqr__request_explain_size(query->entry.bytes, why, sizeof(why));
