@@ -52,7 +52,8 @@ struct pqr__catalog {
     bool stale; /* a definition changed since it was loaded */
     bool
         spoiled; /* what statements call unseen (comparisons, implicit casts) is volatile: nothing is harmless */
-    bool folds; /* the server folds capitals beyond ASCII, in ways that we do not know */
+    bool
+        folds; /* what the server makes of letters beyond ASCII is not known: it folds them, or recodes names */
 };
 
 /* Zeroes it; slots and names come with the first entry. */

@@ -3,18 +3,21 @@
    strictest. */
 #include "policy/classifier_sql.h"
 
-enum { NAME_MAX_LENGTH = 63 };
+enum {
+    NAME_MAX_LENGTH = 63,
+    SHORT_LENGTH = 15, /* in no encoding more than NAME_MAX_LENGTH bytes */
+};
 
 /* The name as the catalog has it; -1: it can't be told. */
 static int name_of(const struct pqr__sql *scan, const struct pqr__token *token, char out[NAME_MAX_LENGTH])
 {
     bool quoted = token->kind == PQR__TOKEN_QUOTED;
     const char *end = token->at + token->length - (quoted ? 1 : 0);
+    bool folds = scan->catalog != NULL && scan->catalog->folds, is_long = token->length - 2 > SHORT_LENGTH;
     int length = 0;
     for (const char *at = token->at + (quoted ? 1 : 0); at < end; at++) {
         char byte = *at;
-        if (length == NAME_MAX_LENGTH ||
-            (!quoted && (unsigned char)byte >= 0x80 && scan->catalog != NULL && scan->catalog->folds))
+        if (length == NAME_MAX_LENGTH || ((unsigned char)byte >= 0x80 && folds && (!quoted || is_long)))
             return -1;
         if (quoted && byte == '"') /* two stand for one */
             at++;

@@ -24,19 +24,20 @@
 /* What a stored tree is made of: kind, name, builtin, volatility. PostgreSQL's own operators and types need no look,
    the functions behind them are named beside them. */
 #define FUNCTION_IDS "funcid,opfuncid,aggfnoid,winfnoid"
+#define TYPE_IDS "resulttype,typid" /* typid: what JSON_VALUE and its like return */
 #define FIELD_IS(names) "m.hit[1]" ANY("'{" names "}'::pg_catalog.text[]")
 #define TREE(tree) \
     "select distinct" \
     " case when " FIELD_IS(FUNCTION_IDS ",tsmhandler") " then 'f' when " FIELD_IS("relid") " then 'r'" \
-    " when " FIELD_IS("resulttype") " then 't' when " FIELD_IS("hasForUpdate") " then 'u' else 'o' end as kind," \
+    " when " FIELD_IS(TYPE_IDS) " then 't' when " FIELD_IS("hasForUpdate") " then 'u' else 'o' end as kind," \
     " coalesce(p.proname, c.relname, t.typname, o.oprname) as name, m.id" BUILTIN "as builtin," \
     " p.provolatile as volatility" \
     " from (select h.hit, case when h.hit[2]" NE "'true' then h.hit[2]::pg_catalog.oid end as id" \
     " from pg_catalog.regexp_matches(" tree "::pg_catalog.text, '[:](funcid|opfuncid|aggfnoid|winfnoid" \
-    "|tsmhandler|relid|resulttype|opno|eqop|sortop|hasForUpdate) ([0-9]+|true)', 'g') as h(hit)) as m" \
+    "|tsmhandler|relid|resulttype|typid|opno|eqop|sortop|hasForUpdate) ([0-9]+|true)', 'g') as h(hit)) as m" \
     " left join pg_catalog.pg_proc p on p.oid" EQ "m.id and " FIELD_IS(FUNCTION_IDS ",tsmhandler") \
     " left join pg_catalog.pg_class c on c.oid" EQ "m.id and " FIELD_IS("relid") \
-    " left join pg_catalog.pg_type t on t.oid" EQ "m.id and " FIELD_IS("resulttype") \
+    " left join pg_catalog.pg_type t on t.oid" EQ "m.id and " FIELD_IS(TYPE_IDS) \
     " left join pg_catalog.pg_operator o on o.oid" EQ "m.id and " FIELD_IS("opno,eqop,sortop") \
     " where m.id is null or (m.id" NE "0 and (m.id" USERS "or " FIELD_IS(FUNCTION_IDS ",relid") "))"
 
@@ -54,15 +55,18 @@
     "pg_catalog.array_append(coalesce(proallargtypes, proargtypes::pg_catalog.oid[]), prorettype)"
 /* True of an operator that nobody reaches without a value of one of its types: one of PostgreSQL's own has its name, so
    that literals of no type and values of other types are taken for that one's, and nothing is turned into its types
-   unasked: there is no implicit cast, and they are no domains, rows or arrays, which casts of their parts reach. So it
-   is as if it were a part of those types, which is what is called harmful when it is volatile. A user's = over a type of
-   his own would keep every statement from replicas otherwise. */
+   unasked: there is no implicit cast, and they are no domains, rows or arrays, which casts of their parts reach. Literals
+   of no type are taken for strings where an operator takes those: for text before a user's type of that category, if
+   there is one of PostgreSQL's own that takes text. So it is as if it were a part of those types, which is what is called
+   harmful when it is volatile. A user's = over a type of his own would keep every statement from replicas otherwise. */
 #define CONFINED \
     HOLDS("from pg_catalog.pg_operator b where b.oid" BUILTIN "and b.oprname" EQ "n.oprname and b.oprkind" EQ \
           "n.oprkind") \
     " and not " HOLDS("from pg_catalog.unnest(array[n.oprleft, n.oprright]) as x(id) left join pg_catalog.pg_type y" \
           " on y.oid" EQ "x.id where x.id" NE "0 and (x.id" BUILTIN "or y.oid is null or not y.typtype" \
-          CHARS("b,e,r,m") " or y.typcategory" EQ "'A' or y.typispreferred or " \
+          CHARS("b,e,r,m") " or y.typcategory" EQ "'A' or y.typispreferred or (y.typcategory" EQ "'S' and not " \
+          HOLDS("from pg_catalog.pg_operator b where b.oid" BUILTIN "and b.oprname" EQ "n.oprname and b.oprright" EQ \
+                "25 and b.oprleft" EQ "case b.oprkind when 'b' then 25 else 0 end and b.oprkind" EQ "n.oprkind") ") or " \
           HOLDS("from pg_catalog.pg_cast c where c.casttarget" EQ "x.id and c.castsource" NE "x.id" \
                 " and c.castcontext" EQ "'i'") ")")
 /* Operators, and what bears the judgement. */
@@ -99,8 +103,10 @@
 #define WITH_IT ") d(kind, name, builtin, volatility) on true order by 1"
 
 const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
-    /* As downcase_identifier() does in encodings of one byte a character. */
-    {"select 16384, 'e', 'encoding', pg_catalog.pg_encoding_max_length(d.encoding)" EQ "1, " NOTHING
+    /* As downcase_identifier() does in encodings of one byte a character. In another encoding than the client's a name has
+       another length, so that nobody knows whether the server cuts it. */
+    {"select 16384, 'e', 'encoding', pg_catalog.pg_encoding_max_length(d.encoding)" EQ "1 or"
+     " pg_catalog.pg_encoding_to_char(d.encoding)" NE "pg_catalog.pg_client_encoding(), " NOTHING
      " from pg_catalog.pg_database d where d.datname" EQ "pg_catalog.current_database() and 16384" AFTER,
      false},
 
@@ -183,8 +189,9 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      true},
 
     /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. Those written in
-       SQL and declared stable or immutable by their bodies too: PostgreSQL does not look whether that is true. What
-       another language does is taken on its declaration. */
+       SQL and declared stable or immutable by their bodies too: PostgreSQL does not look whether that is true. A body that
+       is long, or that the function's own settings may let mean another thing, is not read. What another language does is
+       taken on its declaration. */
     {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility, (select n.nspname"
      " from pg_catalog.pg_namespace n where n.oid" EQ "p.pronamespace)"
      " from (select *, " ALL_TYPES " as types, prolang" EQ "14 and provolatile" NE "'v' as in_sql"
@@ -194,11 +201,15 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      DEPENDS "select e.* from (" TREE("p.proargdefaults") ") e"
      " union all select e.* from (" TREE("p.prosqlbody") ") e where p.in_sql"
      " union all " TYPES_OF("", "pg_proc", "p.oid")
-     " union all select 'q', case when pg_catalog.length(p.prosrc) operator(pg_catalog.<=) 8192 then p.prosrc end,"
+     " union all select 'q', case when pg_catalog.length(p.prosrc) operator(pg_catalog.<=) 8192 and"
+    " coalesce(pg_catalog.strpos(p.proconfig::pg_catalog.text, 'standard_conforming_strings')" EQ "0, true)"
+    " then p.prosrc end,"
      " false, null where p.in_sql and p.prosqlbody is null"
      " union all select 'f', s.proname, false, s.provolatile from pg_catalog.pg_aggregate a"
      " join pg_catalog.pg_proc s on s.oid" ANY("array[" AGGREGATE_FUNCTIONS "]") " and s.oid" USERS
      " where " OID("a.aggfnoid") EQ "p.oid"
+     " union all select " A_TYPE " from pg_catalog.pg_aggregate a join pg_catalog.pg_type b0 on b0.oid"
+     ANY("array[a.aggtranstype, a.aggmtranstype]") ELEMENT_OF_B0 " where " TYPED " and " OID("a.aggfnoid") EQ "p.oid"
      " union all select " A_TYPE " from pg_catalog.pg_type b0" ELEMENT_OF_B0 " where " TYPED
      " and b0.oid" ANY("p.types") WITH_IT,
      true},
@@ -231,6 +242,23 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " operator(pg_catalog.>) 0 and not a.attisdropped"
      " union all select " A_TYPE " from pg_catalog.pg_type b where " TYPED " and b.oid" EQ "c.reltype" WITH_IT,
      true},
+
+    /* Tables by what the planner computes in advance whenever they are read: expressions of indexes, statistics, partition
+       keys and checks, where they call what is declared immutable with constants. Their parents are planned with them. */
+    {"select x.id, 'r', c.relname, false, e.kind, e.name, e.builtin, e.volatility from ("
+     "select i.indexrelid as id, i.indrelid as rel, pg_catalog.concat(i.indexprs, i.indpred) as tree"
+     " from pg_catalog.pg_index i where i.indexrelid" AFTER "and (i.indexprs is not null or i.indpred is not null)"
+     " union all select s.oid, s.stxrelid, s.stxexprs::pg_catalog.text from pg_catalog.pg_statistic_ext s"
+     " where s.oid" AFTER "and s.stxexprs is not null"
+     " union all select p.partrelid, p.partrelid, p.partexprs::pg_catalog.text from pg_catalog.pg_partitioned_table p"
+     " where p.partrelid" AFTER "and p.partexprs is not null"
+     " union all select k.oid, k.conrelid, k.conbin::pg_catalog.text from pg_catalog.pg_constraint k"
+     " where k.oid" AFTER "and k.conrelid" NE "0 and k.conbin is not null"
+     " order by id fetch first 500 rows with ties) x cross join lateral (with recursive up(oid) as (select x.rel"
+     " union select i.inhparent from pg_catalog.pg_inherits i join up on up.oid" EQ "i.inhrelid) select up.oid from up) u"
+     " join pg_catalog.pg_class c on c.oid" EQ "u.oid left join lateral (" TREE("x.tree") ") e"
+     " on e.kind" EQ "'f' and not e.builtin and e.volatility" EQ "'i' order by 1",
+     false},
 };
 
 /* clang-format on */

@@ -8,7 +8,7 @@
 /* The columns of every answer:
    0 oid, of the object that the row is about: what the next question begins after
    1 its kind: f(unction), o(perator), t(ype), r(elation), m: a relation over others, s: something that statements use unseen,
-     e: the encoding, harmful where the server folds letters beyond ASCII
+     e: the encoding, harmful where the server folds letters beyond ASCII or has another encoding than the client
    2 its name
    3 t: it is harmful by itself
    What it is made of, one row each, NULL: nothing.
@@ -19,7 +19,7 @@
    8 the schema of that which the row is about; functions alone, other answers lack the column
    Parameters: $1 the last oid, "16383" at first (PostgreSQL manual, 74.2.2: what users create comes after it);
    $2, where typed: t when some type is harmful, so that what holds it matters. */
-enum { PQR__CATALOG_FIRST_STEPS = 6, PQR__CATALOG_STEPS = 13 };
+enum { PQR__CATALOG_FIRST_STEPS = 6, PQR__CATALOG_STEPS = 14 };
 
 struct pqr__catalog_step {
     const char *sql;

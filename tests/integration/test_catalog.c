@@ -13,6 +13,7 @@
 
 static struct cluster cluster;
 static bool has_foreign; /* postgres_fdw is installed */
+static bool has_json;    /* JSON_VALUE and its like, since 17 */
 
 #define SETTINGS "pool = { min = 1; max = 6; }; probe = { interval = \"200ms\"; };"
 
@@ -92,7 +93,7 @@ static const char *const objects[] = {
     "create function any_seal() returns seal language sql stable as 'select null::seal'",
     "create view of_sealed as select n from sealed",
     /* Declared as what they are not. */
-    "create function lies() returns bigint language sql immutable as 'select nextval(''counter'')'",
+    "create function lies() returns bigint language sql immutable as 'select nextval(''public.counter'')'",
     "create function lies_deeper() returns bigint language sql stable as 'select lies()'",
     "create function lies_atomic() returns bigint immutable return nextval('counter')",
     "create function lies_of_view() returns bigint stable begin atomic select max(n) from nested; end",
@@ -100,6 +101,33 @@ static const char *const objects[] = {
     "create function lies_sum(bigint, bigint) returns bigint language sql immutable as 'select $1 + lies()'",
     "create aggregate total_lies(bigint) (sfunc = lies_sum, stype = bigint)",
     "create operator <!! (function = lies_sum, leftarg = bigint, rightarg = bigint)",
+    /* Calls that planning a read is enough for, where they are declared immutable. */
+    "create table indexed_by_lies (n int)",
+    "create index on indexed_by_lies (n) where lies() > 0",
+    "create table known_by_lies (n int, m int)",
+    "create statistics by_lies on (n + lies()), m from known_by_lies",
+    "create table parted_by_lies (n bigint) partition by range ((n + lies()))",
+    "create table parent (n int)",
+    "create table checked_by_lies (check (n > lies())) inherits (parent)",
+    "create view of_parent as select n from parent",
+    "create table planned (n int check (add(n, 1) < 100))",
+    "create index on planned (add_calm(n, 1)) where add_calm(1, 2) = 3",
+    /* What is computed in a domain, and what comes out is none. */
+    "create aggregate hides_loud(int) (sfunc = trim_array, stype = loud[], initcond = '{5}', finalfunc = "
+    "cardinality)",
+    /* A body that means another thing where it runs. */
+    ("create function quotes() returns int language sql stable set standard_conforming_strings = off as "
+     "$$select 'x\\' || ', pg_advisory_lock(1)::text, '--\\''; select 1$$"),
+    /* A type that strings are taken for. */
+    "reset role; create type line_of_text",
+    ("reset role; create function read_line(cstring) returns line_of_text language internal immutable strict "
+     "as "
+     "'textin'; create function write_line(line_of_text) returns cstring language internal immutable strict "
+     "as 'textout';"
+     "create type line_of_text (input = read_line, output = write_line, like = text, category = 'S')"),
+    "create function apart(line_of_text, line_of_text) returns int language sql volatile as 'select 1'",
+    "create operator <-> (function = apart, leftarg = line_of_text, rightarg = line_of_text)",
+    "create operator || (function = apart, leftarg = line_of_text, rightarg = line_of_text)",
     ("create function honest(n int) returns bigint language sql stable as "
      "'select count(*) from plain p where p.n = $1 and lower(word) is not null'"),
     "create function honest_atomic(n int) returns bigint stable begin atomic select count(*) from plain; end",
@@ -122,6 +150,10 @@ static int start(void **state)
         cluster_exec(&cluster, 0, "create foreign table distant (n int) server away");
         cluster_exec(&cluster, 0, "grant all on distant to app");
     }
+    has_json = cluster_long(&cluster, 0, "select current_setting('server_version_num')::int") >= 170000;
+    if (has_json)
+        cluster_exec(&cluster, 0,
+            "set role app; create view json_of_loud as select json_value('5', '$' returning loud)::int as n");
     cluster_sync(&cluster, 0);
     return 0;
 }
@@ -153,6 +185,8 @@ static const char *const for_replicas[] = {
     "select inet_server_port(), 1::silent",
     "select inet_server_port(), lower('X')",
     "select inet_server_port(), honest(1), honest_atomic(1)",
+    "select inet_server_port(), count(*) from planned",
+    "select inet_server_port(), 'a' || 'b'",
     "select inet_server_port(), 1 = 2, n in (1, 2), word is distinct from 'x' from plain where 'a' = 'b' or "
     "n > 0",
     "select inet_server_port(), r.word from json_populate_record(null::plain, '{}') r, (select null::quiet) "
@@ -209,6 +243,15 @@ static const char *const for_the_primary[] = {
     "select inet_server_port(), n from of_lies",
     "select inet_server_port(), total_lies(n) from plain",
     "select inet_server_port(), 1::bigint <!! 2::bigint",
+    "select inet_server_port(), count(*) from indexed_by_lies",
+    "select inet_server_port(), count(*) from known_by_lies",
+    "select inet_server_port(), count(*) from parted_by_lies",
+    "select inet_server_port(), count(*) from checked_by_lies",
+    "select inet_server_port(), count(*) from parent where n = 1",
+    "select inet_server_port(), count(*) from of_parent",
+    "select inet_server_port(), hides_loud(n) from plain",
+    "select inet_server_port(), quotes()",
+    "select inet_server_port(), 'a' <-> 'b'",
     "select inet_server_port(), nobody_knows_it from plain p(nobody_knows_it), calm() as t(nobody)",
     "select inet_server_port(), now_and_then() from (select 1) t",
 };
@@ -253,6 +296,8 @@ static void harmful_statements_run_on_the_primary(void **state)
         assert_ran_on(&app, for_the_primary[i], 0);
     if (has_foreign)
         assert_string_equal(app_run(&app, "select n from distant")->server, "primary");
+    if (has_json)
+        assert_ran_on(&app, "select inet_server_port(), n from json_of_loud", 0);
     app_close(&app);
 }
 

@@ -290,6 +290,9 @@ static void letters_that_the_server_folds_are_not_guessed(void **state)
     assert_int_equal(route_of("select * from \"\xc3\x84pfel\"", &with), PQR_CLASS_REPLICA);
     assert_int_equal(
         route_of("select a from a_relation_with_a_long_name_\xc3\x84, t", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(
+        route_of("select a from \"not short\xc3\x84 \xc3\x84\xc3\x84\"", &with), PQR_CLASS_PRIMARY);
+    assert_int_equal(route_of("select a from \"a relation with a long name\"", &with), PQR_CLASS_REPLICA);
     catalog.folds = false;
 }
 
