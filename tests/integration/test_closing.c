@@ -467,7 +467,8 @@ static void child_says_good_bye(struct app *app)
     alarm(20);
     while (app->closed == 0)
         uv_run(&app->loop, UV_RUN_ONCE);
-    _exit(0);
+    execl("/bin/true", "true", NULL); /* what a child can't free is no leak for valgrind */
+    _exit(1);
 }
 
 static void child_of_fork_leaves_the_parents_connections_alone(void **state)
@@ -482,7 +483,7 @@ static void child_of_fork_leaves_the_parents_connections_alone(void **state)
         pid_t child = fork();
         if (child == 0) {
             if (turn == 0)
-                _exit(0);
+                execl("/bin/true", "true", NULL);
             child_says_good_bye(&app);
         }
         assert_int_equal(waitpid(child, &status, 0), child);
