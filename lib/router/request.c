@@ -220,7 +220,7 @@ static void call(struct pqr_reply *request)
 {
     struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
     pqr_router *router = request->router;
-    pqr__log(&router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s", request->label ? request->label : "",
+    pqr__log(&router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s", request->label ? request->label : "-",
         pqr_status_name(request->status), pqr_outcome_name(request->outcome), request->error ? ": " : "",
         pqr__request_error(request));
     count_answer(request);

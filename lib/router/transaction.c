@@ -1,7 +1,5 @@
 /* A transaction is a request (BEGIN) that keeps its connection. Its statements are requests too, sent one at a
- * time in the order of the calls; the first error decides what is told at the end. What may go wrong: the
- * connection is lost (all is rolled back, unless COMMIT was sent: then nobody knows), the server ends it for a
- * conflict (the body runs again), the body forgets to end it (idle_timeout), a deadline or cancel (rollback).
+ * time in the order of the calls. Here is its way to COMMIT or ROLLBACK; how it ends is in transaction_end.c.
  */
 #include "router/transaction.h"
 
@@ -9,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
 #include "router/dispatch.h"
 
 static const char *const state_names[] = {
@@ -28,16 +25,14 @@ static const unsigned allowed[PQR__TX_STATES] = {
     [PQR__TX_ENDED_STATE] = 0,
 };
 
-static void move(struct pqr_tx *tx, enum pqr__tx_state to)
+void pqr__tx_move(struct pqr_tx *tx, enum pqr__tx_state to)
 {
     enum pqr__tx_state from = tx->state;
     assert(allowed[from] >> to & 1);
     tx->state = to;
     pqr__log(&tx->request->router->log, PQR_LOG_DEBUG, "transaction %s: %s -> %s",
-        tx->request->label ? tx->request->label : "", state_names[from], state_names[to]);
+        tx->request->label ? tx->request->label : "-", state_names[from], state_names[to]);
 }
-
-/* --- statements --- */
 
 void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement)
 {
@@ -52,7 +47,7 @@ static void remove_statement(struct pqr_tx *tx, struct pqr_reply *statement)
     tx->bytes -= statement->entry.bytes;
 }
 
-static void drop_statements(struct pqr_tx *tx, pqr_status status, const char *why)
+void pqr__tx_drop_all(struct pqr_tx *tx, pqr_status status, const char *why)
 {
     struct pqr__link *link;
     while ((link = pqr__list_first(&tx->statements)) != NULL) {
@@ -83,7 +78,7 @@ static void send_statement(struct pqr_tx *tx)
 static void send_end(struct pqr_tx *tx, bool commit)
 {
     pqr__timer_clear(&tx->idle);
-    move(tx, commit ? PQR__TX_COMMITTING_STATE : PQR__TX_ROLLING_BACK_STATE);
+    pqr__tx_move(tx, commit ? PQR__TX_COMMITTING_STATE : PQR__TX_ROLLING_BACK_STATE);
     pqr__slot_send_own(
         tx->slot, commit ? PQR__OWN_COMMIT : PQR__OWN_ROLLBACK, commit ? "COMMIT" : "ROLLBACK");
 }
@@ -112,212 +107,16 @@ void pqr__tx_advance(struct pqr_tx *tx)
             router, &tx->idle, pqr__router_now(router) + router->config->transaction.idle_timeout_us);
 }
 
-static void keep_first_error(struct pqr_tx *tx, const char *sqlstate, const char *message)
-{
-    if (tx->failed)
-        return;
-    tx->failed = true;
-    memcpy(tx->request->sqlstate, sqlstate, sizeof(tx->request->sqlstate));
-    pqr__request_say(tx->request, message);
-}
-
-/* --- ends --- */
-
-static bool is_conflict(const char *sqlstate)
-{
-    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
-}
-
-static bool may_repeat(const struct pqr_tx *tx, bool lost)
-{
-    bool conflict =
-        tx->failed && (tx->stale || is_conflict(tx->request->sqlstate) || is_conflict(tx->end_sqlstate));
-    return tx->request->cause == PQR__CAUSE_NONE && tx->attempt < tx->max_attempts && (lost || conflict);
-}
-
-static void detach(struct pqr_tx *tx)
-{
-    struct pqr__slot *slot = tx->slot;
-    pqr__timer_clear(&tx->idle);
-    tx->slot = NULL;
-    tx->request->slot = NULL;
-    if (!slot)
-        return;
-    slot->tx = NULL;
-    pqr__slot_release(slot);
-}
-
-static void repeat(struct pqr_tx *tx)
-{
-    struct pqr_reply *request = tx->request;
-    move(tx, PQR__TX_WAITING_STATE);
-    detach(tx);
-    tx->by_text |= tx->stale;
-    tx->stale = tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
-    tx->end_sqlstate[0] = '\0';
-    request->router->retries++;
-    pqr__request_forget(request);
-    pqr__dispatch_again(request, false, false);
-}
-
-static void finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, const char *error)
-{
-    move(tx, PQR__TX_ENDED_STATE);
-    if (tx->defines && outcome != PQR_OUTCOME_NOT_EXECUTED)
-        pqr__catalog_outdated(tx->request->router);
-    detach(tx);
-    drop_statements(
-        tx, status == PQR_STATUS_OK ? PQR_STATUS_SQL_ERROR : status, "the transaction ended before it");
-    pqr__request_finish(tx->request, status, outcome, error);
-}
-
-/* Rolled back, for whatever reason: run again, or told. lost: its connection is gone. */
-static void rolled_back(struct pqr_tx *tx, bool lost)
-{
-    enum pqr__cause cause = tx->request->cause;
-    if (may_repeat(tx, lost))
-        repeat(tx);
-    else if (cause != PQR__CAUSE_NONE)
-        finish(tx, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,
-            tx->idled ? "nothing was in the air for transaction.idle_timeout: rolled back" : "rolled back");
-    else if (tx->failed && !lost)
-        finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, NULL);
-    else if (lost)
-        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED,
-            "the connection was lost before COMMIT: rolled back");
-    else
-        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
-}
-
 void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot)
 {
     tx->slot = slot;
     tx->attempt++;
     slot->tx = tx;
-    move(tx, PQR__TX_RUNNING_STATE);
+    pqr__tx_move(tx, PQR__TX_RUNNING_STATE);
     tx->request->state = PQR__REQUEST_HOLDING;
     pqr__request_forget(tx->request);
     pqr__tx_advance(tx); /* sets the idle timer: the body may do nothing at all */
     tx->body(tx, tx->attempt, tx->data);
-}
-
-/* What is not recognised may be a COMMIT: in an encoding whose texts are not read, or in a version to come. */
-static bool may_have_committed(const struct pqr_reply *statement, const struct pqr__settled *settled)
-{
-    if (statement->verdict.effect != PQR__EFFECT_UNKNOWN)
-        return false;
-    if (settled->lost)
-        return settled->sent;
-    return statement->reply == PQR__REPLY_OK && statement->result &&
-           strcmp(statement->router->ops->result_tag(statement->result), "COMMIT") == 0;
-}
-
-/* A statement's own status and outcome. */
-static struct pqr__decision decide(struct pqr__facts facts, const struct pqr__settled *settled)
-{
-    facts.max_attempts = 0; /* never run again by itself */
-    struct pqr__decision decision = pqr__settle(&facts);
-    if (settled->lost && decision.outcome == PQR_OUTCOME_UNKNOWN &&
-        (facts.effect == PQR__EFFECT_READ || facts.effect == PQR__EFFECT_WRITE))
-        decision.outcome = PQR_OUTCOME_NOT_EXECUTED; /* COMMIT was never sent */
-    return decision;
-}
-
-void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
-{
-    struct pqr_reply *statement = tx->current;
-    struct pqr__facts facts = pqr__run_facts(statement, settled);
-    struct pqr__decision decision = decide(facts, settled);
-    bool ended = may_have_committed(statement, settled);
-    tx->defines |= statement->verdict.defines;
-    if (decision.status != PQR_STATUS_OK && !tx->failed)
-        tx->stale = statement->stale;
-    if (decision.status != PQR_STATUS_OK)
-        keep_first_error(
-            tx, statement->sqlstate, settled->lost ? settled->message : pqr__request_error(statement));
-    tx->aborted = settled->tx == PQR__TX_FAILED;
-    tx->current = NULL;
-    statement->tx = NULL;
-    pqr__request_finish(
-        statement, decision.status, decision.outcome, settled->lost ? settled->message : NULL);
-    if (facts.cut_off)
-        tx->max_attempts = tx->attempt; /* it would be as large the next time */
-    if (settled->lost && !ended) {
-        pqr__tx_lost(tx);
-    } else if (ended || settled->tx == PQR__TX_IDLE) { /* beneath us: what became of it nobody knows */
-        tx->slot->doomed = true;
-        finish(tx, pqr__cause_status(tx->request->cause), PQR_OUTCOME_UNKNOWN,
-            settled->lost
-                ? "the connection was lost, and a statement may have ended the transaction by itself"
-                : "a statement ended the transaction by itself");
-    } else {
-        pqr__tx_advance(tx);
-    }
-}
-
-void pqr__tx_own_item(struct pqr_tx *tx, const struct pqr__answer *answer)
-{
-    const struct pqr__transport_ops *ops = tx->request->router->ops;
-    memcpy(tx->end_sqlstate, answer->sqlstate, sizeof(tx->end_sqlstate));
-    tx->commit_unclear = answer->kind != PQR__ANSWER_OK && answer->sqlstate[0] == '\0' && !tx->aborted;
-    if (answer->kind == PQR__ANSWER_OK)
-        pqr__text_copy(tx->commit_tag, sizeof(tx->commit_tag), ops->result_tag(answer->result));
-    else
-        keep_first_error(tx, answer->sqlstate, answer->message);
-}
-
-static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
-{
-    enum pqr__cause cause = tx->request->cause;
-    if (settled->lost && (tx->aborted || !settled->sent))
-        rolled_back(tx, true);
-    else if (settled->lost)
-        finish(tx, pqr__cause_status(cause), PQR_OUTCOME_UNKNOWN, "the connection was lost during COMMIT");
-    else if (tx->commit_unclear)
-        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
-    else if (!tx->slot->own_failed && strcmp(tx->commit_tag, "COMMIT") == 0)
-        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
-    else if (tx->failed || cause != PQR__CAUSE_NONE)
-        rolled_back(tx, false);
-    else
-        finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, "the server rolled back instead of COMMIT");
-}
-
-void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
-{
-    bool committing = tx->state == PQR__TX_COMMITTING_STATE;
-    tx->slot->doomed |= settled->tx != PQR__TX_IDLE;
-    if (committing)
-        commit_settled(tx, settled);
-    else
-        rolled_back(tx, false);
-}
-
-void pqr__tx_lost(struct pqr_tx *tx)
-{
-    drop_statements(tx, PQR_STATUS_LOST, "the connection was lost before it was sent");
-    rolled_back(tx, true);
-}
-
-void pqr__tx_overdue(struct pqr_tx *tx)
-{
-    /* What flies is settled soon, and tells the end. With nothing in the air only `closed` would, as late as the
-       server likes. */
-    if (tx->state == PQR__TX_RUNNING_STATE && !tx->current)
-        pqr__tx_lost(tx);
-}
-
-void pqr__tx_end(struct pqr_tx *tx)
-{
-    pqr_router *router = tx->request->router;
-    drop_statements(tx, pqr__cause_status(tx->request->cause), "its transaction was ended");
-    pqr__timer_clear(&tx->idle);
-    pqr__timer_set(router, &tx->request->deadline,
-        pqr__router_now(router) + 2 * router->config->request.cancel_grace_us);
-    if (tx->current)
-        pqr__request_end(tx->current, tx->request->cause);
-    else
-        pqr__tx_advance(tx);
 }
 
 void pqr__tx_free(struct pqr_tx *tx)

@@ -47,6 +47,7 @@ struct pqr_tx {
 
 /* What follows BEGIN for it. */
 const char *pqr__isolation_text(pqr_isolation isolation);
+void pqr__tx_move(struct pqr_tx *tx, enum pqr__tx_state to);
 /* One more statement for its list. */
 void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement);
 /* Takes the next step, if nothing is in the air and no cancel under way. */
@@ -63,8 +64,9 @@ void pqr__tx_lost(struct pqr_tx *tx);
 void pqr__tx_end(struct pqr_tx *tx);
 /* Its connection was closed because the grace for its end is over. */
 void pqr__tx_overdue(struct pqr_tx *tx);
-/* Of a statement that waits in its list. */
+/* Of a statement that waits in its list, and of all of them. */
 void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement);
+void pqr__tx_drop_all(struct pqr_tx *tx, pqr_status status, const char *why);
 void pqr__tx_free(struct pqr_tx *tx);
 
 #endif
