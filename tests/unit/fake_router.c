@@ -180,6 +180,13 @@ void lose(struct pqr__conn *conn)
     lose_after(conn, true);
 }
 
+void lose_all(uint32_t server)
+{
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].phase == OPEN && fake.conns[i].server == server)
+            lose(&fake.conns[i]);
+}
+
 static void answer_identity(struct pqr__conn *conn)
 {
     struct pg_result *result = result_new("SELECT 1");
@@ -377,6 +384,12 @@ void run_query(struct told *told, const char *sql, pqr_target target, uint32_t f
 void read_from_replica(struct told *told)
 {
     run_query(told, "select 1", PQR_TARGET_AUTO, 0);
+}
+
+void write_on_primary(struct told *told)
+{
+    run_query(told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
 }
 
 bool closed;

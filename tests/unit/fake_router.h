@@ -72,6 +72,8 @@ void answer_in(struct pqr__conn *conn, const char *sqlstate, const char *tag, en
 void answer(struct pqr__conn *conn, const char *sqlstate);
 void lose_after(struct pqr__conn *conn, bool sent);
 void lose(struct pqr__conn *conn);
+/* All to that server, the probe's too. */
+void lose_all(uint32_t server);
 /* All of the flight, or all up to the one with this text, which is refused. */
 void answer_prepare(struct pqr__conn *conn, const char *refused);
 void advance(uint64_t by_us);
@@ -85,12 +87,15 @@ void forget_gone(void);
 unsigned count_open(uint32_t server);
 void run_query(struct told *told, const char *sql, pqr_target target, uint32_t flags);
 void read_from_replica(struct told *told);
+/* An insert; and until it flies. */
+void write_on_primary(struct told *told);
 void start_with(uint64_t seed);
 void start(void);
 struct pqr_config *config_of(const char *conninfo);
 void reload_with(struct pqr_config *config);
 int set_up(void **state);
 int tear_down(void **state);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 void on_reply(pqr_reply *reply, void *data);
 void on_closed(void *data);
 

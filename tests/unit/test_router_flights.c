@@ -143,8 +143,6 @@ static void what_is_asked_for_together_fills_one_flight(void **state)
     lose(conn);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -335,8 +335,6 @@ static void what_is_large_shares_no_connection(void **state)
     munmap(value, MB);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     pqr_set_allocator(measured_malloc, measured_calloc, realloc, free);

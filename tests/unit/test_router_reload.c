@@ -185,8 +185,6 @@ static void other_parameters_replace_every_connection(void **state)
     assert_int_equal(conn->phase, GONE);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

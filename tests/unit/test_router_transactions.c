@@ -1,0 +1,183 @@
+/* How transactions end, whatever COMMIT, a statement that nobody recognises or a lost connection does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "fake_router.h"
+
+static void commit_at_once(pqr_tx *tx, unsigned attempt, void *data)
+{
+    (void)attempt;
+    (void)data;
+    assert_int_equal(pqr_tx_commit(tx), 0);
+}
+
+static struct pqr__conn *begin(pqr_tx_body body, struct told *told)
+{
+    *told = (struct told){0};
+    assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, body, on_reply, told), 0);
+    settle();
+    struct pqr__conn *conn = flying_on(0, 0);
+    assert_non_null(conn);
+    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    settle();
+    return conn;
+}
+
+static void warnings_of_commit_are_told(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(commit_at_once, &told);
+    pqr_notice notice = {.sqlstate = "01000", .severity = "WARNING", .text = "not replicated"};
+    events.notice(conn->context, conn->flight, conn->flight->items, &notice);
+    answer_in(conn, NULL, "COMMIT", PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_OK);
+    assert_int_equal(told.notices, 1);
+}
+
+static void commit_answered_with_rollback_is_not_ok(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(commit_at_once, &told);
+    answer_in(conn, NULL, "ROLLBACK", PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_not_equal(told.status, PQR_STATUS_OK);
+}
+
+static struct told in_savepoint;
+
+static void fail_then_commit(pqr_tx *tx, unsigned attempt, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)attempt;
+    (void)data;
+    query.sql = "insert into t values (1)";
+    in_savepoint = (struct told){0};
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &in_savepoint), 0);
+    assert_int_equal(pqr_tx_commit(tx), 0);
+}
+
+/* The first error was mended with a savepoint; only COMMIT's own error tells what became of COMMIT. */
+static void a_commit_that_fails_without_sqlstate_is_unknown(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(fail_then_commit, &told);
+    answer_in(conn, "23505", NULL, PQR__TX_OPEN);
+    settle();
+    assert_int_equal(in_savepoint.status, PQR_STATUS_SQL_ERROR);
+    answer_in(conn, "", NULL, PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
+static void a_conflict_at_commit_runs_the_body_again(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(fail_then_commit, &told);
+    answer_in(conn, "23505", NULL, PQR__TX_OPEN);
+    settle();
+    answer_in(conn, "40001", NULL, PQR__TX_IDLE);
+    settle();
+    assert_int_equal(told.times, 0);
+    assert_non_null(flying_on(0, 0)); /* BEGIN */
+}
+
+static void the_body_runs_again_when_commit_was_never_sent(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(commit_at_once, &told);
+    lose_after(conn, false);
+    settle();
+    assert_int_equal(told.times, 0);
+    conn = flying_on(0, 0);
+    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    settle();
+    lose(conn);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_LOST);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
+static struct told unknown;
+
+static void run_what_is_not_recognised(pqr_tx *tx, unsigned attempt, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)attempt;
+    (void)data;
+    query.sql = "conclude";
+    unknown = (struct told){0};
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &unknown), 0);
+}
+
+/* It may have been a COMMIT: in a language to come, or in an encoding whose texts are not read. */
+static void a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(run_what_is_not_recognised, &told);
+    lose(conn);
+    settle();
+    assert_null(flying_on(0, 0));
+    assert_int_equal(unknown.outcome, PQR_OUTCOME_UNKNOWN);
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_LOST);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+}
+
+static void a_transaction_whose_statement_was_never_sent_runs_again(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    lose_after(begin(run_what_is_not_recognised, &told), false);
+    settle();
+    assert_int_equal(told.times, 0);
+    assert_non_null(flying_on(0, 0));
+}
+
+/* COMMIT AND CHAIN. */
+static void a_statement_that_commits_unseen_ends_the_transaction(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    struct pqr__conn *conn = begin(run_what_is_not_recognised, &told);
+    answer_in(conn, NULL, "COMMIT", PQR__TX_OPEN);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_int_equal(told.status, PQR_STATUS_LOST);
+    assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
+    assert_int_equal(conn->phase, GONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(warnings_of_commit_are_told),
+        TEST(commit_answered_with_rollback_is_not_ok),
+        TEST(a_commit_that_fails_without_sqlstate_is_unknown),
+        TEST(a_conflict_at_commit_runs_the_body_again),
+        TEST(the_body_runs_again_when_commit_was_never_sent),
+        TEST(a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown),
+        TEST(a_transaction_whose_statement_was_never_sent_runs_again),
+        TEST(a_statement_that_commits_unseen_ends_the_transaction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
