@@ -215,8 +215,8 @@ enum {
     PQR__WORD_TYPE = 1,   /* a built-in type whose input has no side effect */
     PQR__WORD_SERVER = 2, /* a relation that shows one server's or one session's own state */
     PQR__WORD_NEWER =
-        4, /* a call of it is the grammar's own since 16 or 17, or a built-in function since 15 or
-                             later; before, it is a name like any other */
+        4, /* a call of it is the grammar's own, or a built-in function's, in some versions only; in
+                             others it is a name like any other */
 };
 
 enum { PQR__WORD_TRAITS = 4 }; /* members of one byte that are copied together: keyword to flags */

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Writes builtins.inc: what pqrouter knows of PostgreSQL's own words, judged.
 
-    python3 lib/policy/builtins.py "host=/tmp user=postgres" > lib/policy/builtins.inc
+    python3 lib/policy/builtins.py CONNINFO... > lib/policy/builtins.inc
 
-The argument is a conninfo for psql, of a PostgreSQL 15 server without extensions. Functions, types, operators and
-key words come from its catalog; what versions 14 to 18 have beside that is kept by hand below.
+The arguments are conninfos for psql, of servers without extensions: one of each version that is supported
+(tests/support/builtins starts them). Functions, types, views, operators and key words come from their catalogs. A
+harmless function that one of them lacks is marked as newer: there its name may be a user's.
 
 A function is harmless when it is immutable or stable and in none of the lists below, or volatile and in HARMLESS.
 provolatile alone would be wrong in both directions: txid_current is stable and refused on a standby, advisory
 locks and set_config succeed there silently, random and pg_sleep are volatile and hurt nobody. Overloads of one
-name share the strictest verdict. Functions that only the server itself can call (they take or return type
+name share the strictest verdict, those of all versions too. Functions that only the server itself can call (they take or return type
 internal, triggers, handlers) and those that call another type's input function are left out: unknown.
 """
 import os
@@ -41,7 +42,7 @@ JUDGED = [
         |pg_prepared_xact|pg_listening_channels|pg_blocking_pids|pg_safe_snapshot_blocking_pids
         |pg_isolation_test_session_is_blocked|pg_notification_queue_usage|pg_conf_load_time
         |pg_postmaster_start_time|pg_show_.*|pg_hba_file_rules|pg_ident_file_mappings|pg_current_logfile
-        |pg_get_(shmem_allocations|backend_memory_contexts|replication_slots|wal_.*)|pg_sequence_last_value
+        |pg_get_(loaded_modules|wait_events|shmem_allocations.*|backend_memory_contexts|replication_slots|wal_.*)|pg_sequence_last_value
         |pg_replication_origin_progress|pg_get_aios|pg_get_dsm_registry.*|pg_wal_summary_.*
         |pg_available_wal_summaries|pg_get_sequence_data|pg_get_multixact_members|pg_xact_commit_timestamp.*'''),
 ]
@@ -51,41 +52,16 @@ HARMLESS = set('''
 clock_timestamp timeofday random gen_random_uuid current_query pg_sleep pg_sleep_for pg_sleep_until lo_get
 pg_is_in_recovery pg_collation_actual_version pg_database_collation_actual_version pg_database_size
 pg_indexes_size pg_relation_size pg_table_size pg_total_relation_size pg_tablespace_size pg_partition_ancestors
-pg_partition_tree pg_jit_available
+pg_partition_tree pg_jit_available random_normal array_sample array_shuffle uuidv4 uuidv7 timezone
 '''.split())
 
 # What their argument names decides what else runs: input functions of other types, domain checks, validators.
 LEFT_OUT = re.compile(r'(array|record|domain|range|multirange|enum|any.*|trigger|pg_ddl_command)_(in|recv)'
                       r'|.*_(validator|call_handler)|pg_event_trigger_.*|brin_.*|pg_mcv_.*|binary_upgrade_.*')
 
-# Harmless functions that version 15 lacks (14, 16, 17, 18).
-NEWER = '''
-any_value array_reverse array_sample array_shuffle array_sort bit_count casefold crc32 crc32c date_add
-date_subtract erf erfc gamma has_largeobject_privilege icu_unicode_version lgamma pg_basetype
-pg_column_toast_chunk_id pg_get_acl pg_numa_available pg_split_walfile_name random_normal to_bin to_oct
-to_regtypemod unicode_assigned unicode_version uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 xmltext
-'''.split()
-
-# Harmless ones that version 14 lacks.
-SINCE_15 = '''
-has_parameter_privilege pg_database_collation_actual_version pg_settings_get_flags regexp_count regexp_instr
-regexp_like regexp_substr
-'''.split()
-
-# Harmful or per-server ones that version 15 lacks: only for a better reason than "unknown".
-NEWER_JUDGED = '''
-pg_start_backup pg_stop_backup pg_is_in_backup pg_backup_start_time pg_log_standby_snapshot
-pg_sync_replication_slots pg_input_is_valid pg_input_error_info pg_get_aios pg_available_wal_summaries
-pg_stat_get_io pg_stat_reset_backend_stats pg_get_sequence_data pg_get_process_memory_contexts
-'''.split()
-
-# Key words of versions 16 to 18, by the category of pg_get_keywords().
-NEWER_KEYWORDS = {
-    'U': '''absent conditional empty enforced error format indent keep keys nested objects omit path period plan
-            quotes scalar source split string target ties unconditional virtual wait lsn error''',
-    'C': '''json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar
-            json_serialize json_table json_value merge_action''',
-}
+# Of versions to come: unreserved key words, views of one server's own state.
+COMING_KEYWORDS = 'lsn split ties wait'.split()
+COMING_VIEWS = 'pg_dsm_registry_allocations'.split()
 
 # Written as key words or in two words: types too.
 TYPE_WORDS = '''bigint bit boolean char character dec decimal double float int integer interval json national nchar
@@ -94,9 +70,9 @@ numeric real smallint time timestamp varchar'''.split()
 # Words that are no key words of PostgreSQL's but that rules ask for by name.
 SPECIAL = 'pg_catalog last_value'.split()
 
-NEWER_VIEWS = '''pg_aios pg_dsm_registry_allocations pg_shmem_allocations_numa'''.split()
 SERVER_VIEW = re.compile(r'''pg_stat(io)?_\w+|pg_settings|pg_file_settings
-    |pg_hba_file_rules|pg_ident_file_mappings|pg_shmem_allocations|pg_backend_memory_contexts|pg_locks|pg_cursors
+    |pg_hba_file_rules|pg_ident_file_mappings|pg_shmem_allocations\w*|pg_backend_memory_contexts|pg_locks|pg_cursors
+    |pg_aios
     |pg_replication_origin_status|pg_sequences|pg_prepared_xacts|pg_prepared_statements|pg_replication_slots''',
                          re.X)
 
@@ -155,35 +131,63 @@ def judge(name, volatile):
     return 'WRITE' if volatile and name not in HARMLESS else 'HARMLESS'
 
 
-def collect(conninfo):
+def functions_of(servers):
+    """Of each name its verdict, and whether one of the servers lacks it."""
+    volatile, lacking = {}, set()
+    listed = [dict(query(server, FUNCTIONS)) for server in servers]
+    for names in listed:
+        for name, letter in names.items():
+            volatile[name] = volatile.get(name, False) or letter == 't'
+    for names in listed:
+        lacking |= set(volatile) - set(names)
+    return {name: (judge(name, volatile[name]), name in lacking) for name in volatile}
+
+
+def all_of(servers, sql):
+    return {row[0] for server in servers for row in query(server, sql)}
+
+
+def same_of(servers, sql):
+    """What may not differ: nothing marks it as newer."""
+    first, *others = (all_of([server], sql) for server in servers)
+    assert all(other == first for other in others), [other ^ first for other in others]
+    return first
+
+
+def keywords_of(servers):
+    """Of each key word its category, and whether one of the servers lacks it: there it is a name, so never reserved."""
+    listed = [dict(query(server, KEYWORDS)) for server in servers]
+    words = {word: ('U', True) for word in COMING_KEYWORDS}
+    for word in {word for words in listed for word in words}:
+        lacking = any(word not in words for words in listed)
+        category = min((words[word] for words in listed if word in words), key='CUTR'.index)
+        words[word] = ('U' if lacking and category in 'TR' else category, lacking)
+    return words
+
+
+def collect(servers):
     words = {}
 
     def word(name):
         return words.setdefault(name, {'keyword': 'NONE', 'category': 'NONE', 'function': 'UNKNOWN', 'flags': set()})
 
-    functions = query(conninfo, FUNCTIONS)
-    for name, volatile in functions + [[n, 't'] for n in NEWER_JUDGED] + [[n, 'f'] for n in NEWER]:
-        verdict = judge(name, volatile == 't')
+    for name, (verdict, lacking) in functions_of(servers).items():
         if verdict:
             word(name)['function'] = verdict
-    for name in set(NEWER) - {name for name, _ in functions} | set(SINCE_15):
-        word(name)['flags'].add('NEWER')
-    named = set(re.findall(r'PQR__KW_(\w+)', open(os.path.join(HERE, 'builtins.h')).read())) - {'NONE', 'OTHER'}
-    keywords = [(w, c) for c, ws in NEWER_KEYWORDS.items() for w in ws.split()]
-    old = query(conninfo, KEYWORDS)
-    for name, category in keywords:
-        if category == 'C' and name not in dict(old):
+        if verdict == 'HARMLESS' and lacking:
             word(name)['flags'].add('NEWER')
-    for name, category in keywords + old:
+    named = set(re.findall(r'PQR__KW_(\w+)', open(os.path.join(HERE, 'builtins.h')).read())) - {'NONE', 'OTHER'}
+    for name, (category, lacking) in keywords_of(servers).items():
         word(name)['category'] = CATEGORIES[category]
         word(name)['keyword'] = name.upper() if name.upper() in named else 'OTHER'
+        if category == 'C' and lacking:
+            word(name)['flags'].add('NEWER')
     for name in SPECIAL:
         word(name)['keyword'] = name.upper()
-    for (name,) in query(conninfo, TYPES) + [[n] for n in TYPE_WORDS]:
+    for name in same_of(servers, TYPES) | set(TYPE_WORDS):
         word(name)['flags'].add('TYPE')
-    for (name,) in query(conninfo, VIEWS) + [[n] for n in NEWER_VIEWS]:
-        if name in NEWER_VIEWS or SERVER_VIEW.fullmatch(name):
-            word(name)['flags'].add('SERVER')
+    for name in COMING_VIEWS + list(filter(SERVER_VIEW.fullmatch, all_of(servers, VIEWS))):
+        word(name)['flags'].add('SERVER')
     missing = named - {w['keyword'] for w in words.values()}
     assert not missing, missing
     assert all(2 <= len(name) <= 63 and re.fullmatch('[a-z0-9_]+', name) for name in words)
@@ -215,11 +219,12 @@ def print_slots(head, slots, form):
 
 
 def main():
-    words = collect(sys.argv[1])
-    operators = [spelling_of(name) for name in ['!='] + [n for (n,) in query(sys.argv[1], OPERATORS)]]  # != is read as <>
+    servers = sys.argv[1:]
+    words = collect(servers)
+    operators = [spelling_of(name) for name in {'!='} | same_of(servers, OPERATORS)]  # != is read as <>
     names = sorted(words)
-    print('/* Generated from a PostgreSQL %s server; do not edit:' % query(sys.argv[1], 'show server_version_num')[0][0])
-    print('   python3 lib/policy/builtins.py "host=/tmp user=postgres" > lib/policy/builtins.inc */')
+    versions = sorted(query(server, 'show server_version_num')[0][0] for server in servers)
+    print('/* Generated by tests/support/builtins from PostgreSQL servers %s; do not edit. */' % ', '.join(versions))
     print('const struct pqr__word pqr__words[] = {')
     for name in names:
         w = words[name]
@@ -235,4 +240,5 @@ def main():
     print_slots('const uint32_t pqr__operator_slots[%d]', spread(operators, map(hash_operator, operators), 256), '0x%xu')
 
 
-main()
+if __name__ == '__main__':
+    main()
