@@ -6,7 +6,7 @@ static const char *const answers[] = {[PQR__CATALOG_ABSENT] = "unknown",
     [PQR__CATALOG_HARMLESS] = "harmless",
     [PQR__CATALOG_HARMFUL] = "harmful"};
 
-static const char *builtin_function(const struct pqr__word *word)
+static const char *builtin_function(const struct pqr__sql *scan, const struct pqr__seen *name)
 {
     static const char *const texts[] = {
         [PQR__FUNCTION_UNKNOWN] = NULL,
@@ -20,16 +20,22 @@ static const char *builtin_function(const struct pqr__word *word)
         [PQR__FUNCTION_SQL] = "runs SQL of its own",
         [PQR__FUNCTION_SERVER] = "one server's own state",
     };
-    return word == NULL ? NULL : texts[word->function];
+    if (name->word == NULL)
+        return NULL;
+    if (name->word->function == PQR__FUNCTION_HARMLESS && (name->flags & PQR__WORD_NEWER) != 0 &&
+        !pqr__sql_knows_names(scan))
+        return "harmless (not in every version)";
+    return texts[name->word->function];
 }
 
-static const char *builtin(enum pqr__told kind, const struct pqr__seen *schema, const struct pqr__seen *name)
+static const char *builtin(const struct pqr__sql *scan, enum pqr__told kind, const struct pqr__seen *schema,
+    const struct pqr__seen *name)
 {
     if (schema != NULL && pqr__seen_is_users_schema(schema))
         return NULL;
     switch (kind) {
     case PQR__TOLD_FUNCTION:
-        return builtin_function(name->word);
+        return builtin_function(scan, name);
     case PQR__TOLD_OPERATOR:
         return pqr__operator_is_builtin(name->token.at, name->token.length) ? "harmless" : NULL;
     case PQR__TOLD_TYPE:
@@ -50,7 +56,7 @@ void pqr__sql_explain_name(const struct pqr__sql *scan, enum pqr__told kind, con
     pqr_finding finding = {.kind = words[kind],
         .offset = (size_t)(name->token.at - explain->sql),
         .length = name->token.length,
-        .builtin = builtin(kind, schema, name)};
+        .builtin = builtin(scan, kind, schema, name)};
     if (scan->catalog != NULL)
         finding.catalog = answers[pqr__sql_known(scan, kinds[kind], name)];
     if (kind == PQR__TOLD_FUNCTION && scan->named != NULL) {

@@ -32,10 +32,10 @@ static bool by_configuration(struct pqr__sql *scan, const struct pqr__seen *name
 /* Newer versions' functions may be a user's where the server is older. Only a catalog can say that there is none. */
 static unsigned function_of(const struct pqr__sql *scan, const struct pqr__seen *name)
 {
-    bool fresh = scan->catalog != NULL && !scan->catalog->stale;
     if (name->word == NULL)
         return PQR__FUNCTION_UNKNOWN;
-    if (name->word->function == PQR__FUNCTION_HARMLESS && (name->flags & PQR__WORD_NEWER) != 0 && !fresh)
+    if (name->word->function == PQR__FUNCTION_HARMLESS && (name->flags & PQR__WORD_NEWER) != 0 &&
+        !pqr__sql_knows_names(scan))
         return PQR__FUNCTION_UNKNOWN;
     return name->word->function;
 }

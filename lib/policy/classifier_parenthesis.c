@@ -88,9 +88,9 @@ static enum pqr__frame_kind reserved_word(
    catalog can say that there is none. */
 static enum pqr__frame_kind newer_word(struct pqr__sql *scan, const struct pqr__seen *word)
 {
-    bool fresh = scan->catalog != NULL && !scan->catalog->stale;
     pqr__sql_function(scan, word, true);
-    if (word->word->function == PQR__FUNCTION_UNKNOWN && !pqr__seen_is_type(word) && !fresh)
+    if (word->word->function == PQR__FUNCTION_UNKNOWN && !pqr__seen_is_type(word) &&
+        !pqr__sql_knows_names(scan))
         pqr__sql_doubt(scan, PQR__REASON_FUNCTION, word);
     return pqr__seen_is_type(word) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
 }

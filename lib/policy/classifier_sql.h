@@ -217,6 +217,12 @@ static inline bool pqr__seen_is_name(const struct pqr__seen *seen)
            seen->token.kind == PQR__TOKEN_UNICODE;
 }
 
+/* The catalog tells which of the names that only some versions have are a user's; without one nobody does. */
+static inline bool pqr__sql_knows_names(const struct pqr__sql *scan)
+{
+    return scan->catalog != NULL && !scan->catalog->stale;
+}
+
 /* A built-in type, as far as the name says. */
 static inline bool pqr__seen_is_type(const struct pqr__seen *seen)
 {

@@ -78,6 +78,26 @@ static void what_the_catalog_and_the_configuration_say_is_told(void **state)
     pqr__catalog_finish(&catalog);
 }
 
+/* Without a catalog it may be a user's, so it is not called harmless beside the rule that says so. */
+static void function_of_some_versions_is_told_as_such(void **state)
+{
+    struct told told = {.sql = "select uuidv7()"};
+    pqr_verdict out = PQR_VERDICT_INIT;
+    struct pqr__catalog catalog;
+    struct pqr__verdict verdict;
+    struct pqr__dialect dialect = {
+        .standard_conforming_strings = true, .ascii_safe = true, .catalog = &catalog};
+    (void)state;
+    assert_int_equal(pqr_explain(&out, NULL, told.sql, strlen(told.sql), tell, &told), 0);
+    assert_string_equal(told.text, "function uuidv7: harmless (not in every version) - -\n"
+                                   "rule uuidv7: primary unknown function uuidv7\n");
+    pqr__catalog_init(&catalog, 1 << 20);
+    told = (struct told){.sql = told.sql};
+    pqr__classify_explained(&verdict, told.sql, strlen(told.sql), &dialect, tell, &told);
+    assert_string_equal(told.text, "function uuidv7: harmless unknown -\n");
+    pqr__catalog_finish(&catalog);
+}
+
 static void asking_changes_no_answer(void **state)
 {
     static const char *const texts[] = {"", ";", "select 1", "insert into t values (1); select 2", "select '",
@@ -100,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_name_and_rule_is_told),
         cmocka_unit_test(what_the_catalog_and_the_configuration_say_is_told),
+        cmocka_unit_test(function_of_some_versions_is_told_as_such),
         cmocka_unit_test(asking_changes_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
