@@ -1,15 +1,13 @@
 #include "scenario.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/text.h"
 #include "chaos.h"
 #include "heap.h"
 #include "load.h"
 #include "router/router.h"
+#include "vary.h"
 
 enum { MAX_STEPS = 400000, DOWN_US = 8000000 };
 
@@ -27,163 +25,6 @@ struct scenario {
     struct sim_alarm reload, heal, prove, end;
     pqr_pressure_level pressure; /* as told last */
 };
-
-/* --- The configuration ----------------------------------------------------------------------------------- */
-
-static uint32_t pick(struct sim_world *world, uint32_t low, uint32_t high)
-{
-    return (uint32_t)sim_skewed(world, low, high);
-}
-
-/* Prepared on each connection; the servers refuse some of them. */
-static char *warm_up(struct sim_world *world)
-{
-    struct pqr__text texts = {0};
-    for (uint64_t n = sim_between(world, 1, 5); n > 0; n--) {
-        pqr__text_printf(&texts, "select %d where $%d", (int)n, (int)n);
-        pqr__text_append(&texts, "", 1);
-    }
-    if (sim_chance(world, 500)) { /* one that is asked for, too */
-        pqr__text_printf(&texts, "select v from r0 where k = $1");
-        pqr__text_append(&texts, "", 1);
-    }
-    return pqr__text_take(&texts);
-}
-
-static void vary_limits(struct sim_world *world, struct pqr_config *config)
-{
-    uint32_t least = config->pool.admin_reserved + 2;
-    for (uint32_t i = 0; i < config->n_servers; i++) {
-        struct pqr__server_config *server = &config->servers[i];
-        server->max = pick(world, least, least + 6);
-        server->min = pick(world, 0, server->max - least + 1);
-        server->weight = pick(world, 1, 300);
-    }
-    if (sim_chance(world, 300))
-        config->pool.max_total = config->n_servers * least + pick(world, 0, 8);
-}
-
-static void vary_pool(struct sim_world *world, struct pqr_config *config)
-{
-    config->pool.admin_reserved = (uint32_t)sim_between(world, 0, 2);
-    vary_limits(world, config);
-    config->pool.connects_at_once = pick(world, 1, 3);
-    config->pool.connect_timeout_us = sim_skewed(world, 100000, 2000000);
-    config->pool.idle_timeout_us = sim_skewed(world, 20000, 10000000);
-    config->pool.lifetime_us = sim_chance(world, 400) ? sim_skewed(world, 100000, 10000000) : 0;
-    config->pool.backoff_min_us = sim_skewed(world, 5000, 100000);
-    config->pool.backoff_max_us = config->pool.backoff_min_us * sim_between(world, 1, 10);
-    config->pool.resize = sim_chance(world, 800);
-    config->pool.target_utilisation = pick(world, 10, 100);
-    config->pool.window_us = sim_skewed(world, 100000, 60000000);
-    config->fleet.enabled = sim_chance(world, 300);
-    config->fleet.interval_us = sim_skewed(world, 100000, 10000000);
-    config->fleet.margin = pick(world, 0, 5);
-    if (sim_chance(world, 200))
-        config->pool.init_sql = pqr__strdup("set a = 1; set b = 2");
-    if (sim_chance(world, 200))
-        config->statements.warm_up = warm_up(world);
-}
-
-static void vary_reads(struct sim_world *world, struct pqr_config *config)
-{
-    config->reads.balance = (enum pqr__balance)sim_between(world, 0, PQR__BALANCE_EWMA);
-    config->reads.slow_start_us = sim_chance(world, 500) ? sim_skewed(world, 1000, 5000000) : 0;
-    config->reads.fallback_max = (uint32_t)sim_between(world, 1, 100);
-    if (sim_chance(world, 200))
-        config->reads.primary = PQR__PRIMARY_ALWAYS;
-    else if (config->n_servers > 2 && sim_chance(world, 200)) /* one may be of another cluster */
-        config->reads.primary = PQR__PRIMARY_NEVER;
-}
-
-static void vary_sharing(struct sim_world *world, struct pqr_config *config)
-{
-    config->pool.pipeline_depth = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 32);
-    config->reads.share_sync = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 16);
-    config->reads.share_limit_us = sim_skewed(world, 1000, 50000);
-    config->writes.pipeline = sim_chance(world, 300);
-    config->statements.prepare_threshold = pick(world, 0, 4);
-    config->statements.max_prepared = sim_chance(world, 500) ? pick(world, 1, 6) : 256;
-}
-
-static void vary_overload(struct sim_world *world, struct pqr_config *config)
-{
-    config->queue.normal_share = (uint32_t)sim_between(world, 0, 90);
-    config->queue.batch_share = (uint32_t)sim_between(world, 0, 50);
-    config->queue.batch_age_us = sim_skewed(world, 1000, 10000000);
-    config->queue.target_us = sim_chance(world, 300) ? 0 : sim_skewed(world, 1000, 1000000);
-    config->queue.interval_us = sim_skewed(world, 1000, 2000000);
-}
-
-static void vary_rest(struct sim_world *world, struct pqr_config *config)
-{
-    config->probe.interval_us = sim_skewed(world, 50000, 1000000);
-    config->probe.timeout_us = sim_skewed(world, 50000, 1000000);
-    vary_reads(world, config);
-    vary_overload(world, config);
-    vary_sharing(world, config);
-    if (sim_chance(world, 300))
-        config->queue.max_requests = pick(world, 1, 30);
-    if (sim_chance(world, 200))
-        config->queue.max_bytes = pick(world, 2000, 6000);
-    config->request.timeout_us = sim_chance(world, 100) ? 0 : sim_skewed(world, 50000, 10000000);
-    config->request.cancel_grace_us = sim_skewed(world, 1000, 500000);
-    config->request.max_retries = (uint32_t)sim_between(world, 0, 4);
-    config->transaction.idle_timeout_us = sim_skewed(world, 20000, 2000000);
-    config->transaction.max_attempts = (uint32_t)sim_between(world, 1, 4);
-    config->catalog.load = sim_chance(world, 700);
-    config->catalog.refresh_us = sim_skewed(world, 50000, 2000000);
-}
-
-/* Its servers but the last, with all that was varied, and often with other limits. */
-static int make_fewer(struct scenario *scenario)
-{
-    static const char *const hosts[SIM_MAX_SERVERS] = {"", "s0", "s0,s1", "s0,s1,s2"};
-    const struct pqr_config *config = scenario->config;
-    char conninfo[120];
-    pqr_error error;
-    if (config->n_servers < 2)
-        return 0;
-    snprintf(
-        conninfo, sizeof(conninfo), "host=%s port=5432 dbname=sim user=sim", hosts[config->n_servers - 1]);
-    int status = pqr_config_conninfo(&scenario->fewer, conninfo, &error);
-    if (status != 0)
-        return status;
-    struct pqr_config *fewer = scenario->fewer;
-    for (uint32_t i = 0; i < fewer->n_servers; i++) {
-        fewer->servers[i].min = config->servers[i].min;
-        fewer->servers[i].max = config->servers[i].max;
-        fewer->servers[i].weight = config->servers[i].weight;
-    }
-    fewer->pool = config->pool;
-    fewer->pool.init_sql = config->pool.init_sql ? pqr__strdup(config->pool.init_sql) : NULL;
-    if (sim_chance(&scenario->world, 500))
-        vary_limits(&scenario->world, fewer);
-    fewer->probe = config->probe;
-    fewer->reads = config->reads;
-    fewer->writes = config->writes;
-    fewer->queue = config->queue;
-    fewer->request = config->request;
-    fewer->transaction = config->transaction;
-    fewer->catalog = config->catalog;
-    fewer->statements.prepare_threshold = config->statements.prepare_threshold;
-    fewer->statements.max_prepared = config->statements.max_prepared;
-    return config->pool.init_sql && !fewer->pool.init_sql ? PQR_ENOMEM : 0;
-}
-
-static int make_config(struct scenario *scenario, uint32_t n_servers)
-{
-    static const char *const hosts[SIM_MAX_SERVERS] = {"s0", "s0,s1", "s0,s1,s2", "s0,s1,s2,s3"};
-    char conninfo[120];
-    snprintf(conninfo, sizeof(conninfo), "host=%s port=5432 dbname=sim user=sim", hosts[n_servers - 1]);
-    pqr_error error;
-    int status = pqr_config_conninfo(&scenario->config, conninfo, &error);
-    if (status != 0)
-        return status;
-    vary_pool(&scenario->world, scenario->config);
-    vary_rest(&scenario->world, scenario->config);
-    return make_fewer(scenario);
-}
 
 /* --- Servers, mishaps, the application ------------------------------------------------------------------- */
 
@@ -229,12 +70,12 @@ static void make_mishaps(struct scenario *scenario)
         return; /* a fine day */
     scenario->chaos.interval_us = sim_skewed(world, 20000, 2000000);
     scenario->chaos.failovers = sim_chance(world, 500) && scenario->config->system_identifier == 0;
-    scenario->wire.connect_lost = pick(world, 0, 200);
-    scenario->wire.connect_no_memory = pick(world, 0, 100);
-    scenario->wire.send_lost = pick(world, 0, 50);
-    scenario->wire.answer_lost = sim_chance(world, 50) ? 50 : pick(world, 0, 30);
-    scenario->wire.cancel_lost = pick(world, 0, 500);
-    scenario->wire.cancel_stuck = pick(world, 0, 300);
+    scenario->wire.connect_lost = sim_pick(world, 0, 200);
+    scenario->wire.connect_no_memory = sim_pick(world, 0, 100);
+    scenario->wire.send_lost = sim_pick(world, 0, 50);
+    scenario->wire.answer_lost = sim_chance(world, 50) ? 50 : sim_pick(world, 0, 30);
+    scenario->wire.cancel_lost = sim_pick(world, 0, 500);
+    scenario->wire.cancel_stuck = sim_pick(world, 0, 300);
     if (sim_chance(world, 150)) {
         struct sim_server *server = &scenario->servers[sim_between(world, 0, scenario->wire.n_servers - 1)];
         server->condition = SIM_ABSENT;
@@ -303,7 +144,7 @@ static void make_readers(struct scenario *scenario)
         load->delay_us = sim_skewed(world, 0, 1000000);
     }
     load->bursts = 700;
-    load->budget = pick(world, 200, 1500);
+    load->budget = sim_pick(world, 200, 1500);
     load->interval_us = sim_skewed(world, 1000, 50000);
     scenario->chaos.interval_us *= 5;
     scenario->wire.send_lost /= 5;
@@ -321,10 +162,10 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
         load->standbys += !scenario->servers[i].foreign;
     load->standbys--; /* the primary */
     load->keeps_open = config->pool.admin_reserved > 0;
-    load->budget = pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
+    load->budget = sim_pick(world, 10, sim_chance(world, 100) ? 1000 : 300);
     if (sim_chance(world, 600)) {
-        load->repeats = pick(world, 100, 1000);
-        load->bursts = pick(world, 50, 500);
+        load->repeats = sim_pick(world, 100, 1000);
+        load->bursts = sim_pick(world, 50, 500);
     }
     load->interval_us = sim_skewed(world, 1000, 200000);
     load->siege = sim_chance(world, 60);
@@ -340,7 +181,7 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
         scenario->chaos.interval_us = 0;
     }
     if (dies_young) {
-        load->close_chance = sim_chance(world, 300) ? pick(world, 0, 200) : 0;
+        load->close_chance = sim_chance(world, 300) ? sim_pick(world, 0, 200) : 0;
         sim_alarm_set(world, &scenario->end, world->now_us + work_us, end, scenario);
         return;
     }
@@ -524,7 +365,8 @@ void sim_scenario_run(uint64_t seed, const struct sim_options *options, struct s
     world->trace = options->trace;
     world->replay = options->replay ? options->replay : "";
     sim_heap_reset(options->fail_at, options->fail_on);
-    int status = make_config(scenario, (uint32_t)sim_between(world, 1, SIM_MAX_SERVERS));
+    int status = sim_vary(
+        world, (uint32_t)sim_between(world, 1, SIM_MAX_SERVERS), &scenario->config, &scenario->fewer);
     if (status == 0)
         run(scenario, options);
     else if (status != PQR_ENOMEM || options->fail_at == 0)

@@ -1,14 +1,11 @@
 #include "server.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "checks.h"
 
-enum { LSN_STEP = 56, SYNC_US = 200, OWN_US = 150 };
+enum { SYNC_US = 200, OWN_US = 150 };
 
 static void go_on(struct sim_backend *backend);
 static void wake(void *context);
@@ -81,178 +78,6 @@ static void sleep_until(struct sim_backend *backend, uint64_t at_us)
     sim_alarm_set(backend->server->world, &backend->alarm, at_us, wake, backend);
 }
 
-/* --- Transactions -------------------------------------------------------------------------------------- */
-
-static void resolve(struct sim_backend *backend, bool commit)
-{
-    for (size_t i = 0; i < backend->n_pending; i++) {
-        struct sim_entry *entry = backend->pending[i];
-        entry->pending--;
-        if (commit)
-            entry->committed++;
-        else
-            entry->rolled_back++;
-    }
-    if (commit && backend->n_pending > 0)
-        backend->server->lsn += LSN_STEP;
-    backend->n_pending = 0;
-}
-
-/* NULL, or the SQLSTATE that refuses the commit. */
-static const char *commit_pending(struct sim_backend *backend)
-{
-    bool deferred = false;
-    for (size_t i = 0; i < backend->n_pending; i++)
-        deferred |= backend->pending[i]->fate == SIM_DEFERRED;
-    resolve(backend, !deferred);
-    return deferred ? "23503" : NULL;
-}
-
-/* --- Statements ---------------------------------------------------------------------------------------- */
-
-static struct pg_result *identity(struct sim_server *server)
-{
-    if (server->in_recovery && server->upstream && server->upstream->condition == SIM_UP) {
-        server->lsn = sim_between(server->world, server->lsn, server->upstream->lsn);
-        server->timeline = server->upstream->timeline;
-    }
-    struct pg_result *result = sim_result_new(0, "SELECT 1");
-    sim_result_add(result, "%llu", (unsigned long long)server->system_identifier);
-    sim_result_add(result, "%s", server->in_recovery ? "t" : "f");
-    sim_result_add(result, "%X/%X", (unsigned)(server->lsn >> 32), (unsigned)server->lsn);
-    sim_result_add(result, "%u", server->timeline);
-    sim_result_add(result, "2026-01-01 %02u:00:%02u+00", server->index, server->starts);
-    return result;
-}
-
-/* Routers that come and go, and limits that people change. */
-static struct pg_result *fleet(struct sim_server *server)
-{
-    struct pg_result *result = sim_result_new(0, "SELECT 1");
-    uint64_t others = sim_skewed(server->world, 0, 50);
-    sim_result_add(result, "a name");
-    for (int i = 0; i < 3; i++)
-        sim_result_add(result, "%llu", (unsigned long long)others);
-    sim_result_add(result, "%llu", (unsigned long long)sim_between(server->world, 0, others));
-    sim_result_add(result, "%u", server->max_backends);
-    sim_result_add(result, "3");
-    sim_result_add(result, "%d", sim_chance(server->world, 500) ? -1 : 40);
-    sim_result_add(result, "-1");
-    return result;
-}
-
-static const char *own_statement(
-    struct sim_backend *backend, const struct sim_statement *statement, struct pg_result **result)
-{
-    const char *sqlstate = NULL;
-    switch (statement->own) {
-    case PQR__OWN_IDENTITY:
-    case PQR__OWN_PROBE:
-        *result = identity(backend->server);
-        sim_result_add(*result, "%u", backend->pid);
-        sim_result_add(*result, "backend %llu", (unsigned long long)backend->started_us);
-        sim_result_add(*result, "read committed");
-        sim_result_add(*result, "150004");
-        break;
-    case PQR__OWN_CANCEL:
-        *result = sim_result_new(0, "SELECT 1");
-        sim_result_add(*result, "%s", sim_server_cancel(backend->server, statement->cancel_pid) ? "t" : "f");
-        break;
-    case PQR__OWN_BEGIN:
-        backend->tx = PQR__TX_OPEN;
-        backend->read_only = statement->read_only || backend->server->in_recovery;
-        *result = sim_result_new(0, "BEGIN");
-        break;
-    case PQR__OWN_COMMIT:
-        if (backend->tx == PQR__TX_FAILED)
-            resolve(backend, false);
-        else
-            sqlstate = commit_pending(backend);
-        *result = sqlstate ? NULL : sim_result_new(0, backend->tx == PQR__TX_FAILED ? "ROLLBACK" : "COMMIT");
-        backend->tx = PQR__TX_IDLE;
-        break;
-    case PQR__OWN_ROLLBACK:
-        resolve(backend, false);
-        backend->tx = PQR__TX_IDLE;
-        *result = sim_result_new(0, "ROLLBACK");
-        break;
-    case PQR__OWN_DISCARD:
-        if (backend->tx != PQR__TX_IDLE)
-            return "25001";
-        sim_kept_forget(&backend->kept);
-        *result = sim_result_new(0, "DISCARD ALL");
-        break;
-    case PQR__OWN_FLEET:
-        *result = fleet(backend->server);
-        break;
-    case PQR__OWN_CATALOG: /* there is nothing but built-ins */
-        *result = sim_result_new(0, "SELECT 0");
-        break;
-    case PQR__OWN_PREPARE: /* which has been done before it, or not */
-        *result = sim_result_new(0, "");
-        break;
-    case PQR__OWN_NONE:
-    case PQR__OWN_INIT:
-        *result = sim_result_new(0, "SET");
-        break;
-    }
-    return sqlstate;
-}
-
-static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
-{
-    switch (entry->fate) {
-    case SIM_BAD:
-        return entry->nonce % 8 == 0 ? "26000" : "23505"; /* of the statement's own, in a function perhaps */
-    case SIM_NO_STANDBY:
-        return backend->server->in_recovery ? (entry->nonce % 2 ? "0A000" : "25006") : NULL;
-    case SIM_CONFLICT:
-        return entry->tries == 1 ? "40001" : NULL;
-    case SIM_HALF:
-        if (backend->tx != PQR__TX_IDLE)
-            return "2D000";
-        entry->committed++;
-        return entry->nonce % 2 ? "22012" : "26000";
-    case SIM_FINE:
-    case SIM_DEFERRED:
-    case SIM_ENDLESS:
-    case SIM_STUCK:
-    case SIM_ENDS_TX:
-        break;
-    }
-    return NULL;
-}
-
-static const char *statement(struct sim_backend *backend, struct sim_entry *entry, struct pg_result **result)
-{
-    bool writes = sim_kind_writes(entry->kind);
-    if (backend->tx == PQR__TX_FAILED && entry->kind == SIM_RESCUE)
-        backend->tx = PQR__TX_OPEN;
-    if (backend->tx == PQR__TX_FAILED)
-        return "25P02";
-    bool read_only = backend->server->in_recovery || (backend->tx == PQR__TX_OPEN && backend->read_only);
-    if (read_only && (writes || entry->kind == SIM_LOCK_READ))
-        return "25006";
-    const char *sqlstate = fate(backend, entry);
-    if (sqlstate)
-        return sqlstate;
-    if (entry->kind == SIM_SESSION && entry->nonce % 3 == 0)
-        sim_kept_forget(&backend->kept);
-    if (!writes)
-        entry->reads++;
-    else if (backend->n_pending < SIM_MAX_PENDING) {
-        backend->pending[backend->n_pending++] = entry;
-        entry->pending++;
-    }
-    if (entry->fate == SIM_ENDS_TX && backend->tx == PQR__TX_OPEN) {
-        commit_pending(backend);
-        backend->tx = PQR__TX_IDLE;
-    }
-    *result = sim_result_new(entry->nonce, writes ? "INSERT 0 1" : "SELECT 1");
-    sim_result_add(*result, "%llu", (unsigned long long)entry->nonce);
-    return NULL;
-}
-
 /* --- Execution ----------------------------------------------------------------------------------------- */
 
 static void answer(
@@ -285,8 +110,7 @@ static void item_finished(struct sim_backend *backend)
     struct pg_result *result = NULL;
     const char *sqlstate = backend->unfit;
     if (!sqlstate)
-        sqlstate =
-            item->entry ? statement(backend, item->entry, &result) : own_statement(backend, item, &result);
+        sqlstate = sim_backend_execute(backend, item, &result);
     sim_trace(backend->server->world, "  s%u/%u executed %s %llu: %s", backend->server->index, backend->pid,
         item->entry ? sim_kind_name(item->entry->kind) : "own",
         item->entry ? (unsigned long long)item->entry->nonce : (unsigned long long)item->own,
@@ -336,9 +160,9 @@ static void synced(struct sim_backend *backend)
 {
     struct sim_job *job = running(backend);
     if (backend->tx == PQR__TX_IDLE && backend->aborted) {
-        resolve(backend, false);
+        sim_backend_resolve(backend, false);
     } else if (backend->tx == PQR__TX_IDLE) {
-        const char *sqlstate = commit_pending(backend);
+        const char *sqlstate = sim_backend_commit(backend);
         backend->item = job->n_items - 1;
         if (sqlstate)
             answer(backend, PQR__ANSWER_ERROR, sqlstate, NULL);
@@ -388,7 +212,7 @@ static void wake(void *context)
         if (current(backend)) {
             go_on(backend);
         } else if (backend->eof_us) {
-            resolve(backend, false);
+            sim_backend_resolve(backend, false);
             backend_free(backend);
         }
         return;
@@ -465,9 +289,9 @@ void sim_backend_die(struct sim_backend *backend, bool politely)
 {
     struct sim_world *world = backend->server->world;
     if (made_it(backend))
-        commit_pending(backend);
+        sim_backend_commit(backend);
     else
-        resolve(backend, false);
+        sim_backend_resolve(backend, false);
     struct pqr__conn *conn = backend->conn;
     if (conn && politely && backend->state == SIM_IDLE) {
         sim_wire_notice(conn, NULL, "57P01", "FATAL");

@@ -106,6 +106,12 @@ void sim_backend_abandoned(struct sim_backend *backend, bool reset);
 void sim_server_migrated(struct sim_server *server);
 /* Dies at once. politely: with a FATAL 57P01 before (pg_terminate_backend). */
 void sim_backend_die(struct sim_backend *backend, bool politely);
+/* execute.c. NULL, or the SQLSTATE of what went wrong. */
+const char *sim_backend_execute(
+    struct sim_backend *backend, const struct sim_statement *item, struct pg_result **result);
+/* What it wrote is committed, or refused by the SQLSTATE and rolled back. */
+const char *sim_backend_commit(struct sim_backend *backend);
+void sim_backend_resolve(struct sim_backend *backend, bool commit);
 /* A cancel request for a process has arrived. */
 bool sim_server_cancel(struct sim_server *server, uint32_t pid);
 

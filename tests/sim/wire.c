@@ -1,391 +1,23 @@
+/* Sending, cancelling and closing; the timer, the clock and the end of it all. */
 #include "wire.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/wheel.h"
 #include "checks.h"
+#include "wire_parts.h"
 
-enum { CONNECT_RETRY_US = 20000, CANCEL_RETRY_US = 100000, CANCEL_PATIENCE_US = 6000000 };
+enum { CANCEL_RETRY_US = 100000, CANCEL_PATIENCE_US = 6000000 };
 
-enum message_kind { SETTLED, ITEM, NOTICE, BROKEN };
-
-/* Something on its way to the router. */
-struct message {
-    struct pqr__link link;
-    struct sim_alarm alarm;
-    struct pqr__conn *conn;
-    enum message_kind kind;
-    struct pqr__flight *flight;
-    struct pqr__item *item;
-    struct pqr__answer answer;
-    struct sim_kept_told told;
-    enum pqr__tx_status tx;
-    bool in_recovery;
-    pqr_notice notice;
-};
-
-static struct sim_wire *wire_of(struct pqr__transport *transport)
+struct sim_wire *sim_wire_of(struct pqr__transport *transport)
 {
     return (struct sim_wire *)(void *)transport;
 }
 
-static const struct pqr__transport_events *events_of(const struct pqr__conn *conn)
+const struct pqr__transport_events *sim_events_of(const struct pqr__conn *conn)
 {
     return conn->wire->transport.events;
-}
-
-/* --- Results ------------------------------------------------------------------------------------------- */
-
-int64_t sim_results;
-
-struct pg_result *sim_result_new(uint64_t nonce, const char *tag)
-{
-    struct pg_result *result = sim_alloc(sizeof(*result));
-    result->nonce = nonce;
-    pqr__text_copy(result->tag, sizeof(result->tag), tag);
-    sim_results++;
-    return result;
-}
-
-void sim_result_add(struct pg_result *result, const char *format, ...)
-{
-    char *value = sim_alloc(64);
-    va_list values;
-    va_start(values, format);
-    vsnprintf(value, 64, format, values);
-    va_end(values);
-    result->values[result->columns++] = value;
-}
-
-void sim_result_free(struct pg_result *result)
-{
-    if (!result)
-        return;
-    for (int i = 0; i < result->columns; i++)
-        free(result->values[i]);
-    free(result);
-    sim_results--;
-}
-
-static const char *result_value(const struct pg_result *result, int row, int column)
-{
-    return row == 0 && column >= 0 && column < result->columns ? result->values[column] : NULL;
-}
-
-static const char *result_tag(const struct pg_result *result)
-{
-    return result->tag;
-}
-
-/* --- Towards the router -------------------------------------------------------------------------------- */
-
-static void message_free(struct message *message)
-{
-    sim_alarm_clear(message->conn->wire->world, &message->alarm);
-    pqr__list_remove(&message->conn->messages, &message->link);
-    sim_result_free(message->answer.result);
-    free(message);
-}
-
-static void drop_messages(struct pqr__conn *conn)
-{
-    struct pqr__link *link;
-    while ((link = pqr__list_first(&conn->messages)) != NULL)
-        message_free(pqr__container_of(link, struct message, link));
-}
-
-static void settle_lost(struct pqr__conn *conn)
-{
-    struct pqr__link *link;
-    while ((link = pqr__list_first(&conn->flights)) != NULL) {
-        struct pqr__flight *flight = pqr__container_of(link, struct pqr__flight, link);
-        pqr__list_remove(&conn->flights, link);
-        conn->told = true;
-        struct pqr__settled facts = {.lost = true,
-            .sent = flight->sent,
-            .tx = PQR__TX_UNKNOWN,
-            .in_recovery = conn->server->in_recovery,
-            .message = "server closed the connection unexpectedly"};
-        sim_trace(conn->wire->world, "  c%u lost its flight, %s", conn->id, flight->sent ? "sent" : "unsent");
-        sim_check_settled(conn->wire->checks, conn, flight, true, PQR__TX_UNKNOWN);
-        events_of(conn)->settled(conn->context, flight, &facts);
-    }
-}
-
-static void conn_free(struct pqr__conn *conn)
-{
-    struct sim_world *world = conn->wire->world;
-    drop_messages(conn);
-    if (conn->backend)
-        sim_backend_abandoned(conn->backend, false);
-    /* A cancel request on its way arrives although nobody waits for its answer. */
-    if (conn->cancelling && conn->server->condition == SIM_UP && !conn->server->frozen &&
-        sim_chance(world, 500))
-        sim_server_cancel(conn->server, conn->cancel_pid);
-    sim_alarm_clear(world, &conn->alarm);
-    sim_alarm_clear(world, &conn->cancel);
-    pqr__list_remove(&conn->wire->conns, &conn->link);
-    pqr__prepared_finish(&conn->books);
-    free(conn);
-}
-
-static void end(void *context)
-{
-    struct pqr__conn *conn = context;
-    const struct pqr__transport_events *events = events_of(conn);
-    void *receiver = conn->context;
-    settle_lost(conn);
-    sim_trace(conn->wire->world, "  c%u closed", conn->id);
-    sim_check_gone(conn->wire->checks, conn);
-    conn_free(conn);
-    events->closed(receiver);
-}
-
-/* What flew is told soon; that the connection is gone, when the server lets it go. */
-static void settle_then_end(void *context)
-{
-    struct pqr__conn *conn = context;
-    struct sim_world *world = conn->wire->world;
-    sim_alarm_set(
-        world, &conn->alarm, world->now_us + sim_skewed(world, 0, 20 * conn->server->latency_us), end, conn);
-    settle_lost(conn);
-}
-
-static void begin_end(struct pqr__conn *conn)
-{
-    conn->state = SIM_ENDING;
-    drop_messages(conn);
-    if (conn->backend)
-        sim_backend_abandoned(conn->backend, !conn->closed_by_us);
-    conn->backend = NULL;
-}
-
-static void notice(struct pqr__conn *conn, const pqr_notice *notice)
-{
-    struct pqr__link *first = pqr__list_first(&conn->flights);
-    struct pqr__flight *flight = first ? pqr__container_of(first, struct pqr__flight, link) : NULL;
-    struct pqr__item *item = flight ? flight->telling : NULL;
-    if (flight && !item)
-        for (item = flight->items; item->next; item = item->next)
-            ;
-    events_of(conn)->notice(conn->context, flight, item, notice);
-}
-
-static void deliver(void *context)
-{
-    struct message *message = context;
-    struct pqr__conn *conn = message->conn;
-    const struct pqr__transport_events *events = events_of(conn);
-    struct message copy = *message;
-    message->answer.result = NULL;
-    message_free(message);
-    struct pqr__settled facts = {.sent = true, .tx = copy.tx, .in_recovery = copy.in_recovery, .message = ""};
-    switch (copy.kind) {
-    case ITEM:
-        copy.answer.stale = sim_kept_book(&conn->books, &copy.told.way, copy.told.end);
-        if (copy.item->own == PQR__OWN_DISCARD && copy.answer.kind == PQR__ANSWER_OK)
-            pqr__prepared_lost_all(&conn->books);
-        sim_check_item(conn->wire->checks, conn, copy.flight, copy.item, &copy.answer);
-        copy.flight->telling = copy.item->next;
-        events->item(conn->context, copy.flight, copy.item, &copy.answer);
-        return;
-    case SETTLED:
-        pqr__list_remove(&conn->flights, &copy.flight->link);
-        if (conn->preparing == copy.flight)
-            conn->preparing = NULL;
-        sim_check_settled(conn->wire->checks, conn, copy.flight, false, copy.tx);
-        if (!pqr__list_empty(&conn->flights)) /* what libpq does not show */
-            facts.tx = PQR__TX_UNKNOWN;
-        events->settled(conn->context, copy.flight, &facts);
-        return;
-    case NOTICE:
-        notice(conn, &copy.notice);
-        return;
-    case BROKEN:
-        begin_end(conn);
-        /* Sometimes all in one turn, sometimes the end of the connection comes later. */
-        if (pqr__list_empty(&conn->flights) || sim_chance(conn->wire->world, 500))
-            end(conn);
-        else
-            settle_then_end(conn);
-        return;
-    }
-}
-
-static struct message *post(struct pqr__conn *conn, enum message_kind kind, struct pqr__flight *flight)
-{
-    struct sim_world *world = conn->wire->world;
-    struct message *message = sim_alloc(sizeof(*message));
-    message->conn = conn;
-    message->kind = kind;
-    message->flight = flight;
-    message->in_recovery = conn->server->in_recovery;
-    message->answer.message = "";
-    uint64_t at_us =
-        world->now_us + sim_skewed(world, conn->server->latency_us, 3 * conn->server->latency_us);
-    if (at_us < conn->last_delivery_us)
-        at_us = conn->last_delivery_us;
-    conn->last_delivery_us = at_us;
-    pqr__list_push_back(&conn->messages, &message->link);
-    sim_alarm_set(world, &message->alarm, at_us, deliver, message);
-    return message;
-}
-
-void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
-    enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result,
-    const struct sim_kept_told *told)
-{
-    struct message *message = post(conn, ITEM, flight);
-    message->item = item;
-    message->told = *told;
-    /* As when libpq has no memory for it: an error of its own, whatever the server did. */
-    bool commit = item->own == PQR__OWN_COMMIT;
-    bool fit = told->end == SIM_KEPT_AS_IT_WAS || told->end == SIM_KEPT_PREPARED;
-    if (fit && sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 60 : 1))) {
-        sim_result_free(result);
-        result = NULL;
-        kind = PQR__ANSWER_ERROR;
-        sqlstate = "";
-    }
-    message->answer.kind = kind;
-    message->answer.result = result;
-    message->answer.message = kind == PQR__ANSWER_ERROR ? "the simulated server says no" : "";
-    pqr__text_copy(message->answer.sqlstate, sizeof(message->answer.sqlstate), sqlstate);
-}
-
-void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx)
-{
-    post(conn, SETTLED, flight)->tx = tx;
-}
-
-void sim_wire_notice(
-    struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity)
-{
-    struct message *message = post(conn, NOTICE, flight);
-    pqr__text_copy(message->notice.sqlstate, sizeof(message->notice.sqlstate), sqlstate);
-    pqr__text_copy(message->notice.severity, sizeof(message->notice.severity), severity);
-    pqr__text_copy(message->notice.text, sizeof(message->notice.text), "a simulated notice");
-}
-
-void sim_wire_broken(struct pqr__conn *conn, bool at_once)
-{
-    if (conn->state != SIM_OPEN)
-        return;
-    if (at_once) {
-        drop_messages(conn);
-        conn->last_delivery_us = 0;
-    }
-    post(conn, BROKEN, NULL);
-}
-
-void sim_wire_reset(struct pqr__conn *conn)
-{
-    if (conn->state != SIM_OPEN)
-        return;
-    if (conn->backend)
-        sim_backend_abandoned(conn->backend, sim_chance(conn->wire->world, 500));
-    conn->backend = NULL;
-    sim_wire_broken(conn, true);
-}
-
-void sim_wire_doom(struct pqr__conn *conn)
-{
-    struct sim_backend *backend = conn->backend;
-    if (conn->state != SIM_OPEN || !backend)
-        return;
-    backend->conn = NULL;
-    conn->backend = NULL;
-    conn->doomed = true;
-    sim_backend_die(backend, false);
-    if (!pqr__list_empty(&conn->flights))
-        sim_wire_broken(conn, true);
-}
-
-/* --- Connecting ---------------------------------------------------------------------------------------- */
-
-static void refuse(struct pqr__conn *conn, const char *sqlstate, bool timeout)
-{
-    struct pqr__refusal refusal = {.message = "the simulated server does not want us", .timeout = timeout};
-    pqr__text_copy(refusal.sqlstate, sizeof(refusal.sqlstate), sqlstate);
-    const struct pqr__transport_events *events = events_of(conn);
-    void *receiver = conn->context;
-    sim_trace(conn->wire->world, "  c%u refused%s %s", conn->id, timeout ? ", too late" : "", sqlstate);
-    sim_server_disturbed(conn->server);
-    sim_check_gone(conn->wire->checks, conn);
-    conn_free(conn);
-    events->refused(receiver, &refusal);
-}
-
-static void connected(struct pqr__conn *conn)
-{
-    conn->state = SIM_OPEN;
-    conn->began_in_recovery = conn->server->in_recovery;
-    conn->backend = sim_backend_start(conn->server, conn);
-    sim_trace(
-        conn->wire->world, "  c%u connected to s%u/%u", conn->id, conn->server->index, conn->backend->pid);
-    struct pqr__connect_info info = {
-        .backend_pid = conn->backend->pid,
-        .server_version = 150004,
-        .in_recovery = conn->server->in_recovery,
-        .standard_conforming_strings = true,
-        .encoding_ascii_safe = true,
-    };
-    events_of(conn)->connected(conn->context, &info);
-}
-
-static void try(void *context)
-{
-    struct pqr__conn *conn = context;
-    struct sim_server *server = conn->server;
-    struct sim_world *world = conn->wire->world;
-    if (world->now_us >= conn->give_up_us)
-        refuse(conn, "", true);
-    else if (server->condition == SIM_BLACKHOLE || server->frozen) {
-        uint64_t at_us = world->now_us + CONNECT_RETRY_US;
-        sim_alarm_set(world, &conn->alarm, at_us < conn->give_up_us ? at_us : conn->give_up_us, try, conn);
-    } else if (server->condition == SIM_ABSENT || sim_chance(world, conn->wire->connect_lost))
-        refuse(conn, "", false);
-    else if (server->condition == SIM_REFUSING)
-        refuse(conn, server->sqlstate, false);
-    else if (server->backends.count >= server->max_backends)
-        refuse(conn, "53300", false);
-    else
-        connected(conn);
-}
-
-static int op_connect(struct pqr__transport *transport, uint32_t number, uint64_t timeout_us, void *context,
-    struct pqr__conn **out)
-{
-    struct sim_wire *wire = wire_of(transport);
-    struct sim_world *world = wire->world;
-    if (wire->shut || number >= 64 || wire->server_of[number] >= wire->n_servers)
-        sim_fail(world, "connect to server %u%s", number, wire->shut ? " after shutdown" : "");
-    number = wire->server_of[number];
-    if (sim_chance(world, wire->connect_no_memory)) {
-        sim_server_disturbed(&wire->servers[number]);
-        return PQR_ENOMEM;
-    }
-    struct pqr__conn *conn = sim_alloc(sizeof(*conn));
-    conn->wire = wire;
-    conn->server = &wire->servers[number];
-    conn->context = context;
-    conn->id = ++wire->next_id;
-    pqr__prepared_init(&conn->books, wire->checks->config->statements.max_prepared);
-    pqr__list_init(&conn->flights);
-    pqr__list_init(&conn->messages);
-    pqr__list_push_back(&wire->conns, &conn->link);
-    sim_trace(world, "  c%u connects to s%u", conn->id, number);
-    sim_check_connect(wire->checks, conn);
-    conn->give_up_us = world->now_us + timeout_us;
-    uint64_t takes_us = sim_skewed(world, conn->server->connect_us, 5 * conn->server->connect_us);
-    sim_alarm_set(
-        world, &conn->alarm, world->now_us + (takes_us < timeout_us ? takes_us : timeout_us), try, conn);
-    *out = conn;
-    return 0;
 }
 
 /* --- Sending ------------------------------------------------------------------------------------------- */
@@ -466,7 +98,7 @@ static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)
 static void cancel_done(struct pqr__conn *conn, bool delivered)
 {
     conn->cancelling = false;
-    events_of(conn)->cancelled(conn->context, delivered);
+    sim_events_of(conn)->cancelled(conn->context, delivered);
 }
 
 /* The answer travels a while; the signal has been sent when it sets out. */
@@ -522,8 +154,9 @@ static void op_close(struct pqr__conn *conn)
         return;
     sim_trace(world, "  c%u close", conn->id);
     conn->closed_by_us = true;
-    begin_end(conn);
-    sim_alarm_set(world, &conn->alarm, world->now_us + sim_between(world, 0, 1000), settle_then_end, conn);
+    sim_conn_begin_end(conn);
+    sim_alarm_set(
+        world, &conn->alarm, world->now_us + sim_between(world, 0, 1000), sim_conn_settle_then_end, conn);
 }
 
 /* --- Timer, clock, the end ------------------------------------------------------------------------------ */
@@ -536,7 +169,7 @@ static void timer_due(void *context)
 
 static void op_timer_set(struct pqr__transport *transport, uint64_t at_us)
 {
-    struct sim_wire *wire = wire_of(transport);
+    struct sim_wire *wire = sim_wire_of(transport);
     if (wire->shut)
         sim_fail(wire->world, "timer set after shutdown");
     if (at_us == PQR__NEVER)
@@ -547,7 +180,7 @@ static void op_timer_set(struct pqr__transport *transport, uint64_t at_us)
 
 static uint64_t op_now_us(struct pqr__transport *transport)
 {
-    return wire_of(transport)->world->now_us;
+    return sim_wire_of(transport)->world->now_us;
 }
 
 static void is_down(void *context)
@@ -559,7 +192,7 @@ static void is_down(void *context)
 
 static void op_shutdown(struct pqr__transport *transport)
 {
-    struct sim_wire *wire = wire_of(transport);
+    struct sim_wire *wire = sim_wire_of(transport);
     if (wire->shut || wire->conns.count > 0)
         sim_fail(
             wire->world, "shutdown with %u connections%s", wire->conns.count, wire->shut ? ", twice" : "");
@@ -573,12 +206,12 @@ static void op_shutdown(struct pqr__transport *transport)
 static void op_configure(
     struct pqr__transport *transport, uint32_t number, const struct pqr_config *config, uint32_t entry)
 {
-    wire_of(transport)->server_of[number] = (uint32_t)strtoul(config->servers[entry].host + 1, NULL, 10);
+    sim_wire_of(transport)->server_of[number] = (uint32_t)strtoul(config->servers[entry].host + 1, NULL, 10);
 }
 
 static const struct pqr__transport_ops sim_ops = {
     .configure = op_configure,
-    .connect = op_connect,
+    .connect = sim_wire_connect,
     .send = op_send,
     .cancel = op_cancel,
     .close = op_close,
@@ -586,8 +219,8 @@ static const struct pqr__transport_ops sim_ops = {
     .now_us = op_now_us,
     .shutdown = op_shutdown,
     .result_free = sim_result_free,
-    .result_value = result_value,
-    .result_tag = result_tag,
+    .result_value = sim_result_value,
+    .result_tag = sim_result_tag,
 };
 
 void sim_wire_init(struct sim_wire *wire, struct sim_world *world, struct sim_checks *checks)
@@ -604,5 +237,5 @@ void sim_wire_finish(struct sim_wire *wire)
     sim_alarm_clear(wire->world, &wire->down);
     struct pqr__link *link;
     while ((link = pqr__list_first(&wire->conns)) != NULL)
-        conn_free(pqr__container_of(link, struct pqr__conn, link));
+        sim_conn_free(pqr__container_of(link, struct pqr__conn, link));
 }
