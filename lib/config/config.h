@@ -110,6 +110,7 @@ struct pqr_config {
         bool load;           /* true */
         uint64_t refresh_us; /* 5 min; 0: only when definitions change */
         uint64_t max_bytes;  /* 32 MiB */
+        uint64_t timeout_us; /* 5 min; 0: none */
     } catalog;
     struct {
         uint32_t prepare_threshold; /* 3; 0: nothing is prepared */

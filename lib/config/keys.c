@@ -143,6 +143,8 @@ const struct pqr__key pqr__keys[PQR__N_KEYS] = {
         RANGE(S, 30 * D), AT(config.catalog.refresh_us)},
     [PQR__KEY_CATALOG_MAX_SIZE] = {"catalog.max_size", SIZE, .initial = "32MB", RANGE(64 * KB, 4 * GB - 1),
         AT(config.catalog.max_bytes)},
+    [PQR__KEY_CATALOG_TIMEOUT] = {"catalog.timeout", DURATION, .none = true, .initial = "5min",
+        RANGE(100 * MS, D), AT(config.catalog.timeout_us)},
     [PQR__KEY_STATEMENTS_PREPARE_THRESHOLD] = {"statements.prepare_threshold", NUMBER, .initial = "3",
         RANGE(0, 1000000), AT(config.statements.prepare_threshold)},
     [PQR__KEY_STATEMENTS_MAX_PREPARED] = {"statements.max_prepared", NUMBER, .initial = "256",

@@ -1,25 +1,25 @@
 /* The load: step after step, chunk after chunk. What is made of other things (views, defaults, checks) is harmful
    when one of them is; those steps are repeated until a pass finds nothing more, which takes as many passes as
    definitions point forward in the order of their creation. What may go wrong: no primary, no memory, a bound, a
-   query that fails. Then the load is given up and tried again later; meanwhile the catalog in use stays. */
+   query that fails, a server that always has one more row. Then the load is given up and tried again later; meanwhile
+   the catalog in use stays. */
 #include "router/catalog.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
 #include "router/catalog_sql.h"
 #include "router/dispatch.h"
 
 enum {
-    PASSES_MAX = 12, /* then everything that is made of anything is harmful */
+    FIRST_OID = 16383,
     SOON_US = 100 * 1000,
     RETRY_US = 1000 * 1000,
     TIMEOUT_US =
         5 * 1000 * 1000, /* of one chunk, if requests are not given less: it has a connection to itself */
 };
-
-static const char first_oid[] = "16383";
 
 static void ask(pqr_router *router);
 
@@ -58,132 +58,6 @@ static void fail(pqr_router *router, const char *why)
     plan(router, (uint64_t)RETRY_US << (loader->failures < 8 ? loader->failures++ : 8));
 }
 
-/* --- one row --- */
-
-enum column {
-    OID_COLUMN,
-    KIND,
-    NAME,
-    HARMFUL,
-    PART_KIND,
-    PART_NAME,
-    PART_BUILTIN,
-    PART_VOLATILITY,
-    SCHEMA, /* of functions alone */
-    COLUMNS
-};
-
-static bool is_true(const char *value)
-{
-    return value && value[0] == 't';
-}
-
-static enum pqr__catalog_answer find(
-    const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name)
-{
-    return pqr__catalog_find(catalog, kind, name, strlen(name));
-}
-
-/* What the configuration says of a function. */
-static enum pqr__catalog_answer configured(const pqr_router *router, const char *schema, const char *name)
-{
-    if (router->named.count == 0 || !schema)
-        return PQR__CATALOG_ABSENT;
-    return pqr__named_find(&router->named, schema, strlen(schema), name, strlen(name));
-}
-
-/* The body of a function in SQL. */
-static bool query_is_harmful(const pqr_router *router, const char *sql)
-{
-    struct pqr__dialect dialect = router->dialect;
-    struct pqr__verdict verdict;
-    dialect.catalog = router->catalog.building;
-    pqr__classify(&verdict, sql, strlen(sql), &dialect);
-    return verdict.route != PQR_CLASS_REPLICA;
-}
-
-/* What something is made of. */
-static bool part_is_harmful(const pqr_router *router, const char *const row[COLUMNS])
-{
-    const struct pqr__catalog *catalog = router->catalog.building;
-    const char *name = row[PART_NAME], *volatility = row[PART_VOLATILITY];
-    bool builtin = is_true(row[PART_BUILTIN]);
-    if (!name) /* it is gone, or locks rows */
-        return true;
-    switch (row[PART_KIND][0]) {
-    case 'f':
-        return builtin ? configured(router, "pg_catalog", name) == PQR__CATALOG_HARMFUL ||
-                             !pqr__catalog_builtin_is_harmless(name, *(volatility ? volatility : "v"))
-                       : find(catalog, PQR__CATALOG_FUNCTION, name) != PQR__CATALOG_HARMLESS;
-    case 'o':
-        return find(catalog, PQR__CATALOG_OPERATOR, name) != PQR__CATALOG_HARMLESS;
-    case 't': /* of a relation's rows it has that one's name */
-        return find(catalog, PQR__CATALOG_TYPE, name) == PQR__CATALOG_HARMFUL ||
-               find(catalog, PQR__CATALOG_RELATION, name) == PQR__CATALOG_HARMFUL;
-    case 'q':
-        return query_is_harmful(router, name);
-    case 'r':
-        return builtin ? pqr__catalog_is_server_view(name)
-                       : find(catalog, PQR__CATALOG_RELATION, name) == PQR__CATALOG_HARMFUL;
-    default:
-        return true;
-    }
-}
-
-static enum pqr__catalog_kind kind_of(char letter)
-{
-    return letter == 'f'   ? PQR__CATALOG_FUNCTION
-           : letter == 'o' ? PQR__CATALOG_OPERATOR
-           : letter == 't' ? PQR__CATALOG_TYPE
-           : letter == 'm' ? PQR__CATALOG_VARYING
-                           : PQR__CATALOG_RELATION;
-}
-
-/* False: it does not fit. */
-static bool take_row(pqr_router *router, const char *const row[COLUMNS])
-{
-    struct pqr__catalog_loader *loader = &router->catalog;
-    struct pqr__catalog *catalog = loader->building;
-    bool first = loader->step < PQR__CATALOG_FIRST_STEPS;
-    enum pqr__catalog_answer known_better = configured(router, row[SCHEMA], row[NAME]);
-    bool harmful = is_true(row[HARMFUL]) || known_better == PQR__CATALOG_HARMFUL;
-    if (known_better == PQR__CATALOG_HARMLESS)
-        harmful = false;
-    else if (!harmful && row[PART_KIND])
-        harmful = loader->pass >= PASSES_MAX || part_is_harmful(router, row);
-    if (row[KIND][0] == 's') {
-        catalog->spoiled |= harmful;
-        return true;
-    }
-    if (row[KIND][0] == 'e') {
-        catalog->folds = harmful;
-        return true;
-    }
-    enum pqr__catalog_kind kind = kind_of(row[KIND][0]);
-    if (!harmful && (!first || kind == PQR__CATALOG_RELATION))
-        return true;
-    if (harmful && find(catalog, kind, row[NAME]) == PQR__CATALOG_HARMFUL)
-        return true;
-    loader->found = true;
-    return pqr__catalog_add(
-        catalog, kind, row[NAME], strlen(row[NAME]), harmful ? PQR__CATALOG_HARMFUL : PQR__CATALOG_HARMLESS);
-}
-
-/* The number of rows; -1: they do not fit. */
-static int take_rows(pqr_router *router, const struct pg_result *result)
-{
-    const char *row[COLUMNS];
-    int n = 0;
-    for (; (row[0] = router->ops->result_value(result, n, 0)) != NULL; n++) {
-        for (int column = 1; column < COLUMNS; column++)
-            row[column] = router->ops->result_value(result, n, column);
-        if (!row[KIND] || !row[NAME] || !take_row(router, row))
-            return -1;
-        pqr__text_copy(router->catalog.after, sizeof(router->catalog.after), row[0]);
-    }
-    return n;
-}
-
 /* --- the load --- */
 
 static void complete(pqr_router *router)
@@ -208,7 +82,7 @@ static void complete(pqr_router *router)
 static void advance(pqr_router *router)
 {
     struct pqr__catalog_loader *loader = &router->catalog;
-    memcpy(loader->after, first_oid, sizeof(first_oid));
+    loader->after = FIRST_OID;
     if (++loader->step == PQR__CATALOG_FIRST_STEPS)
         loader->found = false;
     if (loader->step == PQR__CATALOG_STEPS && !loader->found) {
@@ -223,6 +97,12 @@ static void advance(pqr_router *router)
     ask(router);
 }
 
+static bool is_late(const pqr_router *router)
+{
+    uint64_t timeout_us = router->config->catalog.timeout_us;
+    return timeout_us && pqr__router_now(router) - router->catalog.began_us > timeout_us;
+}
+
 static void on_chunk(pqr_reply *reply, void *data)
 {
     pqr_router *router = data;
@@ -232,9 +112,12 @@ static void on_chunk(pqr_reply *reply, void *data)
         fail(router, pqr__request_error(reply));
         return;
     }
-    int rows = take_rows(router, reply->result);
-    if (rows < 0)
-        fail(router, "it would take more than catalog.max_size, or memory is short");
+    int rows = 0;
+    const char *why = pqr__catalog_take(router, reply->result, &rows);
+    if (why)
+        fail(router, why);
+    else if (is_late(router))
+        fail(router, "it takes longer than catalog.timeout");
     else if (rows == 0)
         advance(router);
     else
@@ -246,7 +129,9 @@ static void ask(pqr_router *router)
     struct pqr__catalog_loader *loader = &router->catalog;
     const struct pqr__catalog_step *step = &pqr__catalog_steps[loader->step];
     uint64_t timeout_us = router->config->request.timeout_us;
-    const char *values[] = {loader->after, loader->building->harmful[PQR__CATALOG_TYPE] > 0 ? "t" : "f"};
+    char after[24];
+    (void)snprintf(after, sizeof(after), "%" PRIu32, loader->after);
+    const char *values[] = {after, loader->building->harmful[PQR__CATALOG_TYPE] > 0 ? "t" : "f"};
     pqr_query query = PQR_QUERY_INIT;
     query.sql = step->sql;
     query.n_params = step->typed ? 2 : 1;
@@ -271,9 +156,10 @@ static void begin(pqr_router *router)
         return;
     }
     pqr__catalog_init(loader->building, (size_t)router->config->catalog.max_bytes);
+    loader->began_us = pqr__router_now(router);
     loader->step = loader->pass = 0;
     loader->outdated = false;
-    memcpy(loader->after, first_oid, sizeof(first_oid));
+    loader->after = FIRST_OID;
     ask(router);
 }
 

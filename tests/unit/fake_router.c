@@ -84,8 +84,7 @@ static void do_result_free(struct pg_result *result)
 
 static const char *do_result_value(const struct pg_result *result, int row, int column)
 {
-    (void)row;
-    return result->values[column];
+    return row == 0 ? result->values[column] : NULL;
 }
 
 static const char *do_result_tag(const struct pg_result *result)
@@ -261,7 +260,11 @@ static bool step_own(struct pqr__conn *conn)
     case PQR__OWN_DISCARD:
     case PQR__OWN_CANCEL:
     case PQR__OWN_FLEET:
+        answer(conn, NULL);
+        return true;
     case PQR__OWN_CATALOG:
+        if (fake.catalog_waits)
+            return false;
         answer(conn, NULL);
         return true;
     case PQR__OWN_PREPARE:
@@ -331,6 +334,14 @@ void advance(uint64_t by_us)
 void settle(void)
 {
     advance(10000);
+}
+
+struct pqr__conn *reading_catalog(void)
+{
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].flight && fake.conns[i].flight->items->own == PQR__OWN_CATALOG)
+            return &fake.conns[i];
+    return NULL;
 }
 
 struct pqr__conn *flying_on(uint32_t server, unsigned skip)

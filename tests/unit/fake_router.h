@@ -41,6 +41,7 @@ struct fake {
     bool standby[SERVERS];
     enum connects connects[SERVERS]; /* of the pool */
     bool prepare_hangs, init_hangs;
+    bool catalog_waits;                    /* its questions are the test's to answer */
     const char *refusal;                   /* its SQLSTATE; NULL: 53300 */
     enum connects probe_connects[SERVERS]; /* the first connect to a server is its probe's */
     pqr_router *router;
@@ -82,6 +83,8 @@ void run_down(void);
 void settle(void);
 /* The connection on which a statement of the application, or BEGIN, COMMIT, ROLLBACK, is in the air; NULL: none. */
 struct pqr__conn *flying_on(uint32_t server, unsigned skip);
+/* That on which a question for the catalog is in the air; NULL: none. */
+struct pqr__conn *reading_catalog(void);
 /* Room for further connections. */
 void forget_gone(void);
 unsigned count_open(uint32_t server);

@@ -70,6 +70,7 @@ static void assert_defaults(const struct pqr_config *config)
     assert_true(config->catalog.load);
     assert_u64(config->catalog.refresh_us, 5 * MIN);
     assert_u64(config->catalog.max_bytes, 32 << 20);
+    assert_u64(config->catalog.timeout_us, 5 * MIN);
     assert_int_equal(config->statements.prepare_threshold, 3);
     assert_int_equal(config->statements.max_prepared, 256);
     assert_u64(config->system_identifier, 0);
@@ -118,7 +119,7 @@ static void every_key_that_is_written_arrives(void **state)
         "batch_age = \"7s\"; target = \"80ms\"; interval = \"900ms\"; }\n"
         "request = { timeout = 0; cancel_grace = \"100ms\"; max_retries = 0; max_result = \"1GB\"; }\n"
         "transaction = { idle_timeout = \"6s\"; max_attempts = 4; }\n"
-        "catalog = { load = false; refresh = \"none\"; max_size = \"64kB\"; }\n"
+        "catalog = { load = false; refresh = \"none\"; max_size = \"64kB\"; timeout = \"none\"; }\n"
         "statements = { prepare_threshold = 0; max_prepared = 7; }\n");
     (void)state;
     assert_int_equal(config->pool.min, 3);
@@ -165,6 +166,7 @@ static void every_key_that_is_written_arrives(void **state)
     assert_false(config->catalog.load);
     assert_u64(config->catalog.refresh_us, 0);
     assert_u64(config->catalog.max_bytes, 64 << 10);
+    assert_u64(config->catalog.timeout_us, 0);
     assert_int_equal(config->statements.prepare_threshold, 0);
     assert_int_equal(config->statements.max_prepared, 7);
     assert_u64(config->system_identifier, UINT64_MAX);
