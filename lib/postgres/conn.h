@@ -1,5 +1,5 @@
 /* A connection: a state machine around one PGconn, its poll handle and the flights given to it.  conn.c is its life
- * (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue of flights, cork.c
+ * (states, loss, close), connect.c how it begins, wire.c the socket (what is read and when), flight.c the queue of flights, cork.c
  * how few packets they make, item.c how a statement is sent, answer.c what libpq's results mean for them. All of it
  * runs on the loop's thread.
  */
@@ -94,9 +94,13 @@ struct pqr__conn {
     char message[400];
 };
 
-/* --- conn.c --- */
+/* --- connect.c --- */
 int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
     struct pqr__conn **out);
+/* While its connector is at work: it is told to end. timed_out: refused is told then, not closed. */
+void pqr__conn_give_up(struct pqr__conn *conn, bool timed_out);
+
+/* --- conn.c --- */
 static inline bool pqr__conn_is_open(const struct pqr__conn *conn)
 {
     return conn->state == PQR__CONN_PIPELINE || conn->state == PQR__CONN_SIMPLE;
@@ -110,6 +114,12 @@ void pqr__conn_lose(struct pqr__conn *conn, const char *message);
 void pqr__conn_close(struct pqr__conn *conn);
 /* Ends the PGconn, politely. When libpq has returned. */
 void pqr__conn_drop(struct pqr__conn *conn);
+/* The end of the states: handles first, then the PGconn. */
+void pqr__conn_go_down(struct pqr__conn *conn);
+void pqr__conn_close_handles(struct pqr__conn *conn);
+/* One line, without the end that libpq's messages have. */
+void pqr__conn_keep_message(struct pqr__conn *conn, const char *message);
+const struct pqr__server_config *pqr__conn_server(const struct pqr__postgres *home, uint32_t server);
 
 /* --- wire.c --- */
 /* From now on what the server sends is read. 0, or an error of libuv. */
