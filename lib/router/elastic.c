@@ -20,6 +20,7 @@ enum {
 
 /* --- the books --- */
 
+/* For somebody: what the router asks for itself, the catalog, is no demand. */
 static bool in_use(enum pqr__slot_state state)
 {
     return state == PQR__SLOT_BUSY || state == PQR__SLOT_SHARED || state == PQR__SLOT_BUSY_ADMIN ||
@@ -31,7 +32,7 @@ static void book(struct pqr__backend *backend)
 {
     struct pqr__load *load = &backend->load;
     uint64_t now = pqr__router_now(backend->router);
-    load->busy_us += pqr__pool_in_use(backend) * (now - load->at_us);
+    load->busy_us += pqr__pool_asked_for(backend) * (now - load->at_us);
     load->at_us = now;
 }
 
@@ -46,7 +47,7 @@ void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from,
         load->cancelled += from == PQR__SLOT_CANCELLING;
         return;
     }
-    uint32_t used = pqr__pool_in_use(backend) + 1;
+    uint32_t used = pqr__pool_asked_for(backend) + 1;
     load->started += to != PQR__SLOT_SHARED;
     load->peak = used > load->peak ? used : load->peak;
     pqr__elastic_wake(backend->router, false);
@@ -105,6 +106,12 @@ static uint32_t servers_of(const pqr_router *router, pqr_role role)
     return n;
 }
 
+static uint32_t own_waiting(const pqr_router *router, unsigned roles)
+{
+    const struct pqr_reply *own = router->catalog.request;
+    return own && own->state == PQR__REQUEST_QUEUED && (roles >> own->entry.role & 1);
+}
+
 uint32_t pqr__elastic_waiting(const struct pqr__backend *backend)
 {
     const pqr_router *router = backend->router;
@@ -112,6 +119,7 @@ uint32_t pqr__elastic_waiting(const struct pqr__backend *backend)
     uint32_t waiting = 0, n = servers_of(router, backend->role);
     for (unsigned lane = 0; lane < PQR__LANES; lane++)
         waiting += pqr__queue_waiting(&router->queue, roles, (enum pqr__lane)lane);
+    waiting -= own_waiting(router, roles);
     return n > 0 ? (waiting + n - 1) / n : 0;
 }
 
@@ -130,7 +138,7 @@ static bool sample(struct pqr__backend *backend)
     struct pqr__load *load = &backend->load;
     book(backend);
     uint32_t waiting = pqr__elastic_waiting(backend);
-    uint32_t used = pqr__pool_in_use(backend);
+    uint32_t used = pqr__pool_asked_for(backend);
     struct pqr__load_sample of_load = {.now_us = load->at_us,
         .started = load->started,
         .served = load->served,
@@ -253,7 +261,7 @@ static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32
         const struct pqr__backend *backend = &router->backends[i];
         if (backend->role != role)
             continue;
-        demand.in_use += pqr__pool_in_use(backend);
+        demand.in_use += pqr__pool_asked_for(backend);
         demand.arrivals += backend->resizer.arrivals;
         served += backend->resizer.served;
         busy += backend->resizer.busy;

@@ -19,6 +19,11 @@ uint32_t pqr__pool_open(const struct pqr__backend *backend)
 
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend)
 {
+    return count(backend, PQR__SLOT_BUSY_OWN) + pqr__pool_asked_for(backend);
+}
+
+uint32_t pqr__pool_asked_for(const struct pqr__backend *backend)
+{
     return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_ADMIN) +
            count(backend, PQR__SLOT_SHARED) + count(backend, PQR__SLOT_CANCELLING);
 }
@@ -68,8 +73,7 @@ uint32_t pqr__pool_reserve(const struct pqr__backend *backend)
 /* What administrators use does not count: they are let in where others are kept out. */
 static bool below_ceiling(const struct pqr__backend *backend)
 {
-    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_SHARED) +
-               count(backend, PQR__SLOT_CANCELLING) <
+    return pqr__pool_in_use(backend) - count(backend, PQR__SLOT_BUSY_ADMIN) <
            backend->router->sizing->ceiling(backend);
 }
 
@@ -88,7 +92,8 @@ struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend)
 
 uint32_t pqr__pool_shares(const struct pqr__backend *backend)
 {
-    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_CANCELLING);
+    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_OWN) +
+                      count(backend, PQR__SLOT_CANCELLING);
     uint32_t ceiling = backend->router->sizing->ceiling(backend);
     return ceiling > others ? ceiling - others : 0;
 }
@@ -342,6 +347,7 @@ void pqr__pool_trim(struct pqr__backend *backend)
     close_stuck(backend, PQR__SLOT_IDENTIFYING);
     close_stuck(backend, PQR__SLOT_BUSY);
     close_stuck(backend, PQR__SLOT_BUSY_ADMIN);
+    close_stuck(backend, PQR__SLOT_BUSY_OWN);
     close_stuck(backend, PQR__SLOT_CANCELLING);
     uint32_t wanted = backend->router->sizing->wanted(backend) + backend->router->sizing->spare(backend) +
                       backend->router->config->pool.admin_reserved;

@@ -16,6 +16,7 @@
     XX(BUSY, busy)             /* a request or transaction of a normal lane owns it */                \
     XX(SHARED, shared)         /* requests of normal lanes fly on it, and others may join them */     \
     XX(BUSY_ADMIN, busy_admin) /* of the admin lane */                                                \
+    XX(BUSY_OWN, busy_own)     /* a request of the router itself owns it */                           \
     XX(CANCELLING, cancelling) /* its owner is being cancelled; nothing new until that is answered */ \
     XX(CLOSING, closing)
 

@@ -45,6 +45,40 @@ static void min_and_the_reserve_claim_no_more_than_they_take(void **state)
     assert_int_equal(pqr__pool_in_use(&fake.router->backends[0]), IN_USE);
 }
 
+static void read_the_catalog(uint32_t min, uint64_t refresh_us)
+{
+    fake.config->catalog.load = true;
+    fake.config->catalog.refresh_us = refresh_us;
+    for (uint32_t i = 0; i < SERVERS; i++) {
+        fake.config->servers[i].min = min;
+        fake.config->servers[i].max = 20;
+    }
+    start();
+    advance(60000000);
+}
+
+/* What the router asks for itself is no load. */
+static void a_router_that_nobody_uses_stays_at_min(void **state)
+{
+    enum { MIN = 2 };
+    (void)state;
+    read_the_catalog(MIN, 1000000);
+    assert_true(fake.router->catalog.loads > 50);
+    assert_int_equal(fake.peak, SERVERS * (1 + MIN));
+    for (uint32_t i = 0; i < SERVERS; i++)
+        assert_int_equal(count_open(i), MIN);
+}
+
+/* Where there is but the reserve it takes a connection, which is not kept. */
+static void the_catalog_leaves_no_connection_behind(void **state)
+{
+    (void)state;
+    read_the_catalog(0, 0);
+    assert_int_equal(fake.router->catalog.loads, 1);
+    assert_in_range(fake.peak, SERVERS * 2 + 1, SERVERS * 2 + 2);
+    assert_int_equal(count_open(0), 1);
+}
+
 static void a_pool_that_breaks_at_once_is_not_stormed(void **state)
 {
     static struct told told;
@@ -182,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_reserve_is_not_shrunk_away),
         TEST(min_and_the_reserve_claim_no_more_than_they_take),
+        TEST(a_router_that_nobody_uses_stays_at_min),
+        TEST(the_catalog_leaves_no_connection_behind),
         TEST(a_pool_that_breaks_at_once_is_not_stormed),
         TEST(connects_that_fail_lower_the_ceiling),
         TEST(a_wrong_password_does_not_lower_the_ceiling),
