@@ -196,11 +196,11 @@ static bool open_one(struct pqr__backend *backend)
     return may_open(backend->router, backend->index) && open_allowed(backend);
 }
 
-/* As many as may be in use, and the reserve. */
+/* Or above: as many as the load may have, and the reserve. */
 static bool at_ceiling(const struct pqr__backend *backend)
 {
     return pqr__pool_open(backend) + coming(backend) >=
-           backend->router->sizing->ceiling(backend) + backend->router->config->pool.admin_reserved;
+           backend->router->sizing->opens(backend) + backend->router->config->pool.admin_reserved;
 }
 
 static bool has_role(const struct pqr__backend *backend, pqr_role role)
@@ -305,6 +305,8 @@ void pqr__pools_grow(pqr_router *router)
                 has_role(&router->backends[i], PQR_ROLE_REPLICA)) &&
             has_place(&router->backends[i]))
             fill(&router->backends[i]);
+    if (router->poked) /* who waits still then is known when what is idle now has been given out */
+        return;
     grow_role(router, PQR_ROLE_PRIMARY);
     grow_role(router, PQR_ROLE_REPLICA);
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "policy/arrivals.h"
 #include "policy/balancer.h"
 #include "policy/budget.h"
 #include "policy/freshness.h"
@@ -75,6 +76,7 @@ struct pqr_router {
     struct pqr__balancer balancer;
 
     struct pqr__queue queue;
+    struct pqr__arrivals arrivals[PQR__QUEUE_ROLES];
     struct pqr__request_store store;
     struct pqr__list finished; /* requests whose callback is due */
     struct pqr__list waiters;  /* pqr_router_ready */
