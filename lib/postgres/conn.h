@@ -65,6 +65,7 @@ struct pqr__conn {
 
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */
     bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
+    bool swollen;   /* libpq has taken much memory for a row, and keeps it */
     bool completed; /* this read completed a flight */
     bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
     struct pqr__link unflushed;
@@ -130,6 +131,8 @@ void pqr__wire_arm(struct pqr__conn *conn);
 void pqr__wire_arm_soon(struct pqr__conn *conn);
 /* Of the transport: runs those that are due. */
 void pqr__wire_flush_all(uv_idle_t *idle);
+/* An answer is larger than request.max_result: its connection ends. */
+void pqr__wire_cut_off(struct pqr__conn *conn);
 /* Is there anything to read (or an end) on a connection that should be quiet? */
 bool pqr__wire_stirs(const struct pqr__conn *conn);
 
@@ -173,12 +176,16 @@ void pqr__answer_take(struct pqr__conn *conn, PGresult *result);
 int pqr__conn_cancel(struct pqr__conn *conn);
 void pqr__conn_cancel_abandon(struct pqr__conn *conn);
 
-/* --- result.c: what a PGresult says --- */
+/* --- result.c --- */
 /* False for NULL. */
 bool pqr__result_is_error(const PGresult *result);
 /* "" when there is none. */
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);
 /* The primary message, or the whole text of an error of libpq's own; "" when there is none. */
 const char *pqr__result_message(const PGresult *result);
+/* The server sent more bytes for its rows. */
+bool pqr__result_is_above(const PGresult *result, uint64_t limit);
+/* It has rows for which libpq's buffer has grown, for good, to what is worth a new connection. */
+bool pqr__result_is_bulky(const PGresult *result);
 
 #endif

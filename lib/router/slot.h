@@ -49,7 +49,7 @@ struct pqr__slot {
     bool dirty;           /* session state may have been left: DISCARD ALL before it is idle */
     bool aborted;         /* a batch left its transaction failed: ROLLBACK before that */
     bool doomed;          /* closed instead of going idle */
-    bool swollen;         /* likewise: libpq never gives back the memory that a large message took */
+    bool swollen;         /* likewise: libpq never gives back the memory that a large request or row took */
     bool cancel_pending;  /* a cancel is under way; it might hit the next statement */
     bool cancelled;       /* there was one since it was idle: it may have hit a neighbour */
     const struct pqr__flight *cancelled_flight; /* the first in the air when the last one was sent */
