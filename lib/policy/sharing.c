@@ -2,7 +2,6 @@
 
 enum {
     FLIGHTS_MAX = 2,     /* one is answered while the next is on its way; more only makes later ones wait */
-    QUICK_US = 1000,     /* by a mean that counts the way there and back too, as long as each goes alone */
     SLACK_US = 2 * 1000, /* for the way there and back, and for a machine that is busy otherwise */
 };
 
@@ -25,12 +24,9 @@ bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known
     return !primary || (first == other && first->fixed_locks);
 }
 
-uint32_t pqr__sharing_quick(const struct pqr__known *known)
+bool pqr__sharing_is_overdue(const struct pqr__known *head, uint32_t n_head, uint64_t age_us)
 {
-    uint64_t mean_us = pqr__history_mean_us(&known->history);
-    if (mean_us >= QUICK_US)
-        return 1;
-    return mean_us ? (uint32_t)(QUICK_US / mean_us) : QUICK_US;
+    return age_us > SLACK_US + n_head * pqr__history_bound_us(&head->history);
 }
 
 bool pqr__sharing_has_room(const struct pqr__sharing *sharing, uint32_t flying, uint32_t flights,
@@ -39,5 +35,5 @@ bool pqr__sharing_has_room(const struct pqr__sharing *sharing, uint32_t flying, 
     uint32_t most = sharing->share_sync > 1 ? FLIGHTS_MAX : sharing->depth;
     if (flights >= most || flying > sharing->depth / 2) /* refilled at half, several at once */
         return false;
-    return age_us <= SLACK_US + n_head * pqr__history_bound_us(&head->history);
+    return !pqr__sharing_is_overdue(head, n_head, age_us);
 }

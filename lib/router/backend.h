@@ -21,6 +21,7 @@ struct pqr__load {
         served;         /* connections taken, and given back; a request of several in a flight counts too */
     uint64_t cancelled; /* of served */
     uint64_t busy_us;   /* summed over connections */
+    uint64_t shared_us; /* of busy_us: by those that share them */
     uint32_t peak;      /* most in use at once */
     uint64_t sampled_us;
     uint64_t connect_us; /* what a connect takes, smoothed; 0: none has succeeded yet */
@@ -101,7 +102,6 @@ uint32_t pqr__pool_surplus(
 /* What total may be: max, or this router's part of what the server admits. */
 uint32_t pqr__pool_max(const struct pqr__backend *backend);
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
-uint32_t pqr__pool_asked_for(const struct pqr__backend *backend); /* of those: not by the router itself */
 /* How busy it is, for the balancer: connections in use, and requests that fly on them. */
 uint32_t pqr__pool_outstanding(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */

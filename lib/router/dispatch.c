@@ -53,7 +53,7 @@ static bool may_take(const struct pqr__backend *backend, const struct pqr_reply 
     unsigned roles = request->entry.lane == PQR__LANE_ADMIN ? pqr__backend_roles(backend)
                                                             : pqr__balance_roles_now(backend);
     return (roles >> request->entry.role & 1) != 0 && !(request->entry.avoid >> backend->index & 1) &&
-           pqr__pool_has_room(backend, request->entry.lane);
+           pqr__dispatch_opens(backend, request);
 }
 
 /* A connection for it now, on the server that the balancer prefers; NULL: none has room. */
@@ -189,10 +189,8 @@ void pqr__dispatch(struct pqr_reply *request)
         pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
         return;
     }
-    if (!pqr__request_is_own(request)) {
+    if (!pqr__request_is_own(request))
         ++*(request->entry.role == PQR__QUEUE_PRIMARY ? &router->routed_primary : &router->routed_replica);
-        pqr__arrivals_note(&router->arrivals[request->entry.role], request->accepted_us);
-    }
     bool at_once = !router->in_event && !router->in_log && !others_first(request);
     struct pqr__slot *slot = at_once ? choose(request) : NULL;
     if (slot)

@@ -8,8 +8,6 @@
 struct pqr__sizing {
     /* How many connections may be in use at once, those of administrators not counted. */
     uint32_t (*ceiling)(const struct pqr__backend *backend);
-    /* How many may be open for that. */
-    uint32_t (*opens)(const struct pqr__backend *backend);
     /* How many it is to have before anybody waits; min and the reserve are seen to without it. */
     uint32_t (*wanted)(const struct pqr__backend *backend);
     /* Idle ones more than that, for a rush, opened while nobody waits. */
@@ -30,6 +28,8 @@ void pqr__elastic_init(struct pqr__backend *backend);
 void pqr__elastic_tune(struct pqr__backend *backend);
 /* A connection is about to change its state. */
 void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from, enum pqr__slot_state to);
+/* Completes the books up to now. */
+void pqr__elastic_book(struct pqr__backend *backend);
 void pqr__elastic_connected(struct pqr__backend *backend, uint64_t took_us);
 /* A connect failed: sqlstate "": not by the server's word. */
 void pqr__elastic_refused(struct pqr__backend *backend, const char *sqlstate);

@@ -3,6 +3,7 @@
  */
 #include "policy/sharing.h"
 #include "router/balance.h"
+#include "router/breadth.h"
 #include "router/dispatch.h"
 
 static struct pqr_reply *request_of(struct pqr__queue_entry *entry)
@@ -50,6 +51,35 @@ bool pqr__dispatch_joins(const struct pqr_reply *request)
                              : follows(request, &sharing));
 }
 
+static const struct pqr_reply *head_of(const struct pqr__slot *slot)
+{
+    return pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
+}
+
+static bool is_overdue(const struct pqr__slot *slot)
+{
+    const struct pqr_reply *head = head_of(slot);
+    uint64_t now = pqr__router_now(slot->backend->router);
+    return pqr__sharing_is_overdue(head->known, head->flight.n_items, now - slot->since_us);
+}
+
+/* No other connection is to be shared: as many as ought to be are, and come along. */
+static bool is_broad(const struct pqr__backend *backend)
+{
+    uint32_t limit = pqr__breadth_here(backend), shared = 0;
+    if (backend->slots[PQR__SLOT_SHARED].count < limit)
+        return false;
+    pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED])
+        shared += !is_overdue(pqr__container_of(link, struct pqr__slot, link));
+    return shared >= limit;
+}
+
+bool pqr__dispatch_opens(const struct pqr__backend *backend, const struct pqr_reply *request)
+{
+    return pqr__pool_has_room(backend, (enum pqr__lane)request->entry.lane) &&
+           !(is_broad(backend) && pqr__dispatch_joins(request));
+}
+
 /* What a server can do now for the queue: the connection for the next. */
 struct match {
     struct pqr__slot *slot; /* NULL: nothing */
@@ -95,6 +125,13 @@ static void take_more(
     }
 }
 
+/* As many connections as may be shared, of those that come along: others come to their end. */
+static uint32_t shares_of(const struct pqr__backend *backend)
+{
+    uint32_t most = pqr__pool_shares(backend), limit = pqr__breadth_here(backend);
+    return most < limit ? most : limit;
+}
+
 /* Idle connections that requests of this server's role may take, the reserve apart. */
 static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
 {
@@ -104,8 +141,8 @@ static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
         if (backend->role != role || !pqr__pool_has_room(backend, PQR__LANE_NORMAL))
             continue;
         uint32_t spare = backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
-        uint32_t left =
-            pqr__pool_shares(backend) - backend->slots[PQR__SLOT_SHARED].count; /* of the ceiling */
+        uint32_t shares = shares_of(backend), shared = backend->slots[PQR__SLOT_SHARED].count;
+        uint32_t left = shares > shared ? shares - shared : 0;
         idle += spare < left ? spare : left;
     }
     return idle;
@@ -117,18 +154,14 @@ static uint32_t lot_of(const struct pqr__sharing *sharing)
     return sharing->share_sync > 1 ? sharing->share_sync : sharing->depth / 2;
 }
 
-/* What waits goes out together; what an idle connection could take as well is left to that, if it is worth it. */
-static uint32_t share_of(const struct match *match, const struct pqr__sharing *sharing)
+/* What waits goes out together; what an idle connection could take as well is left to that. */
+static uint32_t share_of(const struct pqr__backend *backend, const struct pqr__sharing *sharing)
 {
-    const struct pqr__backend *backend = match->slot->backend;
-    const struct pqr_reply *first = request_of(match->turn.entry);
-    uint32_t waiting =
-        pqr__queue_waiting(&backend->router->queue, match->roles, (enum pqr__lane)first->entry.lane);
+    uint32_t waiting = pqr__queue_count(&backend->router->queue);
     uint32_t idle = idle_of_role(backend->router, backend->role);
     uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
-    uint32_t quick = is_read(first) && first->known ? pqr__sharing_quick(first->known) : 1;
-    uint32_t share = fair > quick ? fair : quick, most = lot_of(sharing);
-    return share < most ? share : most;
+    uint32_t most = lot_of(sharing);
+    return fair < most ? fair : most;
 }
 
 static void fill(const struct match *match)
@@ -137,7 +170,7 @@ static void fill(const struct match *match)
     struct pqr__backend *backend = slot->backend;
     struct pqr__sharing sharing = sharing_on(slot);
     struct pqr__list group;
-    uint32_t most = share_of(match, &sharing);
+    uint32_t most = share_of(backend, &sharing);
     pqr__list_init(&group);
     struct pqr_reply *first = take(&group, &backend->router->queue, match->turn);
     if (pqr__dispatch_joins(first)) {
@@ -159,12 +192,14 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const 
     bool read = is_read(request);
     struct pqr__slot *best = NULL;
     uint64_t now = pqr__router_now(backend->router);
-    uint32_t left = pqr__pool_shares(backend);
+    uint32_t left = shares_of(backend);
     pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
-        if (left-- == 0) /* those that are beyond the ceiling come to their end */
-            break;
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
-        const struct pqr_reply *head = pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
+        if (is_overdue(slot))
+            continue;
+        if (left-- == 0)
+            break;
+        const struct pqr_reply *head = head_of(slot);
         if (slot->doomed || (best && best->air.count <= slot->air.count))
             continue;
         struct pqr__sharing sharing = sharing_on(slot);
@@ -183,7 +218,7 @@ static struct match match_down_to(const struct pqr__backend *backend, unsigned r
     struct match found = {.roles = roles};
     found.turn = pqr__queue_turn(&backend->router->queue, roles, lowest, backend->index);
     const struct pqr_reply *next = request_of(found.turn.entry);
-    if (next && pqr__pool_has_room(backend, (enum pqr__lane)next->entry.lane))
+    if (next && pqr__dispatch_opens(backend, next))
         found.slot = pqr__pool_idle(backend);
     else if (next && !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]) && pqr__dispatch_joins(next))
         found.slot = slot_to_join(backend, next);
@@ -208,20 +243,9 @@ static struct match match(const struct pqr__backend *backend)
     return found;
 }
 
-/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds no
-   more, or a write that has its connection for itself. */
-static bool is_full(const struct match *match, const pqr_router *router)
-{
-    const struct pqr_reply *next = request_of(match->turn.entry);
-    struct pqr__sharing sharing = sharing_of(router);
-    return (!is_read(next) && !pqr__dispatch_joins(next)) ||
-           pqr__queue_waiting(&router->queue, match->roles, (enum pqr__lane)next->entry.lane) >=
-               lot_of(&sharing);
-}
-
 /* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy
    one. False: nobody can take anything. */
-static bool give_one(pqr_router *router, bool full)
+static bool give_one(pqr_router *router)
 {
     struct pqr__choice idle, busy; /* large: not zeroed */
     idle.n = busy.n = 0;
@@ -229,7 +253,7 @@ static bool give_one(pqr_router *router, bool full)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         matches[i] = match(backend);
-        if (matches[i].slot && (!full || is_full(&matches[i], router)))
+        if (matches[i].slot)
             pqr__balance_add(matches[i].slot->state == PQR__SLOT_IDLE ? &idle : &busy, backend,
                 pqr__pool_outstanding(backend));
     }
@@ -246,12 +270,10 @@ void pqr__dispatch_soon(pqr_router *router)
     pqr__router_wake(router);
 }
 
-void pqr__dispatch_full(pqr_router *router)
+bool pqr__dispatch_is_worth_it(const pqr_router *router)
 {
-    if (!router->poked)
-        return;
-    while (pqr__queue_any(&router->queue) && give_one(router, true))
-        ;
+    struct pqr__sharing sharing = sharing_of(router);
+    return router->poked && pqr__queue_count(&router->queue) >= lot_of(&sharing);
 }
 
 void pqr__dispatch_due(pqr_router *router)
@@ -259,7 +281,7 @@ void pqr__dispatch_due(pqr_router *router)
     if (!router->poked)
         return;
     router->poked = false;
-    while (pqr__queue_any(&router->queue) && give_one(router, false))
+    while (pqr__queue_any(&router->queue) && give_one(router))
         ;
     if (pqr__queue_any(&router->queue) || router->waiters.count > 0)
         pqr__pools_grow(router);

@@ -3,6 +3,7 @@
  * most for a connect, never for a normal request to finish.
  */
 #include "router/balance.h"
+#include "router/breadth.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
 #include "router/warm.h"
@@ -18,11 +19,6 @@ uint32_t pqr__pool_open(const struct pqr__backend *backend)
 }
 
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend)
-{
-    return count(backend, PQR__SLOT_BUSY_OWN) + pqr__pool_asked_for(backend);
-}
-
-uint32_t pqr__pool_asked_for(const struct pqr__backend *backend)
 {
     return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_ADMIN) +
            count(backend, PQR__SLOT_SHARED) + count(backend, PQR__SLOT_CANCELLING);
@@ -73,7 +69,8 @@ uint32_t pqr__pool_reserve(const struct pqr__backend *backend)
 /* What administrators use does not count: they are let in where others are kept out. */
 static bool below_ceiling(const struct pqr__backend *backend)
 {
-    return pqr__pool_in_use(backend) - count(backend, PQR__SLOT_BUSY_ADMIN) <
+    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_SHARED) +
+               count(backend, PQR__SLOT_CANCELLING) <
            backend->router->sizing->ceiling(backend);
 }
 
@@ -92,8 +89,7 @@ struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend)
 
 uint32_t pqr__pool_shares(const struct pqr__backend *backend)
 {
-    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_OWN) +
-                      count(backend, PQR__SLOT_CANCELLING);
+    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_CANCELLING);
     uint32_t ceiling = backend->router->sizing->ceiling(backend);
     return ceiling > others ? ceiling - others : 0;
 }
@@ -196,11 +192,18 @@ static bool open_one(struct pqr__backend *backend)
     return may_open(backend->router, backend->index) && open_allowed(backend);
 }
 
-/* Or above: as many as the load may have, and the reserve. */
+/* As many as may be in use, and the reserve. */
 static bool at_ceiling(const struct pqr__backend *backend)
 {
     return pqr__pool_open(backend) + coming(backend) >=
-           backend->router->sizing->opens(backend) + backend->router->config->pool.admin_reserved;
+           backend->router->sizing->ceiling(backend) + backend->router->config->pool.admin_reserved;
+}
+
+/* Who waits although one is idle, since as many as ought to be are shared, does not wait for another. */
+static bool lacks(const struct pqr__backend *backend)
+{
+    bool narrow = pqr__breadth_here(backend) < UINT32_MAX;
+    return !at_ceiling(backend) && !(narrow && pqr__pool_has_room(backend, PQR__LANE_NORMAL));
 }
 
 static bool has_role(const struct pqr__backend *backend, pqr_role role)
@@ -247,7 +250,7 @@ static struct pqr__backend *next_to_open(pqr_router *router, pqr_role role)
     choice.n = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        if (has_role(backend, role) && !at_ceiling(backend) && may_open(router, i))
+        if (has_role(backend, role) && lacks(backend) && may_open(router, i))
             pqr__balance_add(&choice, backend, pqr__pool_outstanding(backend) + coming(backend));
     }
     return pqr__balance_pick(router, &choice);
@@ -259,7 +262,7 @@ static bool can_grow(const pqr_router *router, pqr_role role)
 {
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        if (has_role(backend, role) && has_place(backend) && !at_ceiling(backend))
+        if (has_role(backend, role) && has_place(backend) && lacks(backend))
             return true;
     }
     return false;
@@ -305,8 +308,6 @@ void pqr__pools_grow(pqr_router *router)
                 has_role(&router->backends[i], PQR_ROLE_REPLICA)) &&
             has_place(&router->backends[i]))
             fill(&router->backends[i]);
-    if (router->poked) /* who waits still then is known when what is idle now has been given out */
-        return;
     grow_role(router, PQR_ROLE_PRIMARY);
     grow_role(router, PQR_ROLE_REPLICA);
 }
@@ -349,7 +350,6 @@ void pqr__pool_trim(struct pqr__backend *backend)
     close_stuck(backend, PQR__SLOT_IDENTIFYING);
     close_stuck(backend, PQR__SLOT_BUSY);
     close_stuck(backend, PQR__SLOT_BUSY_ADMIN);
-    close_stuck(backend, PQR__SLOT_BUSY_OWN);
     close_stuck(backend, PQR__SLOT_CANCELLING);
     uint32_t wanted = backend->router->sizing->wanted(backend) + backend->router->sizing->spare(backend) +
                       backend->router->config->pool.admin_reserved;

@@ -3,6 +3,8 @@
  */
 #include "router/router.h"
 
+#include "router/breadth.h"
+
 #include <string.h>
 
 #include "base/alloc.h"
@@ -73,6 +75,7 @@ static void init(pqr_router *router, uint64_t seed)
         .busy = &router->in_log};
     pqr__random_seed(&router->random, seed);
     pqr__balancer_init(&router->balancer, config->reads.balance, &router->random);
+    pqr__breadths_init(router);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
     pqr__known_init(&router->known, pqr__random_next(&router->random), PQR__KNOWN_BYTES);
     pqr__catalog_start(router);

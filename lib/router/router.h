@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "policy/arrivals.h"
+#include "policy/breadth.h"
 #include "policy/balancer.h"
 #include "policy/budget.h"
 #include "policy/freshness.h"
@@ -69,14 +69,14 @@ struct pqr_router {
 
     struct pqr__backend *backends; /* PQR__SERVERS_MAX places, which stay where they are */
     uint32_t n_backends;           /* up to the last that is taken */
-    unsigned in_demand;            /* bit of each role whose servers were used within the resizer's window */
-    struct pqr_config *pending;    /* to be taken up when the event under way is over; NULL: none */
+    struct pqr__breadth breadth[PQR_ROLE_REPLICA + 1]; /* by role */
+    unsigned in_demand;         /* bit of each role whose servers were used within the resizer's window */
+    struct pqr_config *pending; /* to be taken up when the event under way is over; NULL: none */
     struct pqr__cluster cluster;
     struct pqr__lsn_history history;
     struct pqr__balancer balancer;
 
     struct pqr__queue queue;
-    struct pqr__arrivals arrivals[PQR__QUEUE_ROLES];
     struct pqr__request_store store;
     struct pqr__list finished; /* requests whose callback is due */
     struct pqr__list waiters;  /* pqr_router_ready */

@@ -22,6 +22,7 @@ struct scenario {
     struct pqr_config *config;
     struct pqr_config *fewer; /* the same without its last server; NULL: it is the only one */
     bool has_fewer;           /* is what the router has now */
+    uint32_t breadth; /* as many connections are shared, whatever the load would teach; 0: it teaches */
     struct sim_alarm reload, heal, prove, end;
     pqr_pressure_level pressure; /* as told last */
 };
@@ -216,10 +217,24 @@ static bool out_of_memory(void)
     return sim_heap.fail_on && sim_heap.fail_at > 0 && sim_heap.calls >= sim_heap.fail_at;
 }
 
+/* These days are too short for it to be learned. */
+static void set_breadth(struct scenario *scenario)
+{
+    if (scenario->breadth == 0 || scenario->load.closed)
+        return;
+    struct pqr__breadth *breadth = scenario->load.router->breadth;
+    for (int role = PQR_ROLE_PRIMARY; role <= PQR_ROLE_REPLICA; role++) {
+        breadth[role].limit = scenario->breadth;
+        breadth[role].crowded = 1;
+    }
+}
+
 static void live(struct scenario *scenario)
 {
     struct sim_world *world = &scenario->world;
     while (!scenario->wire.gone && sim_world_step(world)) {
+        if (!scenario->wire.gone)
+            set_breadth(scenario);
         sim_load_step(&scenario->load, out_of_memory() ? UINT64_MAX : sim_chaos_quiet_us(&scenario->chaos));
         check_going_down(scenario);
         if (world->steps > MAX_STEPS)
@@ -313,6 +328,7 @@ static void run(struct scenario *scenario, const struct sim_options *options)
     make_servers(scenario);
     make_mishaps(scenario);
     make_load(scenario, options);
+    scenario->breadth = scenario->world.seed % 3 == 0 ? 1 + scenario->world.seed / 3 % 3 : 0;
     if (start(scenario, options)) {
         live(scenario);
         sim_load_verify(&scenario->load);

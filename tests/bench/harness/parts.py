@@ -173,6 +173,10 @@ def transaction(bench, extra):
     return rows, [Goal("router-unit", "raw", "rate", True, 2.5)]
 
 
+# pqrouter learns over how many connections reads go best; it begins with all of them.
+LEARNS = 2
+
+
 def mix(bench, extra, goals):
     load, n = bench.load("mix"), bench.options.connections
     primary, *replicas = (bench.servers.conninfo(i, extra) for i in range(3))
@@ -183,10 +187,10 @@ def mix(bench, extra, goals):
         raw("shared", "raw libpq, pipeline, shared Sync", load, primary, replicas, n, depth=DEPTH, share=SHARE),
         raw("shared-writes", "raw libpq, pipeline, shared Sync, writes too", load, primary, replicas, n,
             depth=DEPTH, share=SHARE, write_depth=16),
-        bench.router.row("router", "pqrouter", load, every, n),
+        bench.router.row("router", "pqrouter", load, every, n, warm=LEARNS),
     ]
     if HAS_WRITES:
-        rows.append(bench.router.row("router-writes", "pqrouter, writes.pipeline", load, every, n, WRITES))
+        rows.append(bench.router.row("router-writes", "pqrouter, writes.pipeline", load, every, n, WRITES, warm=LEARNS))
     return rows, [Goal(row, "raw", "rate", True, value) for row, value in goals]
 
 
@@ -195,8 +199,8 @@ def mix_alone(bench, extra):
     load, n, primary = bench.load("mix"), bench.options.connections, bench.servers.conninfo(0, extra)
     return [
         raw("raw", "raw libpq", load, primary, connections=n),
-        bench.router.row("router", "pqrouter", load, [primary], n),
-        bench.router.row("router-writes", "pqrouter, writes.pipeline", load, [primary], n, WRITES),
+        bench.router.row("router", "pqrouter", load, [primary], n, warm=LEARNS),
+        bench.router.row("router-writes", "pqrouter, writes.pipeline", load, [primary], n, WRITES, warm=LEARNS),
     ], []
 
 

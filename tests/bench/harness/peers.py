@@ -82,11 +82,11 @@ class Router:
                        f'queue: {{ max_requests = 100000; }};\nrequest: {{ timeout = "10min"; }};\n{extra}\n')
         return path
 
-    def row(self, key, label, load, servers, connections=4, extra="", unit=None, probe="1s", **row):
+    def row(self, key, label, load, servers, connections=4, extra="", unit=None, warm=None, probe="1s", **row):
         row.setdefault("depth", "default")
         row.setdefault("share", "default")
         command = [f"{PROGRAMS}/bench_router", *load, f"config={self.config(connections, servers, extra, probe)}",
-                   *arguments(unit=unit)]
+                   *arguments(unit=unit, warm=warm)]
         return Row(key, label, command, connections=connections, **row)
 
 
