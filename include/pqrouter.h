@@ -535,8 +535,8 @@ typedef struct pqr_finding {
     const char *kind;
     size_t offset, length; /* the word, in the text; length 0: none */
     /* Of a name. What is known of PostgreSQL's own one: "harmless", "volatile", "session", "lock" ...; NULL: it has
-       none of that name. What the catalog says: "harmless", "harmful", "unknown" (a relation of which nothing harmful
-       is known, too); NULL: there is no catalog (yet). What reads.harmless_functions and reads.harmful_functions
+       none of that name. What the catalog says: "harmless", "harmful" (of a function perhaps "with some numbers of
+       arguments"), "unknown" (a relation of which nothing harmful is known, too); NULL: there is no catalog (yet). What reads.harmless_functions and reads.harmful_functions
        say: "harmless", "harmful"; NULL: nothing. */
     const char *builtin, *catalog, *configured;
     /* Of a rule: what it makes of the statement, and why. */

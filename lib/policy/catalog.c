@@ -132,14 +132,15 @@ bool pqr__catalog_add(struct pqr__catalog *catalog, enum pqr__catalog_kind kind,
         catalog->count++;
     }
     unsigned char *known = &catalog->names[slot->at - 1 + 1];
-    if (*known < PQR__CATALOG_HARMFUL && answer == PQR__CATALOG_HARMFUL)
+    if (*known < PQR__CATALOG_COUNTED && answer >= PQR__CATALOG_COUNTED)
         catalog->harmful[kind]++;
     if (*known < (unsigned char)answer)
         *known = (unsigned char)answer;
     return true;
 }
 
-enum pqr__catalog_answer pqr__catalog_find(
+/* As it is kept. */
+static enum pqr__catalog_answer kept(
     const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name, size_t length)
 {
     if (catalog->count == 0 || length > NAME_MAX_BYTES)
@@ -147,8 +148,60 @@ enum pqr__catalog_answer pqr__catalog_find(
     const struct pqr__catalog_slot *slot = slot_of(catalog, hash_of(kind, name, length), kind, name, length);
     if (slot->at == 0)
         return PQR__CATALOG_ABSENT;
-    enum pqr__catalog_answer answer = (enum pqr__catalog_answer)catalog->names[slot->at - 1 + 1];
+    return (enum pqr__catalog_answer)catalog->names[slot->at - 1 + 1];
+}
+
+enum pqr__catalog_answer pqr__catalog_find(
+    const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name, size_t length)
+{
+    enum pqr__catalog_answer answer = kept(catalog, kind, name, length);
+    if (answer == PQR__CATALOG_COUNTED)
+        return PQR__CATALOG_HARMFUL;
     return catalog->stale && answer == PQR__CATALOG_HARMLESS ? PQR__CATALOG_ABSENT : answer;
+}
+
+/* --- Calls --- */
+
+enum {
+    CALL_ARGS_MAX = 100, /* a function has no more, or it is harmful with any number */
+    CALL_RANGE_MAX = 8,  /* likewise, by its defaults */
+};
+
+/* The name, and the number as a byte. */
+static size_t call_key(char out[NAME_MAX_BYTES + 1], const char *name, size_t length, unsigned n_args)
+{
+    memcpy(out, name, length);
+    out[length] = (char)n_args;
+    return length + 1;
+}
+
+bool pqr__catalog_add_call(
+    struct pqr__catalog *catalog, const char *name, size_t length, unsigned least, unsigned most)
+{
+    char key[NAME_MAX_BYTES + 1];
+    if (length >= NAME_MAX_BYTES || most > CALL_ARGS_MAX || least > most || most - least >= CALL_RANGE_MAX)
+        return pqr__catalog_add(catalog, PQR__CATALOG_FUNCTION, name, length, PQR__CATALOG_HARMFUL);
+    for (unsigned n = least; n <= most; n++)
+        if (!pqr__catalog_add(
+                catalog, PQR__CATALOG_CALL, key, call_key(key, name, length, n), PQR__CATALOG_HARMFUL))
+            return false;
+    return pqr__catalog_add(catalog, PQR__CATALOG_FUNCTION, name, length, PQR__CATALOG_COUNTED);
+}
+
+bool pqr__catalog_counts(const struct pqr__catalog *catalog, const char *name, size_t length)
+{
+    return !catalog->stale && kept(catalog, PQR__CATALOG_FUNCTION, name, length) == PQR__CATALOG_COUNTED;
+}
+
+enum pqr__catalog_answer pqr__catalog_find_call(
+    const struct pqr__catalog *catalog, const char *name, size_t length, unsigned n_args)
+{
+    char key[NAME_MAX_BYTES + 1];
+    if (n_args > CALL_ARGS_MAX || !pqr__catalog_counts(catalog, name, length))
+        return pqr__catalog_find(catalog, PQR__CATALOG_FUNCTION, name, length);
+    return kept(catalog, PQR__CATALOG_CALL, key, call_key(key, name, length, n_args)) == PQR__CATALOG_HARMFUL
+               ? PQR__CATALOG_HARMFUL
+               : PQR__CATALOG_HARMLESS;
 }
 
 /* --- The sieve --- */
@@ -177,7 +230,8 @@ static void fill_sieve(const struct pqr__catalog *catalog)
 {
     for (size_t at = 0; at < catalog->names_used; at += HEAD + catalog->names[at + 2]) {
         const unsigned char *entry = catalog->names + at;
-        if (entry[0] == PQR__CATALOG_OPERATOR || entry[1] != PQR__CATALOG_HARMFUL)
+        if (entry[0] == PQR__CATALOG_OPERATOR || entry[0] == PQR__CATALOG_CALL ||
+            entry[1] < PQR__CATALOG_COUNTED)
             continue;
         struct pqr__key key = pqr__key_of((const char *)entry + HEAD, entry[2]);
         uint64_t bit = pqr__key_hash(&key) >> catalog->sieve_shift;

@@ -16,10 +16,18 @@ enum pqr__catalog_kind {
     PQR__CATALOG_TYPE,
     PQR__CATALOG_RELATION, /* only harmful ones are worth their room */
     PQR__CATALOG_VARYING,  /* relations over others, of which a parameter may tell those that are read */
+    PQR__CATALOG_CALL, /* a function's name and, in one byte more, a number of arguments: the harmful ones */
     PQR__CATALOG_KINDS
 };
 
-enum pqr__catalog_answer { PQR__CATALOG_ABSENT = 0, PQR__CATALOG_HARMLESS, PQR__CATALOG_HARMFUL };
+/* In order of strictness. COUNTED: of a function, harmful with some numbers of arguments; it is kept so, and found as
+   HARMFUL by whoever does not ask with a number. */
+enum pqr__catalog_answer {
+    PQR__CATALOG_ABSENT = 0,
+    PQR__CATALOG_HARMLESS,
+    PQR__CATALOG_COUNTED,
+    PQR__CATALOG_HARMFUL
+};
 
 /* A set of names by the hashes of their keys (policy/key.h), a bit each. It says yes to some that are not in it, and
    never no to one that is. */
@@ -67,6 +75,13 @@ bool pqr__catalog_add(struct pqr__catalog *catalog, enum pqr__catalog_kind kind,
 /* While stale, what was harmless is absent. */
 enum pqr__catalog_answer pqr__catalog_find(
     const struct pqr__catalog *catalog, enum pqr__catalog_kind kind, const char *name, size_t length);
+/* A function that is harmful takes so many arguments, defaults and all; UINT_MAX: any number. False: as above. */
+bool pqr__catalog_add_call(
+    struct pqr__catalog *catalog, const char *name, size_t length, unsigned least, unsigned most);
+/* Whether the number of arguments counts; and what is known of a call with so many. */
+bool pqr__catalog_counts(const struct pqr__catalog *catalog, const char *name, size_t length);
+enum pqr__catalog_answer pqr__catalog_find_call(
+    const struct pqr__catalog *catalog, const char *name, size_t length, unsigned n_args);
 /* The memory it takes, this struct included. */
 size_t pqr__catalog_bytes(const struct pqr__catalog *catalog);
 

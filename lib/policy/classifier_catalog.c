@@ -80,6 +80,26 @@ bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const 
     return true;
 }
 
+bool pqr__sql_counts(const struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    char text[NAME_MAX_LENGTH];
+    if (scan->catalog == NULL || scan->catalog->harmful[PQR__CATALOG_CALL] == 0 || scan->named != NULL ||
+        pqr__seen_is_type(name) || !is_name(&name->token) || falls_through(scan, &name->token))
+        return false;
+    int length = name_of(scan, &name->token, text);
+    return length >= 0 && pqr__catalog_counts(scan->catalog, text, (size_t)length);
+}
+
+enum pqr__catalog_answer pqr__sql_known_call(
+    const struct pqr__sql *scan, const struct pqr__seen *name, unsigned n_args)
+{
+    char text[NAME_MAX_LENGTH];
+    int length = name_of(scan, &name->token, text);
+    if (length < 0)
+        return PQR__CATALOG_HARMFUL;
+    return pqr__catalog_find_call(scan->catalog, text, (size_t)length, n_args);
+}
+
 enum pqr__catalog_answer pqr__sql_configured(
     const struct pqr__sql *scan, const struct pqr__seen *schema, const struct pqr__seen *name)
 {

@@ -57,7 +57,9 @@ void pqr__sql_explain_name(const struct pqr__sql *scan, enum pqr__told kind, con
         .offset = (size_t)(name->token.at - explain->sql),
         .length = name->token.length,
         .builtin = builtin(scan, kind, schema, name)};
-    if (scan->catalog != NULL)
+    if (kind == PQR__TOLD_FUNCTION && pqr__sql_counts(scan, name))
+        finding.catalog = "harmful with some numbers of arguments";
+    else if (scan->catalog != NULL)
         finding.catalog = answers[pqr__sql_known(scan, kinds[kind], name)];
     if (kind == PQR__TOLD_FUNCTION && scan->named != NULL) {
         enum pqr__catalog_answer answer = pqr__sql_configured(scan, schema, name);

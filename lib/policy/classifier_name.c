@@ -266,13 +266,30 @@ static bool may_be_relation(
     return seen->category != PQR__CATEGORY_RESERVED || before->token.kind == PQR__TOKEN_DOT;
 }
 
+/* An argument list follows, which is counted. */
+static bool will_be_counted(const struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    if (!pqr__sql_counts(scan, seen))
+        return false;
+    struct pqr__lexer ahead = scan->lexer;
+    struct pqr__token next;
+    pqr__lexer_next(&ahead, &next);
+    return next.kind == PQR__TOKEN_OPEN;
+}
+
 /* After a dot a name may call a function, as t.f does where t has no column f. */
+static void attribute(struct pqr__sql *scan, const struct pqr__seen *seen)
+{
+    if (!will_be_counted(scan, seen))
+        pqr__sql_function(scan, seen, true);
+}
+
 static void by_catalog(struct pqr__sql *scan, const struct pqr__seen *seen, const struct pqr__seen *before)
 {
     if (may_be_relation(scan, seen, before))
         (void)pqr__sql_suspect(scan, PQR__CATALOG_RELATION, seen);
     if (seen->word == NULL && before->token.kind == PQR__TOKEN_DOT)
-        pqr__sql_function(scan, seen, true);
+        attribute(scan, seen);
 }
 
 /* Where it can hardly be anything else. */
@@ -308,7 +325,7 @@ void pqr__sql_name(struct pqr__sql *scan)
     if (seen->word->keyword == PQR__KW_LAST_VALUE) /* in quotes and after a dot too */
         last_value_word(scan, seen, before);
     if (before->token.kind == PQR__TOKEN_DOT) /* (x).f calls f(x) where x has no column f */
-        pqr__sql_function(scan, seen, true);
+        attribute(scan, seen);
     else if (pqr__sql_rules[seen->keyword] != NULL)
         pqr__sql_rules[seen->keyword](scan, seen, before);
 }

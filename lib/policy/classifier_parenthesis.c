@@ -134,8 +134,18 @@ static enum pqr__frame_kind sample(struct pqr__sql *scan, const struct pqr__seen
     return PQR__FRAME_SAMPLE;
 }
 
+/* Judged when it is closed. */
+static enum pqr__frame_kind counted(struct pqr__sql *scan, const struct pqr__seen *name)
+{
+    pqr__sql_tell(scan, PQR__TOLD_FUNCTION, NULL, name);
+    (void)pqr__sql_suspect(scan, PQR__CATALOG_TYPE, name);
+    return PQR__FRAME_COUNTED;
+}
+
 static enum pqr__frame_kind call(struct pqr__sql *scan, const struct pqr__seen *name)
 {
+    if (pqr__sql_counts(scan, name))
+        return counted(scan, name);
     pqr__sql_function(scan, name, false);
     return pqr__seen_is_type(name) ? PQR__FRAME_TYPE : PQR__FRAME_CALL;
 }
@@ -148,6 +158,8 @@ static enum pqr__frame_kind qualified_call(struct pqr__sql *scan, const struct p
         more->token.kind != PQR__TOKEN_DOT && more->keyword != PQR__KW_TABLESAMPLE)
         return call(scan, name);
     bool users = pqr__seen_is_users_schema(schema) && more->keyword != PQR__KW_TABLESAMPLE;
+    if (users && pqr__sql_counts(scan, name))
+        return counted(scan, name);
     enum pqr__catalog_answer configured =
         scan->named == NULL ? PQR__CATALOG_ABSENT : pqr__sql_configured(scan, schema, name);
     pqr__sql_tell(scan, PQR__TOLD_FUNCTION, schema, name);
@@ -246,6 +258,7 @@ static void watch(struct pqr__sql *scan)
     const struct pqr__frame *frame = pqr__sql_frame(scan);
     switch (frame->kind) {
     case PQR__FRAME_ALIAS:
+    case PQR__FRAME_COUNTED:
     case PQR__FRAME_OPERATOR:
     case PQR__FRAME_TREAT:
     case PQR__FRAME_XML_TABLE:
@@ -281,6 +294,8 @@ void pqr__sql_open(struct pqr__sql *scan)
         pqr__sql_frame(scan)->item = pqr__sql_seen(scan, 2)->ends;
     else if (kind == PQR__FRAME_XML_TABLE)
         pqr__sql_frame(scan)->item = PQR__ITEM_BEFORE;
+    else if (kind == PQR__FRAME_COUNTED)
+        scan->counted[scan->depth < PQR__DEPTH_MAX ? scan->depth : PQR__DEPTH_MAX] = last->token.at;
     watch(scan);
 }
 
@@ -296,6 +311,8 @@ void pqr__sql_close(struct pqr__sql *scan)
 {
     scan->closed = (enum pqr__frame_kind)pqr__sql_frame(scan)->kind;
     check_json_table(scan);
+    if (scan->closed == PQR__FRAME_COUNTED)
+        pqr__sql_judge_counted(scan);
     if (scan->depth == 0)
         pqr__sql_doubt(scan, PQR__REASON_NOT_RECOGNISED, pqr__sql_seen(scan, 0));
     else

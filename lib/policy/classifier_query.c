@@ -57,6 +57,8 @@ void pqr__sql_query(struct pqr__sql *scan)
     if (pqr__sql_is_attentive(scan)) {
         if (scan->sequence)
             check_sequence(scan);
+        if (pqr__sql_frame(scan)->kind == PQR__FRAME_COUNTED)
+            pqr__sql_count(scan);
         if ((scan->type != PQR__TYPE_NONE || scan->watched) && pqr__sql_type(scan))
             return;
         if (pqr__sql_frame(scan)->kind == PQR__FRAME_OPERATOR)

@@ -62,6 +62,7 @@ enum pqr__frame_kind {
     PQR__FRAME_XML_TABLE,   /* XMLTABLE( ... COLUMNS columns with types) */
     PQR__FRAME_JSON_TABLE,  /* JSON_TABLE( ... COLUMNS( ) ) */
     PQR__FRAME_COLUMNS,     /* COLUMNS( columns with types ) in there */
+    PQR__FRAME_COUNTED,     /* the arguments of a function that is harmful with some numbers of them */
 };
 
 /* The last clause begun in a frame, as far as it matters. */
@@ -77,7 +78,9 @@ struct pqr__frame {
     uint8_t kind;   /* enum pqr__frame_kind */
     uint8_t clause; /* enum pqr__clause */
     uint8_t item;   /* ALIAS, XML_TABLE, COLUMNS: enum pqr__item; OPERATOR: an operand stands before it;
-                       JSON_TABLE: COLUMNS was seen; FILTER, OVER, JOIN: how many of its tokens were looked at */
+                       JSON_TABLE: COLUMNS was seen; FILTER, OVER, JOIN: how many of its tokens were looked at;
+                       COUNTED: how many commas were seen, or UINT8_MAX */
+    uint8_t more;   /* COUNTED: brackets that are open */
 };
 
 /* Of a list of columns: what comes next. */
@@ -135,7 +138,8 @@ struct pqr__sql {
     bool modifies;               /* INSERT, UPDATE, DELETE or MERGE was seen */
     bool begun;                  /* query rules: a SELECT, VALUES, TABLE or WITH was seen */
     struct pqr__frame frames[PQR__DEPTH_MAX + 1];
-    struct pqr__seen tokens[PQR__TOKENS]; /* what was read last */
+    const char *counted[PQR__DEPTH_MAX + 1]; /* of frames that are COUNTED: the function's name in the text */
+    struct pqr__seen tokens[PQR__TOKENS];    /* what was read last */
 };
 
 /* Room for the next token. When it is used up, what rules may still look back at moves to the front. */
@@ -320,6 +324,13 @@ enum pqr__catalog_answer pqr__sql_known(
     const struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);
 /* True when the catalog calls the name harmful: the doubt was raised. */
 bool pqr__sql_suspect(struct pqr__sql *scan, enum pqr__catalog_kind kind, const struct pqr__seen *seen);
+/* True: the number of arguments decides what a call of the function means. What the catalog says of so many. */
+bool pqr__sql_counts(const struct pqr__sql *scan, const struct pqr__seen *name);
+enum pqr__catalog_answer pqr__sql_known_call(
+    const struct pqr__sql *scan, const struct pqr__seen *name, unsigned n_args);
+/* The current token stands in such a call's parentheses; or it closes them, and the call is judged. */
+void pqr__sql_count(struct pqr__sql *scan);
+void pqr__sql_judge_counted(struct pqr__sql *scan);
 /* What the configuration says of a function; schema NULL: it stands without one. */
 enum pqr__catalog_answer pqr__sql_configured(
     const struct pqr__sql *scan, const struct pqr__seen *schema, const struct pqr__seen *name);

@@ -1,6 +1,7 @@
 /* The rows of one answer, judged and added to the catalog that is built. What may go wrong: they do not fit, or they are
    no answer to what was asked (the objects after an oid, in order), by which a load would have no end. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,9 @@ enum column {
     PART_NAME,
     PART_BUILTIN,
     PART_VOLATILITY,
-    SCHEMA, /* of functions alone */
+    SCHEMA, /* these of functions alone */
+    LEAST_ARGS,
+    MOST_ARGS,
     COLUMNS
 };
 
@@ -87,6 +90,36 @@ static enum pqr__catalog_kind kind_of(char letter)
                            : PQR__CATALOG_RELATION;
 }
 
+/* NULL or what is no number of arguments: any. */
+static unsigned arguments(const char *text)
+{
+    return text && text[0] >= '0' && text[0] <= '9' && strlen(text) <= 3 ? (unsigned)strtoul(text, NULL, 10)
+                                                                         : UINT_MAX;
+}
+
+/* A harmful function of this name that takes so many arguments is known already. */
+static bool is_known(const struct pqr__catalog *catalog, const char *name, unsigned least, unsigned most)
+{
+    size_t length = strlen(name);
+    bool counts = pqr__catalog_counts(catalog, name, length);
+    if (!counts || most == UINT_MAX || least > most)
+        return !counts && find(catalog, PQR__CATALOG_FUNCTION, name) == PQR__CATALOG_HARMFUL;
+    for (unsigned n = least; n <= most; n++)
+        if (pqr__catalog_find_call(catalog, name, length, n) != PQR__CATALOG_HARMFUL)
+            return false;
+    return true;
+}
+
+static bool add_harmful_function(struct pqr__catalog_loader *loader, const char *const row[COLUMNS])
+{
+    const char *name = row[NAME];
+    unsigned least = arguments(row[LEAST_ARGS]), most = arguments(row[MOST_ARGS]);
+    if (is_known(loader->building, name, least, most))
+        return true;
+    loader->found = true;
+    return pqr__catalog_add_call(loader->building, name, strlen(name), least, most);
+}
+
 /* False: it does not fit. */
 static bool take_row(pqr_router *router, const char *const row[COLUMNS])
 {
@@ -110,6 +143,8 @@ static bool take_row(pqr_router *router, const char *const row[COLUMNS])
     enum pqr__catalog_kind kind = kind_of(row[KIND][0]);
     if (!harmful && (!first || kind == PQR__CATALOG_RELATION))
         return true;
+    if (harmful && kind == PQR__CATALOG_FUNCTION)
+        return add_harmful_function(loader, row);
     if (harmful && find(catalog, kind, row[NAME]) == PQR__CATALOG_HARMFUL)
         return true;
     loader->found = true;

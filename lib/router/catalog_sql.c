@@ -99,6 +99,15 @@
 #define ANY_VOLATILE(oids) \
     HOLDS("from pg_catalog.pg_proc s where s.oid" ANY("array[" oids "]") " and s.provolatile" EQ "'v'")
 
+/* How many arguments a call of p may have in its parentheses; NULL: any number, or some stand outside of them (WITHIN
+   GROUP). */
+#define COUNTABLE \
+    "p.provariadic" EQ "0 and p.prokind" NE "'p' and (p.prokind" NE "'a' or " \
+    HOLDS("from pg_catalog.pg_aggregate g where " OID("g.aggfnoid") EQ "p.oid and g.aggkind" EQ "'n'") ")"
+#define ARGUMENTS \
+    "case when " COUNTABLE " then p.pronargs operator(pg_catalog.-) p.pronargdefaults end," \
+    " case when " COUNTABLE " then p.pronargs end"
+
 #define DEPENDS " left join lateral ("
 #define WITH_IT ") d(kind, name, builtin, volatility) on true order by 1"
 
@@ -114,7 +123,7 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
     {"select p.oid, 'f', p.proname, p.provolatile" EQ "'v' or p.prokind" EQ "'p' or (p.prokind" EQ "'a' and "
      HOLDS("from pg_catalog.pg_aggregate a where " OID("a.aggfnoid") EQ "p.oid and " ANY_VOLATILE(
          AGGREGATE_FUNCTIONS))
-     "), " NOTHING ", n.nspname"
+     "), " NOTHING ", n.nspname, " ARGUMENTS
      " from (select * from pg_catalog.pg_proc where oid" AFTER "order by oid limit 2000) p"
      " left join pg_catalog.pg_namespace n on n.oid" EQ "p.pronamespace order by 1",
      false},
@@ -193,7 +202,7 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
        is long, or that the function's own settings may let mean another thing, is not read. What another language does is
        taken on its declaration. */
     {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility, (select n.nspname"
-     " from pg_catalog.pg_namespace n where n.oid" EQ "p.pronamespace)"
+     " from pg_catalog.pg_namespace n where n.oid" EQ "p.pronamespace), " ARGUMENTS
      " from (select *, " ALL_TYPES " as types, prolang" EQ "14 and provolatile" NE "'v' as in_sql"
      " from pg_catalog.pg_proc where oid" AFTER "and (proargdefaults is not null or prokind" EQ "'a'"
      " or (prolang" EQ "14 and provolatile" NE "'v') or (" TYPED

@@ -16,7 +16,8 @@
    5 name, or the text; NULL: not there
    6 t: it is PostgreSQL's own
    7 of a function: pg_proc.provolatile
-   8 the schema of that which the row is about; functions alone, other answers lack the column
+   8 the schema of that which the row is about; functions alone, other answers lack these columns
+   9, 10 how many arguments it takes, at least and at most; NULL: any number
    Parameters: $1 the last oid, "16383" at first (PostgreSQL manual, 74.2.2: what users create comes after it);
    $2, where typed: t when some type is harmful, so that what holds it matters. */
 enum { PQR__CATALOG_FIRST_STEPS = 6, PQR__CATALOG_STEPS = 14 };

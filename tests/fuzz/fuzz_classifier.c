@@ -86,6 +86,7 @@ static const struct pqr__catalog *catalog(void)
                 &filled, PQR__CATALOG_RELATION, names[i], strlen(names[i]), PQR__CATALOG_HARMFUL));
     }
     check(pqr__catalog_add(&filled, PQR__CATALOG_TYPE, "b", 1, PQR__CATALOG_HARMFUL));
+    check(pqr__catalog_add_call(&filled, "g", 1, 2, 3) && pqr__catalog_add_call(&filled, "upper", 5, 1, 1));
     pqr__catalog_seal(&filled);
     return &filled;
 }

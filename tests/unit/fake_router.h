@@ -13,7 +13,7 @@
 enum { SERVERS = 3, CONNS = 200 };
 
 struct pg_result {
-    const char *values[9];
+    const char *values[11];
     const char *tag;
 };
 

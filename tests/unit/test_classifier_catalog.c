@@ -31,6 +31,10 @@ static int start(void **state)
     pqr__catalog_init(&catalog, 1 << 20);
     FILL(FUNCTION, HARMLESS, "price", "Mixed", "with\"quote", "set_config", "json_array");
     FILL(FUNCTION, HARMFUL, "touch", "lower", "Nasty", "json_query", "json_table", "bernoulli", "overlay");
+    assert_true(pqr__catalog_add_call(&catalog, "half", 4, 2, 3));
+    assert_true(pqr__catalog_add_call(&catalog, "round", 5, 2, 2));
+    assert_true(pqr__catalog_add_call(&catalog, "setseed", 7, 2, 2));
+    assert_true(pqr__catalog_add_call(&catalog, "wide", 4, 1, 50));
     FILL(OPERATOR, HARMLESS, "<->>", "=");
     FILL(OPERATOR, HARMFUL, "+", "<%%>");
     FILL(TYPE, HARMLESS, "mood", "date");
@@ -106,6 +110,51 @@ static const struct {
     {"select * from t tablesample price(10)", PQR_CLASS_PRIMARY, NULL},
     {"select * from t tablesample system(10)", PQR_CLASS_REPLICA, NULL},
     {"select * from t tablesample bernoulli(10)", PQR_CLASS_PRIMARY, NULL},
+    /* overloads of one name by the number of their arguments: half takes two or three where it is harmful */
+    {"select half(), half(1), HALF(a), \"half\"(1), shop.half(1), half(1, 2, 3, 4) from t", PQR_CLASS_REPLICA,
+        NULL},
+    {"select half(1, 2)", PQR_CLASS_PRIMARY, "volatile function half"},
+    {"select Half(1, 2, 3)", PQR_CLASS_PRIMARY, "volatile function Half"},
+    {"select shop.half(1, 2)", PQR_CLASS_PRIMARY, NULL},
+    {"select \"half\"(1, 2)", PQR_CLASS_PRIMARY, NULL},
+    {"select half ( /*)*/ 1 -- ,\n , 2 )", PQR_CLASS_PRIMARY, NULL},
+    {"select * from t, half(1) h, half(2) as i", PQR_CLASS_REPLICA, NULL},
+    {"select * from t, half(1, 2) h", PQR_CLASS_PRIMARY, NULL},
+    {"select half(array[1, 2]), half((1, 2)), half('a,b'), half(upper(a, b)), half(a[1, 2][3]) from t",
+        PQR_CLASS_REPLICA, NULL},
+    {"select half(array[1, 2], 3)", PQR_CLASS_PRIMARY, NULL},
+    {"select half(array[[1], array[2, 3]], 4)", PQR_CLASS_PRIMARY, NULL},
+    {"select half((1, 2), 3)", PQR_CLASS_PRIMARY, NULL},
+    {"select half(half(half(1)))", PQR_CLASS_REPLICA, NULL},
+    {"select half(half(half(1, 2)))", PQR_CLASS_PRIMARY, NULL},
+    {"select half(half(1), half(2))", PQR_CLASS_PRIMARY, NULL},
+    {"select half(a::numeric(3, 2)), half(cast(b as numeric(3, 2))) from t", PQR_CLASS_REPLICA, NULL},
+    {"select half(cast(b as numeric(3, 2)), a) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select half(a::int[], b) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select half(case when a then b else c end), half((select 1 from t, u)) from t", PQR_CLASS_REPLICA,
+        NULL},
+    {"select half(a) over (partition by b, c), half(a) filter (where b) from t", PQR_CLASS_REPLICA, NULL},
+    {"select half(distinct a), half(x => 1) from t", PQR_CLASS_REPLICA, NULL},
+    {"select half(distinct a, b) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select half(x => 1, y := 2)", PQR_CLASS_PRIMARY, NULL},
+    {"select half(a order by b) from t", PQR_CLASS_PRIMARY, NULL}, /* not looked at closer */
+    {"select half(t.order, b) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select half(t.order) from t", PQR_CLASS_REPLICA, NULL},
+    {"select half(*) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select half(t.*) from t", PQR_CLASS_REPLICA, NULL},
+    {"select half(a]) from t", PQR_CLASS_PRIMARY, NULL},
+    {"select half(1, 2", PQR_CLASS_PRIMARY, NULL},
+    {"select t.half from t", PQR_CLASS_PRIMARY, NULL}, /* likewise */
+    {"select half(1, nextval('s'))", PQR_CLASS_PRIMARY, NULL},
+    {"select half(nextval('s'))", PQR_CLASS_PRIMARY, "volatile function nextval"},
+    {"select half(1), touch()", PQR_CLASS_PRIMARY, "volatile function touch"},
+    {"select wide(1)", PQR_CLASS_PRIMARY, NULL},
+    {"select wide()", PQR_CLASS_PRIMARY, NULL},
+    {"select round(1.5), pg_catalog.round(2.5), sum(round(a)) from t", PQR_CLASS_REPLICA, NULL},
+    {"select round(1.5, 1)", PQR_CLASS_PRIMARY, "volatile function round"},
+    {"select setseed(1)", PQR_CLASS_SESSION, NULL}, /* the built-in one */
+    {"select shop.setseed(1)", PQR_CLASS_SESSION, NULL},
+    {"create table x as select half(1, 2)", PQR_CLASS_PRIMARY, NULL},
     /* what the text says stays */
     {"select set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},
     {"select pg_catalog.set_config('a', 'b', false)", PQR_CLASS_SESSION, NULL},

@@ -28,7 +28,7 @@ static void start_reading(void)
 static void answer_function(const char *oid, const char *name)
 {
     struct pg_result *result = result_new("SELECT 1");
-    const char *row[] = {oid, "f", name, "f", NULL, NULL, NULL, NULL, "public"};
+    const char *row[] = {oid, "f", name, "f", NULL, NULL, NULL, NULL, "public", NULL, NULL};
     memcpy(result->values, row, sizeof(row));
     struct pqr__conn *conn = reading_catalog();
     assert_non_null(conn);
