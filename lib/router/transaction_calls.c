@@ -107,35 +107,50 @@ static const char *refusal_of(const struct pqr_reply *statement)
     return NULL;
 }
 
+static bool is_full(const struct pqr_tx *tx, const struct pqr_reply *statement)
+{
+    const struct pqr_config *config = statement->router->config;
+    return tx->statements.count >= config->queue.max_requests ||
+           tx->bytes + statement->entry.bytes > config->queue.max_bytes;
+}
+
+/* True: it was, and is told so. */
+static bool refused(const struct pqr_tx *tx, struct pqr_reply *statement)
+{
+    const char *refusal = refusal_of(statement);
+    if (statement->bulk == PQR__BULK_REFUSED) {
+        pqr__request_refuse_size(statement);
+    } else if (is_full(tx, statement)) {
+        pqr__request_finish(statement, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED,
+            "its transaction has as many statements waiting as queue.max_requests or queue.max_bytes allow");
+    } else if (refusal) {
+        memcpy(statement->sqlstate, "0A000", 6);
+        pqr__request_finish(statement, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool is_open(const pqr_tx *tx)
+{
+    return tx->state == PQR__TX_RUNNING_STATE && !tx->want_commit && !tx->want_rollback &&
+           tx->request->cause == PQR__CAUSE_NONE;
+}
+
 int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     pqr_query checked;
     if (!tx || !cb || pqr__query_check(&checked, query) != 0)
         return PQR_EINVAL;
-    if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
-        tx->request->cause != PQR__CAUSE_NONE)
+    if (!is_open(tx))
         return PQR_ECLOSED;
     struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, PQR__OWN_NONE, cb, data);
     if (!statement)
         return PQR_ENOMEM;
-    if (statement->bulk == PQR__BULK_REFUSED) {
-        pqr__request_refuse_size(statement);
-        return 0;
-    }
-    const char *refusal = refusal_of(statement);
-    const struct pqr_config *config = statement->router->config;
-    if (tx->statements.count >= config->queue.max_requests ||
-        tx->bytes + statement->entry.bytes > config->queue.max_bytes) {
-        pqr__request_finish(statement, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED,
-            "its transaction has as many statements waiting as queue.max_requests or queue.max_bytes allow");
-        return 0;
-    }
     statement->entry.lane = tx->request->entry.lane;
-    if (refusal) {
-        memcpy(statement->sqlstate, "0A000", 6);
-        pqr__request_finish(statement, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
+    if (refused(tx, statement))
         return 0;
-    }
     statement->tx = tx;
     if (checked.timeout_ms != 0) /* by default the transaction's own timeout is enough */
         pqr__request_arm(statement, checked.timeout_ms);
@@ -148,8 +163,7 @@ static int ask_end(pqr_tx *tx, bool commit)
 {
     if (!tx)
         return PQR_EINVAL;
-    if (tx->state != PQR__TX_RUNNING_STATE || tx->want_commit || tx->want_rollback ||
-        tx->request->cause != PQR__CAUSE_NONE)
+    if (!is_open(tx))
         return PQR_ECLOSED;
     tx->want_commit = commit;
     tx->want_rollback = !commit;
