@@ -7,12 +7,11 @@ parentheses around it, other aliases, EXPLAIN before it. With a write after it, 
 Harmless reads and poisoned ones (reader.py); of the unit test's statements, which may be no SQL at all, what follows
 them.
 """
-import argparse
 import random
 import re
-import subprocess
 import sys
 
+import asking
 from breaker import unit_test_statements
 from reader import NEEDS_CATALOG, POISON, Reader
 
@@ -23,12 +22,8 @@ BLANKS = [' ', '\n', '\t \r\n', ' /* delete from t */ ', ' /* a /* nested */ ins
 ALIASES = ['zz%s', '"delete%s"', '"For Update %s"', 'insert_%s', '"a""b%s"', 'ñandú%s', 'Lower_%s', '"nextval(%s)"']
 
 
-def classify(command, statements):
-    done = subprocess.run([command, 'classify'], input=b''.join(s.encode() + b'\0' for s in statements),
-                          stdout=subprocess.PIPE, check=True)
-    words = [line.split(' ', 1)[0] for line in done.stdout.decode('utf-8', 'replace').split('\n')[:-1]]
-    assert len(words) == len(statements)
-    return words
+def routes_of(command, statements):
+    return [route for route, _ in asking.classify(command, statements)]
 
 
 def blanks(rng, sql):
@@ -67,27 +62,22 @@ WRITES = ['; delete from t', ';\n/* */delete from t;', ' ; ; select nextval(\'s\
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument('command')
-    options.add_argument('root')
-    options.add_argument('--count', type=int, default=2000)
-    options.add_argument('--seed', type=int, default=1)
-    options = options.parse_args()
+    options = asking.options(__doc__, 2000)
     rng = random.Random(options.seed)
     reader, wrong = Reader(rng), 0
     poison = [p for p in POISON if p not in NEEDS_CATALOG]
     statements = [reader.statement(rng.choice(poison) if at % 3 == 0 else None) for at in range(options.count)]
-    before = classify(options.command, statements)
+    before = routes_of(options.command, statements)
     routes = {route: before.count(route) for route in ('replica', 'primary', 'session')}
     for change in CHANGES:
         changed = [change(rng, sql) for sql in statements]
-        for sql, was, new, now in zip(statements, before, changed, classify(options.command, changed)):
+        for sql, was, new, now in zip(statements, before, changed, routes_of(options.command, changed)):
             if was != now:
                 wrong += 1
                 print('%s, was %s: %r\n    of %s' % (now, was, new, sql))
     odd = list(unit_test_statements(options.root))
     for write in WRITES:
-        for sql, now in zip(statements + odd, classify(options.command, [s + '\n' + write for s in statements + odd])):
+        for sql, now in zip(statements + odd, routes_of(options.command, [s + '\n' + write for s in statements + odd])):
             # What a statement of the unit test leaves open swallows the write: it is no SQL then, and not for replicas.
             if now == 'replica':
                 wrong += 1

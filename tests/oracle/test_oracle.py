@@ -8,20 +8,14 @@ the parser accepts is judged by its tree: a statement whose tree holds anything 
 replica, and one that leaves something in its session must be called session. The reverse, harmless ones kept from
 replicas, is counted and printed. Exits 77 without libpg_query. tests/oracle/run does the same at length.
 """
-import argparse
 import sys
 
+import asking
 from trial import trial
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument('command')
-    options.add_argument('root')
-    options.add_argument('--count', type=int, default=20000, help='statements that the parser accepts')
-    options.add_argument('--seed', type=int, default=1)
-    options.add_argument('--print-missed', type=int, default=0)
-    options = options.parse_args()
+    options = asking.options(__doc__, 20000, print_missed=0)
     tally = trial(options.command, options.root, options.count, options.seed)
     tally.print(options.print_missed)
     return 1 if tally.wrong else 0

@@ -7,17 +7,16 @@ A server gets volatile views that are called as many of the made statements' tab
 database's catalog a statement whose tree reads one of them must not be called replica; how many of those that read none
 are, though a name in them is one's, is printed. Exits 77 without libpg_query.
 """
-import argparse
 import itertools
 import os
 import random
 import re
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 from cluster import Cluster
 
+import asking
 from breaker import Breaker, unit_test_statements
 from commands import Commander
 from judge import Judge
@@ -37,12 +36,6 @@ def relations(node):
     return own.union(*map(relations, node.values()))
 
 
-def classify(command, conninfo, statements):
-    done = subprocess.run([command, 'classify', '--conninfo', conninfo], input=b''.join(s + b'\0' for s in statements),
-                          stdout=subprocess.PIPE, check=True)
-    return [line.split(' ', 1) for line in done.stdout.decode('utf-8', 'replace').split('\n')[:-1]]
-
-
 def named_queries(node):
     if isinstance(node, list):
         return set().union(*map(named_queries, node))
@@ -53,12 +46,7 @@ def named_queries(node):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument('command')
-    options.add_argument('root')
-    options.add_argument('--count', type=int, default=20000, help='statements that the parser accepts')
-    options.add_argument('--seed', type=int, default=1)
-    options = options.parse_args()
+    options = asking.options(__doc__, 20000)
     parser, judge, rng = Parser(), Judge(options.root), random.Random(options.seed)
     texts = list(unit_test_statements(options.root))
     source = accepted(parser, texts, [Commander(rng), Breaker(rng, texts)])
@@ -68,7 +56,7 @@ def main():
         for name in HARMFUL:
             cluster.sql(0, 'create view "%s" as select nextval(\'counter\')' % name)
         seen = list(itertools.islice(source, options.count))
-        answers = classify(options.command, cluster.conninfo(0), [sql for sql, _ in seen])
+        answers = asking.classify(options.command, [sql for sql, _ in seen], cluster.conninfo(0))
     finally:
         cluster.stop()
     wrong = read = others = kept = 0

@@ -10,7 +10,6 @@ in the session: no lock, setting, prepared statement, cursor, channel or tempora
 something harmful must not be called replica. How many of the harmless ones are, and what the others are kept for, is
 printed: above 98% of those that use nothing of the database's own but tables, above 95% of the others by the catalog.
 """
-import argparse
 import os
 import random
 import re
@@ -21,6 +20,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 from cluster import Cluster
 
+import asking
 from reader import NEEDS_CATALOG, NEWER, POISON, SCHEMA, Reader
 
 # Settings of plpgsql appear when its library is loaded, by the first function in it.
@@ -30,15 +30,6 @@ STATE = '''select 'STATE', (select count(*) from pg_locks where pid = pg_backend
     where name not like 'plpgsql.%'),
     (select count(*) from pg_prepared_statements), (select count(*) from pg_cursors where name <> ''),
     pg_my_temp_schema(), (select count(*) from pg_listening_channels())'''.replace('\n', ' ')
-
-
-def classify(command, conninfo, statements):
-    options = ['--conninfo', conninfo] if conninfo else []
-    done = subprocess.run([command, 'classify', *options], input=b''.join(s.encode() + b'\0' for s in statements),
-                          stdout=subprocess.PIPE, check=True)
-    answers = [line.split(' ', 1) for line in done.stdout.decode().split('\n')[:-1]]
-    assert len(answers) == len(statements)
-    return answers
 
 
 def run_all(cluster, server, statements):
@@ -104,7 +95,7 @@ class Trial:
 
     def harmless(self, name, statements, conninfo, least):
         """least: percent of them that must be called replica."""
-        answers, missed = classify(self.command, conninfo, statements), {}
+        answers, missed = asking.classify(self.command, statements, conninfo), {}
         sent = [sql for sql, (route, _) in zip(statements, answers) if route == 'replica']
         for sql, (route, reason) in zip(statements, answers):
             if route != 'replica':
@@ -119,20 +110,14 @@ class Trial:
             self.complain('TOO FEW', '%s: above %d%% and below 5%% errors are asked for' % (name, least))
 
     def harmful(self, statements, conninfo):
-        for sql, (route, reason) in zip(statements, classify(self.command, conninfo, statements)):
+        for sql, (route, reason) in zip(statements, asking.classify(self.command, statements, conninfo)):
             if route == 'replica':
                 self.complain('MISROUTED', sql, reason)
         print('%d statements with something harmful in them%s' % (len(statements), ', by the catalog' if conninfo else ''))
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument('command')
-    options.add_argument('root')
-    options.add_argument('--count', type=int, default=1500)
-    options.add_argument('--seed', type=int, default=1)
-    options.add_argument('--print-missed', type=int, default=20)
-    options = options.parse_args()
+    options = asking.options(__doc__, 1500, print_missed=20)
     rng = random.Random(options.seed)
     plain, own = Reader(rng), Reader(rng, users=True)
     cluster = Cluster(replicas=1)

@@ -1,8 +1,8 @@
 """Statements that the parser accepts, each with its tree's judgement and the classifier's answer, counted."""
 import itertools
 import random
-import subprocess
 
+import asking
 from breaker import Breaker, unit_test_statements
 from commands import Commander
 from judge import Judge
@@ -10,15 +10,6 @@ from parser import Parser
 
 CHUNK = 2000
 LENGTH_MAX = 2000  # bytes: the parser's stack
-
-
-def classify(command, statements):
-    """[route, reason] of each, by the pqrouter command."""
-    done = subprocess.run([command, 'classify'], input=b''.join(s + b'\0' for s in statements),
-                          stdout=subprocess.PIPE, check=True)
-    answers = [line.split(' ', 1) for line in done.stdout.decode('utf-8', 'replace').split('\n')[:-1]]
-    assert len(answers) == len(statements)
-    return answers
 
 
 class Tally:
@@ -82,6 +73,6 @@ def trial(command, root, count, seed):
     source = accepted(Parser(), statements, [Commander(rng), Breaker(rng, statements)])
     while tally.statements < count:
         chunk = list(itertools.islice(source, min(CHUNK, count - tally.statements)))
-        for (sql, tree), (route, reason) in zip(chunk, classify(command, [sql for sql, _ in chunk])):
+        for (sql, tree), (route, reason) in zip(chunk, asking.classify(command, [sql for sql, _ in chunk])):
             tally.add(judge, sql, tree, route, reason)
     return tally
