@@ -1,4 +1,4 @@
-/* Prepared statements on a connection, against a real server, which is asked what it has prepared, and a false one. */
+/* Prepared statements on a connection, against a real server, which is asked what it has prepared. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_server.h"
 #include "rig.h"
 #include "suite.h"
 
@@ -452,119 +451,6 @@ static void a_discard_that_failed_empties_nothing(void **state)
     assert_runs("pqr_1", "2");
 }
 
-/* --- A false server --- */
-
-static struct fake_server server;
-
-static void reply(struct fake_bytes *bytes)
-{
-    bytes->length = 0;
-    fake_row(bytes, "42");
-    fake_ready(bytes, 'I');
-}
-
-static void serve(int fd, const void *data)
-{
-    const struct fake_bytes *bytes = data;
-    if (fake_log_in(fd) && fake_await(fd, 'S') && fake_write(fd, bytes->at, bytes->length))
-        fake_linger(fd);
-}
-
-/* A statement to be prepared, to a server that answers so. */
-static void ask(fake_serve how, const struct fake_bytes *bytes)
-{
-    fake_server_start(&server, how, bytes);
-    rig_open(&rig, server.conninfo, NULL);
-    party_join(&party, &rig);
-    assert_true(party.connected);
-    run(1, "select 42");
-}
-
-static void end(void)
-{
-    if (!party.closed)
-        party_leave(&party);
-    fake_server_stop(&server);
-    rig_close(&rig);
-}
-
-static void expect_lost(const struct fake_bytes *bytes)
-{
-    ask(serve, bytes);
-    assert_true(party.facts.lost);
-    assert_int_equal(party.n_answers, 0);
-    rig_until(&rig, &party.closed);
-    end();
-}
-
-static void the_usual_reply_is_understood(void **state)
-{
-    (void)state;
-    struct fake_bytes bytes;
-    reply(&bytes);
-    ask(serve, &bytes);
-    assert_value(0, "42");
-    end();
-}
-
-/* The nth connection gets n bytes of the reply. */
-static void cut(int fd, const void *data)
-{
-    const struct fake_bytes *bytes = data;
-    static size_t n;
-    if (!fake_log_in(fd) || !fake_await(fd, 'S'))
-        return;
-    fake_write(fd, bytes->at, n < bytes->length ? n : bytes->length);
-    n++;
-}
-
-static void a_reply_cut_anywhere_is_no_answer(void **state)
-{
-    (void)state;
-    struct fake_bytes bytes;
-    reply(&bytes);
-    fake_server_start(&server, cut, &bytes);
-    rig_open(&rig, server.conninfo, NULL);
-    for (size_t n = 0; n <= bytes.length; n++) {
-        party_join(&party, &rig);
-        assert_true(party.connected);
-        run(1, "select 42");
-        assert_int_equal(party.facts.lost, n < bytes.length);
-        assert_int_equal(party.n_answers, n == bytes.length);
-        rig_until(&rig, &party.closed);
-    }
-    end();
-}
-
-static void rows_for_a_parse_are_out_of_step(void **state)
-{
-    (void)state;
-    enum { PARSE_COMPLETE = 5 };
-    struct fake_bytes whole, bytes;
-    reply(&whole);
-    bytes.length = whole.length - PARSE_COMPLETE;
-    memcpy(bytes.at, whole.at + PARSE_COMPLETE, bytes.length);
-    expect_lost(&bytes);
-}
-
-static void a_sync_after_the_parse_is_out_of_step(void **state)
-{
-    (void)state;
-    struct fake_bytes bytes = {.length = 0};
-    fake_message(&bytes, '1', "", 0);
-    fake_ready(&bytes, 'I');
-    expect_lost(&bytes);
-}
-
-static void a_parse_error_without_sqlstate_is_a_loss(void **state)
-{
-    (void)state;
-    struct fake_bytes bytes = {.length = 0};
-    fake_report(&bytes, 'E', "ERROR", NULL, "out of something");
-    fake_ready(&bytes, 'I');
-    expect_lost(&bytes);
-}
-
 #define TEST(name)                   cmocka_unit_test_setup_teardown(name, setup, leave)
 #define TEST_WITH_ROOM_FOR_ONE(name) cmocka_unit_test_setup_teardown(name, setup_with_room_for_one, leave)
 
@@ -595,11 +481,6 @@ int main(void)
         TEST(a_name_that_is_taken_is_taken_over),
         TEST(discard_all_is_known_to_empty_the_server),
         TEST(a_discard_that_failed_empties_nothing),
-        cmocka_unit_test(the_usual_reply_is_understood),
-        cmocka_unit_test(a_reply_cut_anywhere_is_no_answer),
-        cmocka_unit_test(rows_for_a_parse_are_out_of_step),
-        cmocka_unit_test(a_sync_after_the_parse_is_out_of_step),
-        cmocka_unit_test(a_parse_error_without_sqlstate_is_a_loss),
     };
     int failed = SUITE_RUN(tests, 0, tables);
     rig_end();

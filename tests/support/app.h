@@ -122,7 +122,7 @@ uint64_t app_now_ms(void);
         }                                                       \
     } while (0)
 
-/* A fresh snapshot of one pool, or of the whole; the texts are the app's until the next call. */
+/* A fresh snapshot of one pool, without its texts, or of the whole. */
 pqr_pool_stats app_pool(struct app *app, size_t index);
 pqr_router_totals app_totals(struct app *app);
 /* A line of the log that holds it. */
