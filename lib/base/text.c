@@ -184,7 +184,10 @@ void pqr__text_copy(char *out, size_t size, const char *text)
 {
     if (!size)
         return;
-    size_t length = strnlen(text, size - 1);
+    size_t length = 0;
+    while (length < size - 1 &&
+           text[length]) /* strnlen, without gcc's doubts where it sees both buffers (b_lto) */
+        length++;
     memcpy(out, text, length);
     out[length] = '\0';
 }

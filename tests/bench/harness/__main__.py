@@ -109,7 +109,7 @@ def run(options):
 
 
 def check_instructions(budget):
-    """Fails when a point read costs more than budget above the hand-written program of the same shape."""
+    """Fails when the library's own part of a point read is above the budget."""
     import counts
     options = argparse.Namespace(connections=4, clients=64)
     servers = Servers(0)
@@ -122,9 +122,10 @@ def check_instructions(budget):
     totals = {key: sum(one["objects"].values()) for key, one in result["counts"].items()}
     more = totals["router"] - totals["shared"]
     print(report.plain(report.objects(result)))
-    print(f"pqrouter takes {more:.0f} user instructions a point read more than the hand-written program; "
-          f"the budget is {budget}")
-    sys.exit(more > budget)
+    ours = result["counts"]["router"]["objects"]["libpqrouter"]
+    print(f"a point read takes {more:.0f} user instructions more than the hand-written program's, {ours:.0f} of them in "
+          f"libpqrouter; the budget for those is {budget}")
+    sys.exit(ours > budget)
 
 
 def main():
