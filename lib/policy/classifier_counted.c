@@ -54,7 +54,7 @@ static struct pqr__seen name_of_call(const struct pqr__sql *scan, const char *at
     return name;
 }
 
-/* What PostgreSQL's own function of that name does stays what it is; a schema before the name means another one. */
+/* What PostgreSQL's own function of that name does stays what it is, as everywhere: whatever stands before the name. */
 static void judge_builtin(struct pqr__sql *scan, const struct pqr__seen *name)
 {
     unsigned function = name->word == NULL ? PQR__FUNCTION_UNKNOWN : name->word->function;

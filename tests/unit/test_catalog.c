@@ -1,4 +1,5 @@
 /* The names of a database: strictest answer, kinds apart, bounds, staleness. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,6 +51,56 @@ static void strictest_of_a_name_wins_in_either_order(void **state)
     assert_int_equal(catalog.count, 1);
     assert_int_equal(catalog.harmful[PQR__CATALOG_FUNCTION], 1);
     pqr__catalog_finish(&catalog);
+}
+
+static enum pqr__catalog_answer call(const struct pqr__catalog *catalog, const char *name, unsigned n_args)
+{
+    return pqr__catalog_find_call(catalog, name, strlen(name), n_args);
+}
+
+static void overloads_are_told_apart_by_the_number_of_arguments(void **state)
+{
+    (void)state;
+    struct pqr__catalog catalog;
+    pqr__catalog_init(&catalog, 1 << 20);
+    assert_int_equal(call(&catalog, "f", 1), PQR__CATALOG_ABSENT);
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMLESS));
+    assert_int_equal(call(&catalog, "f", 1), PQR__CATALOG_HARMLESS);
+    assert_false(pqr__catalog_counts(&catalog, "f", 1));
+    assert_true(pqr__catalog_add_call(&catalog, "f", 1, 2, 3));
+    assert_true(pqr__catalog_add_call(&catalog, "f", 1, 0, 0));
+    assert_true(add(&catalog, PQR__CATALOG_FUNCTION, "f", PQR__CATALOG_HARMLESS));
+    assert_true(pqr__catalog_counts(&catalog, "f", 1));
+    for (unsigned n = 0; n < 10; n++)
+        assert_int_equal(call(&catalog, "f", n),
+            n == 0 || n == 2 || n == 3 ? PQR__CATALOG_HARMFUL : PQR__CATALOG_HARMLESS);
+    assert_int_equal(call(&catalog, "f", 1000), PQR__CATALOG_HARMFUL);
+    /* Whoever does not ask with a number gets the strictest. */
+    assert_int_equal(find(&catalog, PQR__CATALOG_FUNCTION, "f"), PQR__CATALOG_HARMFUL);
+    assert_int_equal(catalog.harmful[PQR__CATALOG_FUNCTION], 1);
+    catalog.stale = true;
+    assert_false(pqr__catalog_counts(&catalog, "f", 1));
+    assert_int_equal(call(&catalog, "f", 1), PQR__CATALOG_HARMFUL);
+    pqr__catalog_finish(&catalog);
+}
+
+static void any_number_of_arguments_outweighs_the_others(void **state)
+{
+    static const struct {
+        unsigned least, most;
+    } any[] = {{0, UINT_MAX}, {UINT_MAX, UINT_MAX}, {1, 50}, {3, 2}, {101, 101}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(any) / sizeof(any[0]); i++) {
+        struct pqr__catalog catalog;
+        pqr__catalog_init(&catalog, 1 << 20);
+        assert_true(pqr__catalog_add_call(&catalog, "f", 1, 2, 2));
+        assert_int_equal(call(&catalog, "f", 1), PQR__CATALOG_HARMLESS);
+        assert_true(pqr__catalog_add_call(&catalog, "f", 1, any[i].least, any[i].most));
+        assert_true(pqr__catalog_add_call(&catalog, "f", 1, 5, 5));
+        assert_false(pqr__catalog_counts(&catalog, "f", 1));
+        assert_int_equal(call(&catalog, "f", 1), PQR__CATALOG_HARMFUL);
+        pqr__catalog_finish(&catalog);
+    }
 }
 
 static void kinds_and_spellings_are_apart(void **state)
@@ -271,6 +322,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_known_at_first),
         cmocka_unit_test(strictest_of_a_name_wins_in_either_order),
+        cmocka_unit_test(overloads_are_told_apart_by_the_number_of_arguments),
+        cmocka_unit_test(any_number_of_arguments_outweighs_the_others),
         cmocka_unit_test(kinds_and_spellings_are_apart),
         cmocka_unit_test(stale_keeps_what_is_harmful_only),
         cmocka_unit_test(names_are_all_found_when_there_are_many),
