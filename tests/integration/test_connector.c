@@ -86,27 +86,26 @@ static void an_unknown_host_is_refused(void **state)
     rig_close(&rig);
 }
 
-/* A server that takes the connection and says nothing. */
-static int silent_listener(int *port)
+/* At a server that takes connections and says nothing; its listener. */
+static int open_at_silence(const pqr_callbacks *callbacks)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
+    char conninfo[100];
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_return_code(bind(fd, (struct sockaddr *)&address, length), 0);
     assert_return_code(listen(fd, 16), 0);
     assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    *port = ntohs(address.sin_port);
+    snprintf(
+        conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", ntohs(address.sin_port));
+    rig_open(&rig, conninfo, callbacks);
     return fd;
 }
 
 static void silence_ends_in_a_timeout(void **state)
 {
     (void)state;
-    int port;
-    int listener = silent_listener(&port);
-    char conninfo[100];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
-    rig_open(&rig, conninfo, NULL);
+    int listener = open_at_silence(NULL);
     uint64_t before = uv_hrtime();
     party_connect(&party, &rig, 50 * RIG_MS);
     rig_until(&rig, &party.refused);
@@ -138,11 +137,7 @@ static ssize_t read_of(int fd)
 static void no_socket_is_left_of_a_connect_that_ended(void **state)
 {
     (void)state;
-    int port;
-    int listener = silent_listener(&port);
-    char conninfo[100];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
-    rig_open(&rig, conninfo, NULL);
+    int listener = open_at_silence(NULL);
     for (int i = 0; i < 40; i++) {
         party_connect(&party, &rig, i % 2 ? 20 * RIG_MS : 10 * RIG_SECOND);
         int fd = accept(listener, NULL, NULL);
@@ -161,11 +156,7 @@ static void no_socket_is_left_of_a_connect_that_ended(void **state)
 static void a_connect_may_be_closed_while_it_times_out(void **state)
 {
     (void)state;
-    int port;
-    int listener = silent_listener(&port);
-    char conninfo[100];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
-    rig_open(&rig, conninfo, NULL);
+    int listener = open_at_silence(NULL);
     for (int i = 0; i < 20; i++) {
         party_connect(&party, &rig, 2 * RIG_MS);
         uv_sleep(5);
@@ -302,14 +293,10 @@ static void a_connect_that_nobody_waits_for_opens_nothing(void **state)
 {
     (void)state;
     struct gate gate;
-    int port;
-    int listener = silent_listener(&port);
-    char conninfo[100];
     pqr_callbacks callbacks = callbacks_with(wait_at_gate, &gate);
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d user=app dbname=app", port);
-    rig_open(&rig, conninfo, &callbacks);
+    int listener = open_at_silence(&callbacks);
     for (int i = 0; i < 2; i++) { /* abandoned at the gate, then told to hurry there */
         party_connect(&party, &rig, 10 * RIG_SECOND);
         await(&gate, 1);
