@@ -9,12 +9,14 @@
 #define SLOW 200
 
 static pqr_router *router;
-static int outstanding, answered;
+static int outstanding, answered, failed;
 
 static void finish(pqr_reply *reply)
 {
-    if (pqr_reply_status(reply) != PQR_STATUS_OK)
+    if (pqr_reply_status(reply) != PQR_STATUS_OK) {
         fprintf(stderr, "admin: %s\n", pqr_reply_error(reply));
+        failed = 1;
+    }
     if (--outstanding == 0)
         pqr_router_close(router, 0, NULL, NULL);
 }
@@ -50,9 +52,13 @@ static void run(const char *sql, uint32_t flags, pqr_reply_cb cb)
 
 static void on_ready(pqr_router *ready, int status, const char *why, void *data)
 {
-    (void)ready, (void)data;
-    if (status != 0)
-        fprintf(stderr, "admin: going on without: %s\n", why);
+    (void)data;
+    if (status != 0) {
+        fprintf(stderr, "admin: not ready: %s\n", why);
+        failed = 1;
+        pqr_router_close(ready, 0, NULL, NULL);
+        return;
+    }
     for (int i = 0; i < SLOW; i++)
         run("select pg_sleep(0.2)", 0, on_slow);
     run("select state, count(*) from pg_stat_activity where state is not null group by state order by state",
@@ -75,5 +81,5 @@ int main(int argc, char **argv)
     }
     pqr_router_ready(router, 5000, on_ready, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
-    return uv_loop_close(loop);
+    return uv_loop_close(loop) != 0 || failed;
 }

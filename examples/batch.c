@@ -13,8 +13,11 @@ static void on_reply(pqr_reply *reply, void *data)
         printf("%s has %s\n", (const char *)data, balance);
 }
 
+static int failed;
+
 static void on_done(pqr_reply *reply, void *data)
 {
+    failed = pqr_reply_status(reply) != PQR_STATUS_OK;
     printf("%s, outcome %s %s\n", pqr_status_name(pqr_reply_status(reply)),
         pqr_outcome_name(pqr_reply_outcome(reply)), pqr_reply_error(reply));
     pqr_router_close(data, 0, NULL, NULL);
@@ -34,13 +37,15 @@ static int transfer(pqr_router *router)
     enum { N = sizeof(statements) / sizeof(statements[0]) };
     pqr_query queries[N];
     pqr_batch_query list[N];
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
 
+    options.timeout_ms = 5000; /* for all of it, waiting for the primary included */
     for (size_t i = 0; i < N; i++) {
         queries[i] = (pqr_query)PQR_QUERY_INIT;
         queries[i].sql = statements[i].sql;
         list[i] = (pqr_batch_query){&queries[i], on_reply, statements[i].whose};
     }
-    return pqr_batch_run(NULL, router, NULL, list, N, on_done, router);
+    return pqr_batch_run(NULL, router, &options, list, N, on_done, router);
 }
 
 int main(int argc, char **argv)
@@ -61,5 +66,5 @@ int main(int argc, char **argv)
     if (transfer(router) != 0)
         pqr_router_close(router, 0, NULL, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
-    return uv_loop_close(loop);
+    return uv_loop_close(loop) != 0 || failed;
 }

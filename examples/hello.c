@@ -8,13 +8,16 @@
 #include <stdio.h>
 #include <uv.h>
 
+static int failed;
+
 static void on_reply(pqr_reply *reply, void *router)
 {
-    if (pqr_reply_status(reply) == PQR_STATUS_OK)
+    failed = pqr_reply_status(reply) != PQR_STATUS_OK;
+    if (failed)
+        fprintf(stderr, "hello: %s\n", pqr_reply_error(reply));
+    else
         printf("%s, on %s: %s\n", pqr_reply_value(reply, 0, "greeting", NULL), pqr_reply_server(reply),
             pqr_reply_reason(reply));
-    else
-        fprintf(stderr, "hello: %s\n", pqr_reply_error(reply));
     pqr_router_close(router, 0, NULL, NULL);
 }
 
@@ -38,5 +41,5 @@ int main(int argc, char **argv)
     if (pqr_query_run(NULL, router, &query, on_reply, router) != 0)
         return 1;
     uv_run(uv_default_loop(), UV_RUN_DEFAULT); /* until the router is closed */
-    return uv_loop_close(uv_default_loop());
+    return uv_loop_close(uv_default_loop()) != 0 || failed;
 }

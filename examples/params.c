@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <uv.h>
 
+static int failed;
+
 static void on_reply(pqr_reply *reply, void *data)
 {
     pqr_router *router = data;
 
-    if (pqr_reply_status(reply) != PQR_STATUS_OK)
+    failed = pqr_reply_status(reply) != PQR_STATUS_OK;
+    if (failed)
         fprintf(stderr, "params: %s %s\n", pqr_reply_sqlstate(reply), pqr_reply_error(reply));
     for (int row = 0; row < pqr_reply_rows(reply); row++) {
         const char *note = pqr_reply_value(reply, row, "note", NULL);
@@ -57,5 +60,5 @@ int main(int argc, char **argv)
     if (ask(router) != 0)
         pqr_router_close(router, 0, NULL, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
-    return uv_loop_close(loop);
+    return uv_loop_close(loop) != 0 || failed;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <uv.h>
 
+static int failed;
+
 static void on_statement(pqr_reply *reply, void *data)
 {
     (void)data;
@@ -47,8 +49,11 @@ static void body(pqr_tx *tx, unsigned attempt, void *data)
 
 static void on_done(pqr_reply *reply, void *data)
 {
+    failed = pqr_reply_status(reply) != PQR_STATUS_OK;
     printf("%s, outcome %s on %s\n", pqr_status_name(pqr_reply_status(reply)),
         pqr_outcome_name(pqr_reply_outcome(reply)), pqr_reply_server(reply));
+    if (failed)
+        fprintf(stderr, "transaction: %s\n", pqr_reply_error(reply));
     pqr_router_close(data, 0, NULL, NULL);
 }
 
@@ -69,8 +74,9 @@ int main(int argc, char **argv)
         return 1;
     }
     options.isolation = PQR_SERIALIZABLE;
+    options.timeout_ms = 5000; /* for all of it, waiting for the primary included */
     if (pqr_tx_run(NULL, router, &options, body, on_done, router) != 0)
         pqr_router_close(router, 0, NULL, NULL);
     uv_run(loop, UV_RUN_DEFAULT);
-    return uv_loop_close(loop);
+    return uv_loop_close(loop) != 0 || failed;
 }

@@ -24,6 +24,8 @@ enum {
 
 /* Throughput gained over connections gained, each relative: 1 below the knee, 0 past it. */
 static const double climb_gain = 0.3, more_gain = 0.3, less_gain = 0.15;
+/* As good as 1, by what few requests tell. */
+static const double far_gain = 0.7;
 /* A doubling that gains too little to go on from there may still be worth keeping, until less is tried. */
 static const double keep_gain = 0.05;
 /* Part of the connections that must be in use for a measurement to count. */
@@ -60,6 +62,14 @@ uint32_t pqr__ceiling_limit(const struct pqr__ceiling *ceiling)
     if (ceiling->refused_at && ceiling->refused_at < ceiling->limit)
         return ceiling->refused_at;
     return ceiling->limit;
+}
+
+uint32_t pqr__ceiling_opens(const struct pqr__ceiling *ceiling)
+{
+    uint64_t most = ceiling->reason == PQR__CEILING_START ? UINT64_C(2) * ceiling->limit : ceiling->limit;
+    if (ceiling->refused_at && ceiling->refused_at < most)
+        most = ceiling->refused_at;
+    return most < ceiling->max ? (uint32_t)most : ceiling->max;
 }
 
 bool pqr__ceiling_is_learning(const struct pqr__ceiling *ceiling)
@@ -194,12 +204,27 @@ static void judge_climb(struct pqr__ceiling *ceiling, const struct pqr__ceiling_
         end_climb(ceiling, gained, now_us);
 }
 
+/* A quarter more adds: so may the next. Not twice as many, where it adds but a part of what it would far below the
+   knee: doubling opens connections past it that are closed again. */
+static void go_on(
+    struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, double gained, uint64_t now_us)
+{
+    if (gained >= far_gain || ceiling->limit == ceiling->max) {
+        climb(ceiling, level, now_us);
+        return;
+    }
+    ceiling->base = *level;
+    ceiling->base_us = now_us;
+    set(ceiling, (uint64_t)ceiling->limit + step_of(ceiling->limit), PQR__CEILING_TRYING_MORE);
+}
+
 static void judge_more(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
 {
     ceiling->other = *level;
-    if (gain(&ceiling->base, level) >= more_gain) {
+    double gained = gain(&ceiling->base, level);
+    if (gained >= more_gain) {
         ceiling->more_wait_us = TRIAL_WAIT_US;
-        climb(ceiling, level, now_us);
+        go_on(ceiling, level, gained, now_us);
         return;
     }
     longer(&ceiling->more_wait_us);

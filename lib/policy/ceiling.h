@@ -85,6 +85,9 @@ void pqr__ceiling_connected(struct pqr__ceiling *ceiling, uint32_t open);
 bool pqr__ceiling_is_learning(const struct pqr__ceiling *ceiling);
 /* Connections that may be in use at once. */
 uint32_t pqr__ceiling_limit(const struct pqr__ceiling *ceiling);
+/* Connections that may be open for it: before anything is known of the server, as many as the climb comes to next,
+   which it does anyway, and need not wait for their connects then. */
+uint32_t pqr__ceiling_opens(const struct pqr__ceiling *ceiling);
 enum pqr__ceiling_reason pqr__ceiling_reason(const struct pqr__ceiling *ceiling);
 const char *pqr__ceiling_text(enum pqr__ceiling_reason reason);
 

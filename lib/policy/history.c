@@ -22,6 +22,11 @@ void pqr__history_failed(struct pqr__history *history)
     history->clean = 0;
 }
 
+uint64_t pqr__history_mean_us(const struct pqr__history *history)
+{
+    return history->known ? history->mean_us_8 / 8 : UINT64_MAX;
+}
+
 uint64_t pqr__history_bound_us(const struct pqr__history *history)
 {
     if (!history->known)

@@ -23,6 +23,8 @@ enum {
 void pqr__history_done(struct pqr__history *history, uint64_t took_us);
 /* One that failed; how long it took says nothing. */
 void pqr__history_failed(struct pqr__history *history);
+/* UINT64_MAX: none is known. */
+uint64_t pqr__history_mean_us(const struct pqr__history *history);
 /* Few executions take longer; UINT64_MAX: none is known. */
 uint64_t pqr__history_bound_us(const struct pqr__history *history);
 /* It has not failed lately, and seldom takes longer than limit_us. */

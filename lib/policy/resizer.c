@@ -132,9 +132,12 @@ uint32_t pqr__resizer_connects(const struct pqr__demand *demand)
     double left = demand->waiting + demand->arrivals * connect_us / 1e6 - served;
     if (left <= 0)
         return 0;
-    /* What is left then is to be gone in a few connect times more, beside what goes on arriving. */
+    /* What is left then is to be gone in a few connect times more, beside what goes on arriving. Where those in use
+       see to that, each connect would but take its part of the server's work from them. */
     double horizon_us = 4 * connect_us > 2 * demand->service_us ? 4 * connect_us : 2 * demand->service_us;
-    double lacking = demand->arrivals * demand->service_us / 1e6 - demand->in_use;
-    double worth = left * demand->service_us / horizon_us + (lacking > 0 ? lacking : 0);
+    double needed = (demand->arrivals / 1e6 + left / horizon_us) * demand->service_us;
+    if (needed <= demand->in_use)
+        return 0;
+    double worth = needed - demand->in_use;
     return worth >= demand->waiting ? demand->waiting : (uint32_t)worth + 1;
 }

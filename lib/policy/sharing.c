@@ -2,6 +2,7 @@
 
 enum {
     FLIGHTS_MAX = 2,     /* one is answered while the next is on its way; more only makes later ones wait */
+    QUICK_US = 1000,     /* by a mean that counts the way there and back too, as long as each goes alone */
     SLACK_US = 2 * 1000, /* for the way there and back, and for a machine that is busy otherwise */
 };
 
@@ -22,6 +23,14 @@ bool pqr__sharing_follows(
 bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary)
 {
     return !primary || (first == other && first->fixed_locks);
+}
+
+uint32_t pqr__sharing_quick(const struct pqr__known *known)
+{
+    uint64_t mean_us = pqr__history_mean_us(&known->history);
+    if (mean_us >= QUICK_US)
+        return 1;
+    return mean_us ? (uint32_t)(QUICK_US / mean_us) : QUICK_US;
 }
 
 bool pqr__sharing_is_overdue(const struct pqr__known *head, uint32_t n_head, uint64_t age_us)

@@ -29,6 +29,9 @@ bool pqr__sharing_follows(
 /* Two that join others; on the primary, or on a server that is not? */
 bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary);
 
+/* So many are answered as soon by one connection as by several: what another one spares them is less than sending to it
+   costs here and there. */
+uint32_t pqr__sharing_quick(const struct pqr__known *known);
 /* Has the head, that has had the connection for age_us, with n_head under its Sync, taken longer than it should? */
 bool pqr__sharing_is_overdue(const struct pqr__known *head, uint32_t n_head, uint64_t age_us);
 

@@ -68,6 +68,7 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
         .sent = true,
         .tx = tx_status(conn->pg),
         .in_recovery = in_recovery(conn),
+        .swollen = conn->swollen,
         .message = "",
     };
     struct pqr__connect_info info;
@@ -232,6 +233,14 @@ static void lose_by(struct pqr__conn *conn, PGresult *result)
     pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
 }
 
+/* What arrives faster than it is read is here at once, however large it is. */
+static bool is_too_large(struct pqr__conn *conn, const PGresult *result)
+{
+    uint64_t limit = conn->home->config->request.max_result_bytes;
+    conn->swollen |= pqr__result_is_bulky(result);
+    return limit != 0 && pqr__result_is_above(result, limit);
+}
+
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
     struct pqr__flight *flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
@@ -243,6 +252,9 @@ void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
         PQclear(conn->held);
         conn->held = NULL;
         pqr__conn_lose(conn, "COPY from or to the client is not supported");
+    } else if (status == PGRES_TUPLES_OK && is_too_large(conn, result)) {
+        PQclear(result);
+        pqr__wire_cut_off(conn);
     } else if (conn->state == PQR__CONN_SIMPLE) {
         take_simple(conn, flight, result);
     } else {

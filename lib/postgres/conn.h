@@ -1,5 +1,5 @@
 /* A connection: a state machine around one PGconn, its poll handle and the flights given to it.  conn.c is its life
- * (states, connect, loss, close), wire.c the socket (what is read and when), flight.c the queue of flights, cork.c
+ * (states, loss, close), connect.c how it begins, wire.c the socket (what is read and when), flight.c the queue of flights, cork.c
  * how few packets they make, item.c how a statement is sent, answer.c what libpq's results mean for them. All of it
  * runs on the loop's thread.
  */
@@ -65,6 +65,7 @@ struct pqr__conn {
 
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */
     bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
+    bool swollen;   /* libpq has taken much memory for a row, and keeps it */
     bool completed; /* this read completed a flight */
     bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
     struct pqr__link unflushed;
@@ -94,9 +95,13 @@ struct pqr__conn {
     char message[400];
 };
 
-/* --- conn.c --- */
+/* --- connect.c --- */
 int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
     struct pqr__conn **out);
+/* While its connector is at work: it is told to end. timed_out: refused is told then, not closed. */
+void pqr__conn_give_up(struct pqr__conn *conn, bool timed_out);
+
+/* --- conn.c --- */
 static inline bool pqr__conn_is_open(const struct pqr__conn *conn)
 {
     return conn->state == PQR__CONN_PIPELINE || conn->state == PQR__CONN_SIMPLE;
@@ -110,6 +115,12 @@ void pqr__conn_lose(struct pqr__conn *conn, const char *message);
 void pqr__conn_close(struct pqr__conn *conn);
 /* Ends the PGconn, politely. When libpq has returned. */
 void pqr__conn_drop(struct pqr__conn *conn);
+/* The end of the states: handles first, then the PGconn. */
+void pqr__conn_go_down(struct pqr__conn *conn);
+void pqr__conn_close_handles(struct pqr__conn *conn);
+/* One line, without the end that libpq's messages have. */
+void pqr__conn_keep_message(struct pqr__conn *conn, const char *message);
+const struct pqr__server_config *pqr__conn_server(const struct pqr__postgres *home, uint32_t server);
 
 /* --- wire.c --- */
 /* From now on what the server sends is read. 0, or an error of libuv. */
@@ -120,6 +131,8 @@ void pqr__wire_arm(struct pqr__conn *conn);
 void pqr__wire_arm_soon(struct pqr__conn *conn);
 /* Of the transport: runs those that are due. */
 void pqr__wire_flush_all(uv_idle_t *idle);
+/* An answer is larger than request.max_result: its connection ends. */
+void pqr__wire_cut_off(struct pqr__conn *conn);
 /* Is there anything to read (or an end) on a connection that should be quiet? */
 bool pqr__wire_stirs(const struct pqr__conn *conn);
 
@@ -163,12 +176,16 @@ void pqr__answer_take(struct pqr__conn *conn, PGresult *result);
 int pqr__conn_cancel(struct pqr__conn *conn);
 void pqr__conn_cancel_abandon(struct pqr__conn *conn);
 
-/* --- result.c: what a PGresult says --- */
+/* --- result.c --- */
 /* False for NULL. */
 bool pqr__result_is_error(const PGresult *result);
 /* "" when there is none. */
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);
 /* The primary message, or the whole text of an error of libpq's own; "" when there is none. */
 const char *pqr__result_message(const PGresult *result);
+/* The server sent more bytes for its rows. */
+bool pqr__result_is_above(const PGresult *result, uint64_t limit);
+/* It has rows for which libpq's buffer has grown, for good, to what is worth a new connection. */
+bool pqr__result_is_bulky(const PGresult *result);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading errors out of a PGresult. Any field may be missing: libpq's own errors have no SQLSTATE. */
+/* What a PGresult says of errors, where any field may be missing (libpq's own errors have no SQLSTATE), and of sizes. */
 #include <string.h>
 
 #include "base/text.h"
@@ -22,4 +22,33 @@ const char *pqr__result_message(const PGresult *result)
 {
     const char *field = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     return field ? field : PQresultErrorMessage(result);
+}
+
+/* libpq tells at once what memory a result takes, which is more than the server sent for it. */
+static size_t memory_of(const PGresult *result)
+{
+    return PQresultMemorySize(result);
+}
+
+static uint64_t sent_for(const PGresult *result)
+{
+    enum { ROW = 7, VALUE = 4 }; /* DataRow: kind, length, count; a length each */
+    int n_rows = PQntuples(result), n_columns = PQnfields(result);
+    uint64_t bytes = (uint64_t)n_rows * (ROW + VALUE * (uint64_t)n_columns);
+    for (int row = 0; row < n_rows; row++)
+        for (int column = 0; column < n_columns; column++)
+            bytes += (uint64_t)PQgetlength(result, row, column);
+    return bytes;
+}
+
+bool pqr__result_is_above(const PGresult *result, uint64_t limit)
+{
+    return memory_of(result) > limit && sent_for(result) > limit;
+}
+
+bool pqr__result_is_bulky(const PGresult *result)
+{
+    enum { BULKY = 16 * 1024 * 1024, ROW = 1024 * 1024 };
+    size_t memory = memory_of(result);
+    return memory > BULKY && memory / ROW > (size_t)PQntuples(result);
 }

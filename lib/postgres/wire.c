@@ -108,6 +108,17 @@ static void drop_held(struct pqr__conn *conn)
     conn->held = NULL;
 }
 
+void pqr__wire_cut_off(struct pqr__conn *conn)
+{
+    char text[160];
+    memcpy(conn->sqlstate, PQR__SQLSTATE_CUT_OFF, sizeof(conn->sqlstate));
+    snprintf(text, sizeof(text),
+        "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the limit",
+        (unsigned long long)conn->home->config->request.max_result_bytes);
+    drop_held(conn);
+    pqr__conn_lose(conn, text);
+}
+
 /* libpq keeps all rows, and all parameters that the server cares to report, asked for or not. */
 static void check_size(struct pqr__conn *conn)
 {
@@ -116,16 +127,10 @@ static void check_size(struct pqr__conn *conn)
     uint64_t limit = idle ? IDLE_BYTES_MAX : conn->home->config->request.max_result_bytes;
     if (conn->completed || limit == 0 || pqr__meter_after(&conn->meter, conn->fd) <= limit)
         return;
-    char text[160] = "the server keeps sending what nobody asked for";
-    if (!idle) {
-        memcpy(conn->sqlstate, PQR__SQLSTATE_CUT_OFF, sizeof(conn->sqlstate));
-        snprintf(text, sizeof(text),
-            "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the "
-            "limit",
-            (unsigned long long)limit);
-    }
-    drop_held(conn);
-    pqr__conn_lose(conn, text);
+    if (idle)
+        pqr__conn_lose(conn, "the server keeps sending what nobody asked for");
+    else
+        pqr__wire_cut_off(conn);
 }
 
 static void read_input(struct pqr__conn *conn)

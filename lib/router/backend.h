@@ -102,6 +102,7 @@ uint32_t pqr__pool_surplus(
 /* What total may be: max, or this router's part of what the server admits. */
 uint32_t pqr__pool_max(const struct pqr__backend *backend);
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
+uint32_t pqr__pool_asked_for(const struct pqr__backend *backend); /* of those: not by the router itself */
 /* How busy it is, for the balancer: connections in use, and requests that fly on them. */
 uint32_t pqr__pool_outstanding(const struct pqr__backend *backend);
 /* Requests of this lane may take one of its idle connections. */

@@ -28,9 +28,15 @@ static bool is_to_end(const struct pqr__slot *slot)
     return false;
 }
 
+/* Of one that the router owns nobody else would be given anything either. */
+static bool is_kept_to_itself(const struct pqr__slot *slot)
+{
+    return slot->state == PQR__SLOT_CANCELLING || slot->state == PQR__SLOT_BUSY_OWN;
+}
+
 static bool may_ask(const struct pqr__slot *slot)
 {
-    return slot->state == PQR__SLOT_CANCELLING && !slot->cancel_pending && !slot->doomed &&
+    return is_kept_to_itself(slot) && !slot->cancel_pending && !slot->doomed &&
            !pqr__list_empty(&slot->air) && is_to_end(slot);
 }
 
@@ -71,7 +77,7 @@ void pqr__run_cancel(struct pqr_reply *request)
         router, &request->deadline, pqr__router_now(router) + router->config->request.cancel_grace_us);
     if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
         return;
-    if (slot->state != PQR__SLOT_CANCELLING)
+    if (!is_kept_to_itself(slot))
         pqr__slot_move(slot, PQR__SLOT_CANCELLING);
     ask(slot);
 }
@@ -79,8 +85,7 @@ void pqr__run_cancel(struct pqr_reply *request)
 void pqr__run_cancelled(struct pqr__slot *slot, bool safe)
 {
     const struct pqr__transport_ops *ops = slot->backend->router->ops;
-    bool again =
-        !safe && !slot->doomed && !pqr__list_empty(&slot->air) && slot->state == PQR__SLOT_CANCELLING;
+    bool again = !safe && !slot->doomed && !pqr__list_empty(&slot->air) && is_kept_to_itself(slot);
     slot->cancel_pending = false;
     slot->doomed |= !safe;
     if (again && ops->cancel(slot->conn) == 0) /* the probe failed us: by the cancel protocol then */

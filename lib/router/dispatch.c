@@ -189,8 +189,10 @@ void pqr__dispatch(struct pqr_reply *request)
         pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
         return;
     }
-    if (!pqr__request_is_own(request))
+    if (!pqr__request_is_own(request)) {
         ++*(request->entry.role == PQR__QUEUE_PRIMARY ? &router->routed_primary : &router->routed_replica);
+        pqr__arrivals_note(&router->arrivals[request->entry.role], request->accepted_us);
+    }
     bool at_once = !router->in_event && !router->in_log && !others_first(request);
     struct pqr__slot *slot = at_once ? choose(request) : NULL;
     if (slot)

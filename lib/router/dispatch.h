@@ -21,8 +21,8 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
 void pqr__dispatch_soon(pqr_router *router);
 /* If there may be: gives what waits to the connections that can take it, and opens more for the rest. */
 void pqr__dispatch_due(pqr_router *router);
-/* So much waits that no flight gets larger by waiting for what callbacks will ask for. */
-bool pqr__dispatch_is_worth_it(const pqr_router *router);
+/* Before the turn of the loop is over: as much of it as gains nothing by waiting for what else that will bring. */
+void pqr__dispatch_full(pqr_router *router);
 /* It may fly with others, as far as is known of it now. */
 bool pqr__dispatch_joins(const struct pqr_reply *request);
 /* It may have an idle connection of this server. */

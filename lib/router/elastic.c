@@ -16,11 +16,13 @@ enum {
     TICK_IDLE_US = 1000000,
     /* Of all servers of a role; without, a step to ten times the load has a p99 a seventh longer. */
     SPARE = 4,
+    LONG = 8,          /* service times */
     CEILING_START = 8, /* before anything is known of the server; it doubles in a few milliseconds of need */
 };
 
 /* --- the books --- */
 
+/* For somebody: what the router asks for itself, the catalog, is no demand. */
 static bool in_use(enum pqr__slot_state state)
 {
     return state == PQR__SLOT_BUSY || state == PQR__SLOT_SHARED || state == PQR__SLOT_BUSY_ADMIN ||
@@ -31,7 +33,7 @@ void pqr__elastic_book(struct pqr__backend *backend)
 {
     struct pqr__load *load = &backend->load;
     uint64_t now = pqr__router_now(backend->router);
-    load->busy_us += pqr__pool_in_use(backend) * (now - load->at_us);
+    load->busy_us += pqr__pool_asked_for(backend) * (now - load->at_us);
     load->shared_us += backend->slots[PQR__SLOT_SHARED].count * (now - load->at_us);
     load->at_us = now;
 }
@@ -49,7 +51,7 @@ void pqr__elastic_moved(struct pqr__backend *backend, enum pqr__slot_state from,
         load->cancelled += from == PQR__SLOT_CANCELLING;
         return;
     }
-    uint32_t used = pqr__pool_in_use(backend) + 1;
+    uint32_t used = pqr__pool_asked_for(backend) + 1;
     load->started += to != PQR__SLOT_SHARED;
     load->peak = used > load->peak ? used : load->peak;
     pqr__elastic_wake(backend->router, false);
@@ -108,6 +110,12 @@ static uint32_t servers_of(const pqr_router *router, pqr_role role)
     return n;
 }
 
+static uint32_t own_waiting(const pqr_router *router, unsigned roles)
+{
+    const struct pqr_reply *own = router->catalog.request;
+    return own && own->state == PQR__REQUEST_QUEUED && (roles >> own->entry.role & 1);
+}
+
 uint32_t pqr__elastic_waiting(const struct pqr__backend *backend)
 {
     const pqr_router *router = backend->router;
@@ -115,6 +123,7 @@ uint32_t pqr__elastic_waiting(const struct pqr__backend *backend)
     uint32_t waiting = 0, n = servers_of(router, backend->role);
     for (unsigned lane = 0; lane < PQR__LANES; lane++)
         waiting += pqr__queue_waiting(&router->queue, roles, (enum pqr__lane)lane);
+    waiting -= own_waiting(router, roles);
     return n > 0 ? (waiting + n - 1) / n : 0;
 }
 
@@ -133,7 +142,7 @@ static bool sample(struct pqr__backend *backend)
     struct pqr__load *load = &backend->load;
     pqr__elastic_book(backend);
     uint32_t waiting = pqr__elastic_waiting(backend);
-    uint32_t used = pqr__pool_in_use(backend);
+    uint32_t used = pqr__pool_asked_for(backend);
     struct pqr__load_sample of_load = {.now_us = load->at_us,
         .started = load->started,
         .served = load->served,
@@ -209,6 +218,11 @@ static uint32_t elastic_ceiling(const struct pqr__backend *backend)
     return pqr__ceiling_limit(&backend->ceiling);
 }
 
+static uint32_t elastic_opens(const struct pqr__backend *backend)
+{
+    return pqr__ceiling_opens(&backend->ceiling);
+}
+
 static uint32_t elastic_wanted(const struct pqr__backend *backend)
 {
     uint32_t ceiling = elastic_ceiling(backend), least = share_of_demand(backend);
@@ -249,22 +263,61 @@ static uint32_t elastic_spare(const struct pqr__backend *backend)
     return spare < ceiling - wanted ? spare : ceiling - wanted;
 }
 
+/* Of late, to the queues that a role's servers take from. What holds for less than a connect takes is of no use to
+   one. */
+static double arrivals_of(const pqr_router *router, unsigned roles, uint64_t connect_us)
+{
+    double sum = 0;
+    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
+        if (roles >> role & 1)
+            sum += pqr__arrivals_rate(&router->arrivals[role], pqr__router_now(router), connect_us);
+    return sum;
+}
+
+static uint32_t come_free(const struct pqr__backend *backend, uint64_t patience_us)
+{
+    uint64_t now = pqr__router_now(backend->router);
+    uint32_t n = 0;
+    for (unsigned state = 0; state < PQR__SLOT_STATES; state++) {
+        if (!in_use((enum pqr__slot_state)state))
+            continue;
+        pqr__list_each (link, &backend->slots[state])
+            n += now - pqr__container_of(link, struct pqr__slot, link)->since_us <= patience_us;
+    }
+    return n;
+}
+
+/* Connections of a role that one may wait for: what has run for many service times already may run for long. */
+static uint32_t come_free_in(const pqr_router *router, pqr_role role, const struct pqr__demand *demand)
+{
+    double patience_us = LONG * demand->service_us;
+    uint32_t n = 0;
+    if (patience_us < (double)demand->connect_us)
+        patience_us = (double)demand->connect_us;
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].role == role)
+            n += come_free(&router->backends[i], (uint64_t)patience_us);
+    return n;
+}
+
 static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
 {
     struct pqr__demand demand = {.waiting = waiting};
     double served = 0, busy = 0;
+    unsigned roles = 0;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         if (backend->role != role)
             continue;
-        demand.in_use += pqr__pool_in_use(backend);
-        demand.arrivals += backend->resizer.arrivals;
+        roles |= pqr__backend_roles(backend);
         served += backend->resizer.served;
         busy += backend->resizer.busy;
         if (backend->load.connect_us > demand.connect_us)
             demand.connect_us = backend->load.connect_us;
     }
+    demand.arrivals = arrivals_of(router, roles, demand.connect_us);
     demand.service_us = served > 0 ? busy / served * 1e6 : 0;
+    demand.in_use = come_free_in(router, role, &demand);
     return pqr__resizer_connects(&demand);
 }
 
@@ -278,6 +331,7 @@ static bool elastic_shrinks(struct pqr__backend *backend)
 
 const struct pqr__sizing pqr__sizing_elastic = {
     .ceiling = elastic_ceiling,
+    .opens = elastic_opens,
     .wanted = elastic_wanted,
     .spare = elastic_spare,
     .connects = elastic_connects,
@@ -317,6 +371,7 @@ static bool plain_shrinks(struct pqr__backend *backend)
 
 const struct pqr__sizing pqr__sizing_plain = {
     .ceiling = plain_ceiling,
+    .opens = plain_ceiling,
     .wanted = plain_wanted,
     .spare = plain_spare,
     .connects = plain_connects,

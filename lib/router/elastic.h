@@ -8,6 +8,8 @@
 struct pqr__sizing {
     /* How many connections may be in use at once, those of administrators not counted. */
     uint32_t (*ceiling)(const struct pqr__backend *backend);
+    /* How many may be open for that. */
+    uint32_t (*opens)(const struct pqr__backend *backend);
     /* How many it is to have before anybody waits; min and the reserve are seen to without it. */
     uint32_t (*wanted)(const struct pqr__backend *backend);
     /* Idle ones more than that, for a rush, opened while nobody waits. */

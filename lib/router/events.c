@@ -50,14 +50,15 @@ static bool turn_is_over(const pqr_router *router)
 
 static void end_event(pqr_router *router, bool of_turn)
 {
-    if (pqr__dispatch_is_worth_it(router))
-        pqr__dispatch_due(router);
+    pqr__dispatch_full(router);
     pqr__pressure_shed(router);
     pqr__backends_tell(router);
     pqr__pressure_tell(router);
     pqr__requests_call(router);
-    if (of_turn || turn_is_over(router) || pqr__dispatch_is_worth_it(router))
+    if (of_turn || turn_is_over(router))
         pqr__dispatch_due(router); /* with what the callbacks asked for: it may share flights */
+    else
+        pqr__dispatch_full(router);
     if (router->waiters.count > 0)
         pqr__ready_call(router);
     pqr__reload_advance(router);

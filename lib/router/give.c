@@ -154,14 +154,18 @@ static uint32_t lot_of(const struct pqr__sharing *sharing)
     return sharing->share_sync > 1 ? sharing->share_sync : sharing->depth / 2;
 }
 
-/* What waits goes out together; what an idle connection could take as well is left to that. */
-static uint32_t share_of(const struct pqr__backend *backend, const struct pqr__sharing *sharing)
+/* What waits goes out together; what an idle connection could take as well is left to that, if it is worth it. */
+static uint32_t share_of(const struct match *match, const struct pqr__sharing *sharing)
 {
-    uint32_t waiting = pqr__queue_count(&backend->router->queue);
+    const struct pqr__backend *backend = match->slot->backend;
+    const struct pqr_reply *first = request_of(match->turn.entry);
+    uint32_t waiting =
+        pqr__queue_waiting(&backend->router->queue, match->roles, (enum pqr__lane)first->entry.lane);
     uint32_t idle = idle_of_role(backend->router, backend->role);
     uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
-    uint32_t most = lot_of(sharing);
-    return fair < most ? fair : most;
+    uint32_t quick = is_read(first) && first->known ? pqr__sharing_quick(first->known) : 1;
+    uint32_t share = fair > quick ? fair : quick, most = lot_of(sharing);
+    return share < most ? share : most;
 }
 
 static void fill(const struct match *match)
@@ -170,7 +174,7 @@ static void fill(const struct match *match)
     struct pqr__backend *backend = slot->backend;
     struct pqr__sharing sharing = sharing_on(slot);
     struct pqr__list group;
-    uint32_t most = share_of(backend, &sharing);
+    uint32_t most = share_of(match, &sharing);
     pqr__list_init(&group);
     struct pqr_reply *first = take(&group, &backend->router->queue, match->turn);
     if (pqr__dispatch_joins(first)) {
@@ -243,9 +247,20 @@ static struct match match(const struct pqr__backend *backend)
     return found;
 }
 
+/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds no
+   more, or a write that has its connection for itself. */
+static bool is_full(const struct match *match, const pqr_router *router)
+{
+    const struct pqr_reply *next = request_of(match->turn.entry);
+    struct pqr__sharing sharing = sharing_of(router);
+    return (!is_read(next) && !pqr__dispatch_joins(next)) ||
+           pqr__queue_waiting(&router->queue, match->roles, (enum pqr__lane)next->entry.lane) >=
+               lot_of(&sharing);
+}
+
 /* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy
    one. False: nobody can take anything. */
-static bool give_one(pqr_router *router)
+static bool give_one(pqr_router *router, bool full)
 {
     struct pqr__choice idle, busy; /* large: not zeroed */
     idle.n = busy.n = 0;
@@ -253,7 +268,7 @@ static bool give_one(pqr_router *router)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         matches[i] = match(backend);
-        if (matches[i].slot)
+        if (matches[i].slot && (!full || is_full(&matches[i], router)))
             pqr__balance_add(matches[i].slot->state == PQR__SLOT_IDLE ? &idle : &busy, backend,
                 pqr__pool_outstanding(backend));
     }
@@ -270,10 +285,12 @@ void pqr__dispatch_soon(pqr_router *router)
     pqr__router_wake(router);
 }
 
-bool pqr__dispatch_is_worth_it(const pqr_router *router)
+void pqr__dispatch_full(pqr_router *router)
 {
-    struct pqr__sharing sharing = sharing_of(router);
-    return router->poked && pqr__queue_count(&router->queue) >= lot_of(&sharing);
+    if (!router->poked)
+        return;
+    while (pqr__queue_any(&router->queue) && give_one(router, true))
+        ;
 }
 
 void pqr__dispatch_due(pqr_router *router)
@@ -281,7 +298,7 @@ void pqr__dispatch_due(pqr_router *router)
     if (!router->poked)
         return;
     router->poked = false;
-    while (pqr__queue_any(&router->queue) && give_one(router))
+    while (pqr__queue_any(&router->queue) && give_one(router, false))
         ;
     if (pqr__queue_any(&router->queue) || router->waiters.count > 0)
         pqr__pools_grow(router);

@@ -20,6 +20,11 @@ uint32_t pqr__pool_open(const struct pqr__backend *backend)
 
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend)
 {
+    return count(backend, PQR__SLOT_BUSY_OWN) + pqr__pool_asked_for(backend);
+}
+
+uint32_t pqr__pool_asked_for(const struct pqr__backend *backend)
+{
     return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_ADMIN) +
            count(backend, PQR__SLOT_SHARED) + count(backend, PQR__SLOT_CANCELLING);
 }
@@ -69,8 +74,7 @@ uint32_t pqr__pool_reserve(const struct pqr__backend *backend)
 /* What administrators use does not count: they are let in where others are kept out. */
 static bool below_ceiling(const struct pqr__backend *backend)
 {
-    return count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_SHARED) +
-               count(backend, PQR__SLOT_CANCELLING) <
+    return pqr__pool_in_use(backend) - count(backend, PQR__SLOT_BUSY_ADMIN) <
            backend->router->sizing->ceiling(backend);
 }
 
@@ -89,7 +93,8 @@ struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend)
 
 uint32_t pqr__pool_shares(const struct pqr__backend *backend)
 {
-    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_CANCELLING);
+    uint32_t others = count(backend, PQR__SLOT_BUSY) + count(backend, PQR__SLOT_BUSY_OWN) +
+                      count(backend, PQR__SLOT_CANCELLING);
     uint32_t ceiling = backend->router->sizing->ceiling(backend);
     return ceiling > others ? ceiling - others : 0;
 }
@@ -192,11 +197,11 @@ static bool open_one(struct pqr__backend *backend)
     return may_open(backend->router, backend->index) && open_allowed(backend);
 }
 
-/* As many as may be in use, and the reserve. */
+/* Or above: as many as the load may have, and the reserve. */
 static bool at_ceiling(const struct pqr__backend *backend)
 {
     return pqr__pool_open(backend) + coming(backend) >=
-           backend->router->sizing->ceiling(backend) + backend->router->config->pool.admin_reserved;
+           backend->router->sizing->opens(backend) + backend->router->config->pool.admin_reserved;
 }
 
 /* Who waits although one is idle, since as many as ought to be are shared, does not wait for another. */
@@ -308,6 +313,8 @@ void pqr__pools_grow(pqr_router *router)
                 has_role(&router->backends[i], PQR_ROLE_REPLICA)) &&
             has_place(&router->backends[i]))
             fill(&router->backends[i]);
+    if (router->poked) /* who waits still then is known when what is idle now has been given out */
+        return;
     grow_role(router, PQR_ROLE_PRIMARY);
     grow_role(router, PQR_ROLE_REPLICA);
 }
@@ -350,6 +357,7 @@ void pqr__pool_trim(struct pqr__backend *backend)
     close_stuck(backend, PQR__SLOT_IDENTIFYING);
     close_stuck(backend, PQR__SLOT_BUSY);
     close_stuck(backend, PQR__SLOT_BUSY_ADMIN);
+    close_stuck(backend, PQR__SLOT_BUSY_OWN);
     close_stuck(backend, PQR__SLOT_CANCELLING);
     uint32_t wanted = backend->router->sizing->wanted(backend) + backend->router->sizing->spare(backend) +
                       backend->router->config->pool.admin_reserved;

@@ -53,6 +53,7 @@ static void retire_connections(struct pqr__backend *backend)
     doom_listed(&backend->slots[PQR__SLOT_BUSY]);
     doom_listed(&backend->slots[PQR__SLOT_SHARED]);
     doom_listed(&backend->slots[PQR__SLOT_BUSY_ADMIN]);
+    doom_listed(&backend->slots[PQR__SLOT_BUSY_OWN]);
     doom_listed(&backend->slots[PQR__SLOT_CANCELLING]);
 }
 

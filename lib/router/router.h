@@ -9,8 +9,9 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "policy/breadth.h"
+#include "policy/arrivals.h"
 #include "policy/balancer.h"
+#include "policy/breadth.h"
 #include "policy/budget.h"
 #include "policy/freshness.h"
 #include "policy/named.h"
@@ -77,6 +78,7 @@ struct pqr_router {
     struct pqr__balancer balancer;
 
     struct pqr__queue queue;
+    struct pqr__arrivals arrivals[PQR__QUEUE_ROLES];
     struct pqr__request_store store;
     struct pqr__list finished; /* requests whose callback is due */
     struct pqr__list waiters;  /* pqr_router_ready */

@@ -43,6 +43,8 @@ static enum pqr__slot_state state_for(const struct pqr_reply *request, bool join
 {
     if (request->entry.lane == PQR__LANE_ADMIN)
         return PQR__SLOT_BUSY_ADMIN;
+    if (pqr__request_is_own(request))
+        return PQR__SLOT_BUSY_OWN;
     return joins ? PQR__SLOT_SHARED : PQR__SLOT_BUSY;
 }
 

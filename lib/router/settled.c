@@ -236,6 +236,7 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     assert(&head->link == pqr__list_first(&slot->air));
     uint64_t took_us = note_time(slot, head);
     note_promotion(slot, settled);
+    slot->swollen |= settled->swollen;
     uint32_t n = is_whole(head) ? 0 : flight->n_items;
     if (n == 0)
         settle_whole(slot, settled);

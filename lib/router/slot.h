@@ -16,6 +16,7 @@
     XX(BUSY, busy)             /* a request or transaction of a normal lane owns it */                \
     XX(SHARED, shared)         /* requests of normal lanes fly on it, and others may join them */     \
     XX(BUSY_ADMIN, busy_admin) /* of the admin lane */                                                \
+    XX(BUSY_OWN, busy_own)     /* a request of the router itself owns it */                           \
     XX(CANCELLING, cancelling) /* its owner is being cancelled; nothing new until that is answered */ \
     XX(CLOSING, closing)
 
@@ -48,7 +49,7 @@ struct pqr__slot {
     bool dirty;           /* session state may have been left: DISCARD ALL before it is idle */
     bool aborted;         /* a batch left its transaction failed: ROLLBACK before that */
     bool doomed;          /* closed instead of going idle */
-    bool swollen;         /* likewise: libpq never gives back the memory that a large message took */
+    bool swollen;         /* likewise: libpq never gives back the memory that a large request or row took */
     bool cancel_pending;  /* a cancel is under way; it might hit the next statement */
     bool cancelled;       /* there was one since it was idle: it may have hit a neighbour */
     const struct pqr__flight *cancelled_flight; /* the first in the air when the last one was sent */

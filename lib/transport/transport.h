@@ -109,6 +109,7 @@ struct pqr__settled {
     bool sent;   /* false: provably nothing of it reached the server */
     bool behind; /* lost, and not the first that was in the air */
     enum pqr__tx_status tx;
+    bool swollen;        /* the connection has taken memory that it does not give back */
     bool in_recovery;    /* in_hot_standby as last reported by the server */
     const char *message; /* why it was lost, "" otherwise; valid during the event */
     char sqlstate[6];    /* of the server's FATAL error that ended it, where there was one; else "" */

@@ -35,6 +35,14 @@ class Examples(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("connection string", done.stderr)
 
+    def test_a_server_that_is_not_there_ends_each_soon(self):
+        nowhere = "host=127.0.0.1 port=1 user=app dbname=app"
+        for name in ("hello", "transaction", "batch", "admin"):
+            done = subprocess.run([os.path.join(FOLDER, name), nowhere], capture_output=True, text=True, timeout=60,
+                                  env=ENV)
+            self.assertEqual(done.returncode, 1, name)
+            self.assertIn("Connection refused", done.stdout + done.stderr, name)
+
     def test_readme_shows_hello(self):
         with open(os.path.join(ROOT, "examples", "hello.c"), encoding="utf-8") as file:
             program = file.read()

@@ -245,6 +245,43 @@ static void answer_over_max_result_is_cut_off_by_an_error(void **state)
     app_close(&app);
 }
 
+/* libpq has all of it with its first read, when nothing could be measured yet. */
+static void an_answer_that_is_there_at_once_is_measured_too(void **state)
+{
+    (void)state;
+    static const char *const sql[] = {
+        "select repeat('x', 12000)", "select repeat('x', 100) from generate_series(1, 100)"};
+    struct app app = {0};
+    app_start(&app, &cluster, SETTINGS "request = { max_result = \"8kB\"; };");
+    for (int i = 0; i < 2; i++) {
+        struct answer *answer = app_run(&app, sql[i]);
+        assert_ended(answer, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
+        assert_string_equal(answer->sqlstate, "54000");
+        assert_non_null(strstr(answer->error, "8192 bytes"));
+        assert_int_equal(answer->rows, 0);
+    }
+    assert_ok(app_run(&app, "select repeat('x', 8000)"));
+    /* What libpq makes of short rows is several times as large; what was sent counts. */
+    assert_ok(app_run(&app, "select n from generate_series(1, 500) as n"));
+    app_close(&app);
+}
+
+/* The buffer that a row of 20 MB was read into is libpq's for ever. */
+static void a_connection_that_a_row_has_made_large_is_not_kept(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    app_start(&app, &cluster, SETTINGS);
+    const char *sql = "select pg_backend_pid()";
+    struct answer *answer =
+        app_run_to(&app, PQR_TARGET_PRIMARY, "select pg_backend_pid(), repeat('x', 20000000)");
+    assert_ok(answer);
+    for (int i = 0; i < 10; i++)
+        assert_string_not_equal(
+            answer_value(app_run_to(&app, PQR_TARGET_PRIMARY, sql), 0, 0), answer_value(answer, 0, 0));
+    app_close(&app);
+}
+
 /* And leaves nothing behind for the next one on the only connection there is. */
 static void what_needs_a_session_runs_on_the_primary_where_that_is_configured(void **state)
 {
@@ -385,6 +422,8 @@ int main(void)
         cmocka_unit_test(hundred_thousand_rows_come_whole),
         cmocka_unit_test(ten_megabyte_parameter_goes_out_and_back),
         cmocka_unit_test(answer_over_max_result_is_cut_off_by_an_error),
+        cmocka_unit_test(an_answer_that_is_there_at_once_is_measured_too),
+        cmocka_unit_test(a_connection_that_a_row_has_made_large_is_not_kept),
         cmocka_unit_test(what_needs_a_session_is_refused_unsent),
         cmocka_unit_test(what_needs_a_session_runs_on_the_primary_where_that_is_configured),
         cmocka_unit_test(init_sql_runs_on_each_connection),

@@ -49,10 +49,10 @@ static void trial_init(struct trial *trial, uint32_t start, uint64_t seed)
 }
 
 /* Everything is used up and somebody waits. */
-static void run(struct trial *trial, const struct server *server, uint64_t seconds)
+static void run_ticks(struct trial *trial, const struct server *server, uint64_t ticks)
 {
     trial->served = trial->possible = 0;
-    for (uint64_t i = 0; i < seconds * S / TICK_US; i++) {
+    for (uint64_t i = 0; i < ticks; i++) {
         uint32_t limit = pqr__ceiling_limit(&trial->ceiling);
         double mean = rate_of(server, limit) * TICK_US / 1e6 + trial->carry;
         uint64_t served = noisy(&trial->random, mean);
@@ -67,6 +67,28 @@ static void run(struct trial *trial, const struct server *server, uint64_t secon
         trial->served += (double)served;
         trial->possible += rate_of(server, server->knee < MAX ? server->knee : MAX) * TICK_US / 1e6;
     }
+}
+
+static void run(struct trial *trial, const struct server *server, uint64_t seconds)
+{
+    run_ticks(trial, server, seconds * S / TICK_US);
+}
+
+static void what_the_climb_comes_to_anyway_may_be_open_before(void **state)
+{
+    static const struct server server = {.knee = 50, .service_us = 3000};
+    struct trial trial;
+    (void)state;
+    trial_init(&trial, 8, 1);
+    assert_int_equal(pqr__ceiling_limit(&trial.ceiling), 8);
+    assert_int_equal(pqr__ceiling_opens(&trial.ceiling), 16);
+    pqr__ceiling_refused(&trial.ceiling, "53300", 12, 0);
+    assert_int_equal(pqr__ceiling_opens(&trial.ceiling), 12);
+    pqr__ceiling_connected(&trial.ceiling, 13);
+    run(&trial, &server, 1);
+    assert_int_equal(pqr__ceiling_opens(&trial.ceiling), pqr__ceiling_limit(&trial.ceiling));
+    trial_init(&trial, 60, 1);
+    assert_int_equal(pqr__ceiling_opens(&trial.ceiling), MAX);
 }
 
 static void it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served(void **state)
@@ -103,6 +125,29 @@ static void a_server_that_gets_slower_past_its_knee_is_kept_at_it(void **state)
         run(&trial, &server, 60);
         assert_true(trial.served >= 0.86 * trial.possible);
     }
+}
+
+/* Twelve where ten were held and eleven are worth while: a quarter more is tried next, not twice as many, unless
+   chance makes the twelve look like far below the knee. */
+static void near_the_knee_it_is_seldom_doubled(void **state)
+{
+    unsigned doubled = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct server server = {.knee = 11, .service_us = 3000};
+        struct trial trial;
+        uint32_t most = 0;
+        trial_init(&trial, 10, seed);
+        trial.ceiling.reason = PQR__CEILING_KNEE;
+        trial.ceiling.next_less_us = UINT64_MAX;
+        for (unsigned i = 0; i < 300; i++) {
+            run_ticks(&trial, &server, 1);
+            uint32_t limit = pqr__ceiling_limit(&trial.ceiling);
+            most = limit > most ? limit : most;
+        }
+        doubled += most > 15;
+    }
+    assert_in_range(doubled, 0, 20);
 }
 
 static void the_limit_follows_when_the_knee_moves(void **state)
@@ -357,8 +402,10 @@ static void it_stays_between_one_and_max_whatever_it_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_climb_comes_to_anyway_may_be_open_before),
         cmocka_unit_test(it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served),
         cmocka_unit_test(a_server_that_gets_slower_past_its_knee_is_kept_at_it),
+        cmocka_unit_test(near_the_knee_it_is_seldom_doubled),
         cmocka_unit_test(the_limit_follows_when_the_knee_moves),
         cmocka_unit_test(a_knee_is_found_whatever_is_under_way_on_a_connection),
         cmocka_unit_test(a_climb_is_not_undone_by_what_may_be_chance),

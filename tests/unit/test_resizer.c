@@ -217,26 +217,47 @@ static void waiters_get_connections_when_nothing_is_known(void **state)
 static void a_connection_about_to_be_free_is_preferred(void **state)
 {
     (void)state;
-    /* 4 connections serve 40 in the 10 ms of a connect: 30 waiters are gone by then, 100 are not. */
+    /* 4 connections serve 40 in the 10 ms of a connect: 30 waiters are gone by then, and 100 soon after, not 400. */
     struct pqr__demand demand = {.waiting = 30, .in_use = 4, .service_us = 1000, .connect_us = 10000};
     assert_int_equal(pqr__resizer_connects(&demand), 0);
     demand.waiting = 100;
+    assert_int_equal(pqr__resizer_connects(&demand), 0);
+    demand.waiting = 400;
     assert_in_range(pqr__resizer_connects(&demand), 1, 10);
     demand.waiting = 30;
     demand.arrivals = 10000; /* ten more a millisecond: they will not be gone */
     assert_in_range(pqr__resizer_connects(&demand), 6, 30);
 }
 
-/* What is left when the connect has finished, request by request: connections that end evenly spread. */
-static bool some_are_left(const struct pqr__demand *demand)
+/* As many more as it takes for both, what goes on arriving and the queue. */
+static void connects_make_up_what_those_in_use_lack(void **state)
 {
-    double waiting = demand->waiting, step_us = (double)demand->connect_us / 1000;
+    (void)state;
+    /* 3 connections at 2000/s, 4 ms each: 8 are needed to keep up. */
+    struct pqr__demand demand = {
+        .waiting = 40, .in_use = 3, .arrivals = 2000, .service_us = 4000, .connect_us = 10000};
+    assert_in_range(pqr__resizer_connects(&demand), 5, 12);
+    demand.in_use =
+        14; /* 40 and 20 more, of which 35 go meanwhile; then 15 a connect's time more than come */
+    assert_int_equal(pqr__resizer_connects(&demand), 0);
+}
+
+/* What is left after a time, step by step: connections that end evenly spread. */
+static bool some_are_left(const struct pqr__demand *demand, double after_us)
+{
+    double waiting = demand->waiting, step_us = after_us / 1000;
     for (int i = 0; i < 1000; i++)
         waiting += step_us * (demand->arrivals / 1e6 - demand->in_use / demand->service_us);
     return waiting > 1e-6;
 }
 
-static void it_connects_exactly_when_the_demand_outlives_the_connect(void **state)
+static double soon_after_the_connect(const struct pqr__demand *demand)
+{
+    double connect_us = (double)demand->connect_us, service_us = demand->service_us;
+    return connect_us + (4 * connect_us > 2 * service_us ? 4 * connect_us : 2 * service_us);
+}
+
+static void it_connects_exactly_when_the_demand_outlives_the_connect_for_long(void **state)
 {
     (void)state;
     struct pqr__random random;
@@ -249,7 +270,8 @@ static void it_connects_exactly_when_the_demand_outlives_the_connect(void **stat
             .service_us = 100 + (double)pqr__random_below(&random, 50000),
             .connect_us = 1000 + pqr__random_below(&random, 50000)};
         uint32_t connects = pqr__resizer_connects(&demand);
-        assert_int_equal(connects > 0, some_are_left(&demand));
+        assert_int_equal(connects > 0, some_are_left(&demand, (double)demand.connect_us) &&
+                                           some_are_left(&demand, soon_after_the_connect(&demand)));
         assert_true(connects <= demand.waiting);
         no += connects == 0;
         yes += connects > 0;
@@ -277,7 +299,8 @@ int main(void)
         cmocka_unit_test(more_than_the_cap_is_surplus_whatever_is_wanted),
         cmocka_unit_test(waiters_get_connections_when_nothing_is_known),
         cmocka_unit_test(a_connection_about_to_be_free_is_preferred),
-        cmocka_unit_test(it_connects_exactly_when_the_demand_outlives_the_connect),
+        cmocka_unit_test(connects_make_up_what_those_in_use_lack),
+        cmocka_unit_test(it_connects_exactly_when_the_demand_outlives_the_connect_for_long),
         cmocka_unit_test(each_reason_has_its_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,29 +86,100 @@ static void read_again(pqr_reply *reply, void *data)
     read_from_replica(told + 1);
 }
 
-/* What two flights made room for may go out as one. */
-static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **state)
+/* Answered at once, again and again: it is known to be fast. */
+static void make_reads_fast(void)
 {
-    static struct told told[4];
+    static struct told told;
+    for (unsigned i = 0; i < PQR__HISTORY_CLEAN; i++) {
+        read_from_replica(&told);
+        run_down();
+        answer(flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0), NULL);
+        run_down();
+    }
+}
+
+/* A reader on each replica, which asks again; their connections. */
+static void start_readers(struct told *told, struct pqr__conn **a, struct pqr__conn **b)
+{
     pqr_query query = PQR_QUERY_INIT;
-    (void)state;
-    fake.config->servers[1].max = fake.config->servers[2].max = 3; /* one of each is theirs */
-    start();
+    make_reads_fast();
     query.sql = "select 1";
     for (unsigned i = 0; i < 4; i += 2) {
         assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_again, &told[i]), 0);
-        settle();
+        run_down();
     }
-    struct pqr__conn *a = flying_on(1, 0), *b = flying_on(2, 0);
-    assert_true(a && b);
+    *a = flying_on(1, 0);
+    *b = flying_on(2, 0);
+    assert_true(*a && *b);
+}
+
+static void expect_both_together(void)
+{
+    struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+    assert_non_null(conn);
+    assert_int_equal(conn->flight->n_items, 2);
+    assert_int_equal(flying_on(1, 0) && flying_on(2, 0), false);
+}
+
+/* What two flights made room for goes out as one. */
+static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **state)
+{
+    static struct told told[4];
+    struct pqr__conn *a, *b;
+    (void)state;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3; /* one of each is theirs */
+    start();
+    start_readers(told, &a, &b);
     answer(a, NULL);
     assert_null(flying_on(1, 0));
     assert_int_equal(fake.timer_us, 0);
     answer(b, NULL); /* nothing is left that could be waited for */
     assert_int_equal(told[0].times + told[2].times, 2);
-    assert_int_equal((flying_on(1, 0) != NULL) + (flying_on(1, 1) != NULL) + (flying_on(2, 0) != NULL) +
-                         (flying_on(2, 1) != NULL),
-        2);
+    expect_both_together();
+}
+
+static void write_many(struct told *told, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+}
+
+/* However many writes wait for the primary: that fills no flight of reads. */
+static void writes_that_wait_do_not_hurry_reads(void **state)
+{
+    static struct told told[4], writes[40];
+    struct pqr__conn *a, *b;
+    (void)state;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3;
+    start();
+    write_many(writes, 40);
+    assert_true(pqr__queue_count(&fake.router->queue) > 32);
+    start_readers(told, &a, &b);
+    answer(a, NULL);
+    assert_int_equal(told[0].times + told[2].times, 1); /* and it has asked again */
+    assert_null(flying_on(1, 0));
+    answer(b, NULL);
+    run_down();
+    expect_both_together();
+}
+
+/* It shares with nobody, and gains nothing by what else the turn of the loop brings. */
+static void a_write_goes_out_as_soon_as_its_connection_is_free(void **state)
+{
+    static struct told told[4], writes[40];
+    struct pqr__conn *a, *b;
+    (void)state;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3;
+    start();
+    write_many(writes, 40);
+    start_readers(told, &a, &b);
+    struct pqr__conn *primary = flying_on(0, 0);
+    assert_non_null(primary);
+    answer(primary, NULL);
+    assert_non_null(primary->flight);
+    answer(a, NULL); /* they would ask again when all is closed */
+    answer(b, NULL);
 }
 
 static void read_four_times(pqr_reply *reply, void *data)
@@ -128,12 +199,7 @@ static void what_is_asked_for_together_fills_one_flight(void **state)
     fake.connects[2] = fake.probe_connects[2] = REFUSED;
     fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
     start();
-    for (unsigned i = 0; i < PQR__HISTORY_CLEAN; i++) {
-        read_from_replica(&told[0]);
-        run_down();
-        answer(flying_on(1, 0), NULL); /* at once: it is known to be fast */
-        run_down();
-    }
+    make_reads_fast();
     query.sql = "select 1";
     assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_four_times, &told[0]), 0);
     struct pqr__conn *conn = flying_on(1, 0);
@@ -207,6 +273,8 @@ int main(void)
         TEST(statistics_tell_how_many_requests_share_a_connection),
         TEST(what_must_wait_is_seen_to_before_the_loop_waits),
         TEST(what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end),
+        TEST(writes_that_wait_do_not_hurry_reads),
+        TEST(a_write_goes_out_as_soon_as_its_connection_is_free),
         TEST(what_is_asked_for_together_fills_one_flight),
         TEST(requests_are_spread_over_as_many_connections_as_serve_most),
     };

@@ -45,6 +45,73 @@ static void min_and_the_reserve_claim_no_more_than_they_take(void **state)
     assert_int_equal(pqr__pool_in_use(&fake.router->backends[0]), IN_USE);
 }
 
+static void read_the_catalog(uint32_t min, uint64_t refresh_us)
+{
+    fake.config->catalog.load = true;
+    fake.config->catalog.refresh_us = refresh_us;
+    for (uint32_t i = 0; i < SERVERS; i++) {
+        fake.config->servers[i].min = min;
+        fake.config->servers[i].max = 20;
+    }
+    start();
+    advance(60000000);
+}
+
+/* What the router asks for itself is no load. */
+static void a_router_that_nobody_uses_stays_at_min(void **state)
+{
+    enum { MIN = 2 };
+    (void)state;
+    read_the_catalog(MIN, 1000000);
+    assert_true(fake.router->catalog.loads > 50);
+    assert_int_equal(fake.peak, SERVERS * (1 + MIN));
+    for (uint32_t i = 0; i < SERVERS; i++)
+        assert_int_equal(count_open(i), MIN);
+}
+
+/* Where there is but the reserve it takes a connection, which is not kept. */
+static void the_catalog_leaves_no_connection_behind(void **state)
+{
+    (void)state;
+    read_the_catalog(0, 0);
+    assert_int_equal(fake.router->catalog.loads, 1);
+    assert_int_equal(fake.peak, SERVERS * 2 + 1);
+    assert_int_equal(count_open(0), 1);
+}
+
+static void write_and_answer(uint64_t service_us)
+{
+    static struct told told;
+    run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    advance(service_us);
+    answer(flying_on(0, 0), NULL);
+    advance(service_us);
+    assert_int_equal(told.status, PQR_STATUS_OK);
+}
+
+/* They were short so far, so that a connection would be free long before a connect is through; but these are not. */
+static void nobody_waits_for_connections_that_are_taken_for_long(void **state)
+{
+    enum { SERVICE_US = 1000, LONG = 5 };
+    static struct told told[LONG], waiter;
+    (void)state;
+    fake.config->servers[0].max = 20;
+    fake.config->servers[0].min = LONG + 1;
+    start();
+    for (unsigned i = 0; i < 1000; i++)
+        write_and_answer(SERVICE_US);
+    struct pqr__backend *primary = &fake.router->backends[0];
+    uint32_t usable = count_open(0) - 1;
+    for (unsigned i = 0; i < usable && i < LONG; i++)
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    assert_int_equal(pqr__pool_in_use(primary), usable);
+    primary->load.connect_us = 20000;
+    advance(50000);
+    run_query(&waiter, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    assert_int_equal(pqr__pool_in_use(primary), usable + 1);
+}
+
 static void a_pool_that_breaks_at_once_is_not_stormed(void **state)
 {
     static struct told told;
@@ -182,6 +249,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_reserve_is_not_shrunk_away),
         TEST(min_and_the_reserve_claim_no_more_than_they_take),
+        TEST(a_router_that_nobody_uses_stays_at_min),
+        TEST(the_catalog_leaves_no_connection_behind),
+        TEST(nobody_waits_for_connections_that_are_taken_for_long),
         TEST(a_pool_that_breaks_at_once_is_not_stormed),
         TEST(connects_that_fail_lower_the_ceiling),
         TEST(a_wrong_password_does_not_lower_the_ceiling),

@@ -157,6 +157,50 @@ static void a_lower_max_total_is_kept_soon(void **state)
     assert_int_equal(left, 6);
 }
 
+static struct pqr__conn *probe_of(uint32_t server)
+{
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        if (fake.conns[i].server == server && fake.conns[i].phase != GONE && is_probe(&fake.conns[i]))
+            return &fake.conns[i];
+    return NULL;
+}
+
+static unsigned count_all(uint32_t server)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        n += fake.conns[i].phase != GONE && fake.conns[i].server == server;
+    return n;
+}
+
+/* Its place was the probe's, but others are on it until they are answered. */
+static void a_probe_that_is_lost_comes_back_below_the_lower_max(void **state)
+{
+    static struct told told[3];
+    (void)state;
+    start();
+    run_query(&told[0], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    run_query(&told[1], "insert into t values (2)", PQR_TARGET_AUTO, 0);
+    run_query(&told[2], "insert into t values (3)", PQR_TARGET_AUTO, PQR_ADMIN);
+    settle();
+    assert_int_equal(count_all(0), 4);
+    struct pqr_config *config = config_of("host=s0,s1,s2 user=u dbname=d");
+    config->pool.max_total = 0;
+    config->servers[0].max = 3;
+    reload_with(config);
+    advance(100000);
+    assert_int_equal(count_all(0), 4); /* nobody is interrupted for it */
+    lose(probe_of(0));
+    advance(20 * 1000000);
+    assert_int_equal(count_all(0), 3); /* there is no room for it */
+    answer(flying_on(0, 0), NULL);
+    for (unsigned i = 0; i < 100 && !probe_of(0); i++) {
+        advance(100000);
+        assert_true(count_all(0) <= 3);
+    }
+    assert_non_null(probe_of(0));
+}
+
 /* One that shares reads at that moment, too. */
 static void other_parameters_replace_every_connection(void **state)
 {
@@ -195,6 +239,7 @@ int main(void)
         TEST(a_named_text_is_run_under_the_number_that_it_was_prepared_under),
         TEST(a_server_that_joins_waits_for_its_place_under_max_total),
         TEST(a_lower_max_total_is_kept_soon),
+        TEST(a_probe_that_is_lost_comes_back_below_the_lower_max),
         TEST(other_parameters_replace_every_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,7 @@ static void a_replica_that_was_promoted_is_noticed_by_its_next_reply(void **stat
     fake.config->probe.interval_us = 3600000000;
     start();
     read_from_replica(&told);
-    settle();
+    advance(1000000); /* a connection that is opened later would notice as well */
     uint32_t server = flying_on(1, 0) ? 1 : 2;
     fake.standby[server] = false;
     advance(60000000);

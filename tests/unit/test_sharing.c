@@ -86,12 +86,23 @@ static void a_connection_whose_head_is_late_takes_nothing_more(void **state)
     assert_false(pqr__sharing_has_room(&apart, 17, 17, &head, 1, 200));
 }
 
+static void quick_ones_are_not_spread(void **state)
+{
+    (void)state;
+    struct pqr__known quick = known_of(50), slow = known_of(4000), none = {0}, at_once = known_of(0);
+    assert_int_equal(pqr__sharing_quick(&quick), 20);
+    assert_int_equal(pqr__sharing_quick(&slow), 1);
+    assert_int_equal(pqr__sharing_quick(&none), 1);
+    assert_true(pqr__sharing_quick(&at_once) >= 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_fast_harmless_reads_join_others),
         cmocka_unit_test(only_fast_writes_that_define_nothing_follow_others),
         cmocka_unit_test(the_primary_groups_one_statement_only),
+        cmocka_unit_test(quick_ones_are_not_spread),
         cmocka_unit_test(a_connection_whose_head_is_late_takes_nothing_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

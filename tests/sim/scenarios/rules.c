@@ -58,6 +58,7 @@ static uint32_t fixed_connects(const pqr_router *router, pqr_role role, uint32_t
 }
 
 const struct pqr__sizing rules_fixed = {.ceiling = fixed_ceiling,
+    .opens = fixed_ceiling,
     .wanted = fixed_wanted,
     .spare = none,
     .connects = fixed_connects,
@@ -93,6 +94,7 @@ static bool psycopg_shrinks(struct pqr__backend *backend)
 }
 
 const struct pqr__sizing rules_psycopg = {.ceiling = up_to_max,
+    .opens = up_to_max,
     .wanted = psycopg_wanted,
     .spare = none,
     .connects = one_by_one,
@@ -114,6 +116,7 @@ static bool hikari_shrinks(struct pqr__backend *backend)
 }
 
 const struct pqr__sizing rules_hikari = {.ceiling = up_to_max,
+    .opens = up_to_max,
     .wanted = hikari_wanted,
     .spare = none,
     .connects = one_by_one,

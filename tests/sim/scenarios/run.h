@@ -42,7 +42,6 @@ struct scenario {
     const char *config; /* more of it */
     /* What has to be true of ours, beside how it compares with the others. Ends the program when it is not. */
     void (*check)(const struct run *ours);
-    double p99_at_most;   /* times the best p99 of the others; 0: 1.03 */
     bool no_size_is_best; /* it is about something else: none is searched for */
 };
 

@@ -1,0 +1,34 @@
+/* How fast requests come, told within a few of them: a pool that has to grow can't wait for a smoothed rate to follow.
+ * Looks back over the last few moments at which any came, and over more of them, and believes the highest rate that
+ * chance does not explain. What comes at one moment comes as one, however many: a burst is no rate. Pure.
+ */
+#ifndef PQR_POLICY_ARRIVALS_H
+#define PQR_POLICY_ARRIVALS_H
+
+#include <stdint.h>
+
+enum { PQR__ARRIVALS_MOMENTS = 64 };
+
+/* Zeroed nothing has come. */
+struct pqr__arrivals {
+    uint64_t at_us[PQR__ARRIVALS_MOMENTS];  /* of the last moments, in a ring */
+    uint64_t before[PQR__ARRIVALS_MOMENTS]; /* how many had come until then */
+    uint64_t moments, came;
+};
+
+static inline void pqr__arrivals_note(struct pqr__arrivals *arrivals, uint64_t now_us)
+{
+    if (arrivals->moments == 0 ||
+        arrivals->at_us[(arrivals->moments - 1) % PQR__ARRIVALS_MOMENTS] != now_us) {
+        unsigned place = arrivals->moments++ % PQR__ARRIVALS_MOMENTS;
+        arrivals->at_us[place] = now_us;
+        arrivals->before[place] = arrivals->came;
+    }
+    arrivals->came++;
+}
+
+/* A second, at least: what comes is more than that, or it is by chance, which one time in forty it is. No moments
+   closer together than least_us tell more than these. 0: too few came to tell. */
+double pqr__arrivals_rate(const struct pqr__arrivals *arrivals, uint64_t now_us, uint64_t least_us);
+
+#endif

@@ -1,0 +1,121 @@
+/* A rise of the rate shows at once, and chance does not show as one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "base/random.h"
+#include "policy/arrivals.h"
+
+enum { S = 1000000, LEAST_US = 10000 };
+
+/* A Poisson process. */
+struct source {
+    struct pqr__random random;
+    struct pqr__arrivals arrivals;
+    double now_us;
+};
+
+static void come(struct source *source, double rate)
+{
+    double even = ((double)pqr__random_below(&source->random, S) + 0.5) / S;
+    source->now_us -= log(even) / rate * 1e6;
+    pqr__arrivals_note(&source->arrivals, (uint64_t)source->now_us);
+}
+
+static double rate_of(const struct source *source)
+{
+    return pqr__arrivals_rate(&source->arrivals, (uint64_t)source->now_us, LEAST_US);
+}
+
+static void too_few_tell_nothing(void **state)
+{
+    struct source source = {.now_us = S};
+    (void)state;
+    pqr__random_seed(&source.random, 1);
+    for (int i = 0; i < 7; i++) {
+        come(&source, 100);
+        assert_true(rate_of(&source) <= 0);
+    }
+    come(&source, 100);
+    assert_true(rate_of(&source) > 0);
+}
+
+static void a_steady_rate_is_told_and_seldom_exceeded(void **state)
+{
+    enum { N = 20000 };
+    struct source source = {.now_us = S};
+    unsigned above = 0;
+    double sum = 0;
+    (void)state;
+    pqr__random_seed(&source.random, 2);
+    for (int i = 0; i < N; i++) {
+        come(&source, 1000);
+        sum += rate_of(&source);
+        above += rate_of(&source) > 1000;
+    }
+    assert_true(sum / N > 700 && sum / N < 900);
+    assert_true(above < N / 10);
+}
+
+static void ten_times_the_rate_shows_within_fifteen_milliseconds(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct source source = {.now_us = S};
+        pqr__random_seed(&source.random, seed);
+        for (int i = 0; i < 200; i++)
+            come(&source, 200);
+        double risen_us = source.now_us;
+        while (source.now_us < risen_us + 15000)
+            come(&source, 2000);
+        assert_true(rate_of(&source) > 400);
+    }
+}
+
+static void a_rate_that_is_over_is_forgotten(void **state)
+{
+    struct source source = {.now_us = S};
+    (void)state;
+    pqr__random_seed(&source.random, 3);
+    for (int i = 0; i < 1000; i++)
+        come(&source, 1000);
+    source.now_us += S;
+    assert_true(rate_of(&source) < 60);
+}
+
+/* A hundred at once, now and then: no more than their number, and that only when there were some such moments. */
+static void a_burst_is_no_rate(void **state)
+{
+    struct source source = {.now_us = S};
+    (void)state;
+    for (int burst = 0; burst < 20; burst++, source.now_us += S / 10) {
+        for (int i = 0; i < 100; i++)
+            pqr__arrivals_note(&source.arrivals, (uint64_t)source.now_us);
+        assert_true(rate_of(&source) <= 1000);
+    }
+}
+
+static void what_comes_within_less_than_it_is_asked_for_is_spread_over_that(void **state)
+{
+    struct source source = {.now_us = S};
+    (void)state;
+    for (int i = 0; i < 64; i++, source.now_us++)
+        pqr__arrivals_note(&source.arrivals, (uint64_t)source.now_us);
+    assert_true(rate_of(&source) > 4000 && rate_of(&source) <= 6400);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(too_few_tell_nothing),
+        cmocka_unit_test(a_steady_rate_is_told_and_seldom_exceeded),
+        cmocka_unit_test(ten_times_the_rate_shows_within_fifteen_milliseconds),
+        cmocka_unit_test(a_rate_that_is_over_is_forgotten),
+        cmocka_unit_test(a_burst_is_no_rate),
+        cmocka_unit_test(what_comes_within_less_than_it_is_asked_for_is_spread_over_that),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
