@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "heap.h"
 #include "pqrouter.h"
 #include "policy/catalog.h"
 #include "policy/key.h"
@@ -189,33 +190,16 @@ static void name_of_256_bytes_is_refused(void **state)
 }
 
 /* Each allocation fails in turn. */
-static int allocations_left;
-
-static void *failing_malloc(size_t size)
-{
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void *failing_calloc(size_t count, size_t size)
-{
-    return allocations_left-- > 0 ? calloc(count, size) : NULL;
-}
-
-static void *failing_realloc(void *memory, size_t size)
-{
-    return allocations_left-- > 0 ? realloc(memory, size) : NULL;
-}
-
 static void no_memory_is_told_and_nothing_is_lost(void **state)
 {
-    (void)state;
-    assert_int_equal(pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free), 0);
-    for (int allowed = 0; allowed < 12; allowed++) {
+    assert_int_equal(heap_install(state), 0);
+    for (unsigned allowed = 0; allowed < 12; allowed++) {
         struct pqr__catalog catalog;
         char name[32];
         bool fine = true;
         int added = 0;
-        allocations_left = allowed;
+        heap_reset();
+        heap.failing_from = allowed + 1;
         pqr__catalog_init(&catalog, 1 << 20);
         for (; fine && added < 5000; added += fine) {
             snprintf(name, sizeof(name), "function_%d", added);
@@ -229,6 +213,8 @@ static void no_memory_is_told_and_nothing_is_lost(void **state)
         }
         pqr__catalog_finish(&catalog);
     }
+    heap_reset();
+    assert_int_equal(heap.blocks, 0);
     assert_int_equal(pqr_set_allocator(malloc, calloc, realloc, free), 0);
 }
 

@@ -11,53 +11,9 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "heap.h"
 #include "json_reader.h"
 #include "observe/stats.h"
-
-/* The heap fails from allocation number failing_from on (0: never). */
-static unsigned allocations, failing_from;
-static size_t blocks;
-
-static bool fails(void)
-{
-    return ++allocations >= failing_from && failing_from > 0;
-}
-
-static void *try_malloc(size_t size)
-{
-    if (fails())
-        return NULL;
-    blocks++;
-    return malloc(size);
-}
-
-static void *try_calloc(size_t count, size_t size)
-{
-    if (fails())
-        return NULL;
-    blocks++;
-    return calloc(count, size);
-}
-
-static void *try_realloc(void *memory, size_t size)
-{
-    if (fails())
-        return NULL;
-    blocks += memory == NULL;
-    return realloc(memory, size);
-}
-
-static void try_free(void *memory)
-{
-    blocks -= memory != NULL;
-    free(memory);
-}
-
-static int set_heap(void **state)
-{
-    (void)state;
-    return pqr_set_allocator(try_malloc, try_calloc, try_realloc, try_free);
-}
 
 static pqr_stats *snapshot(size_t n_pools)
 {
@@ -214,14 +170,14 @@ static void every_failed_allocation_is_told_and_nothing_is_left(void **state)
 {
     (void)state;
     pqr_stats *stats = snapshot(64);
-    size_t before = blocks;
+    size_t before = heap.blocks;
     unsigned failures = 0;
     for (unsigned nth = 1;; nth++) {
         char *json = NULL;
-        allocations = 0;
-        failing_from = nth;
+        heap_reset();
+        heap.failing_from = nth;
         int code = pqr_stats_json(stats, &json);
-        failing_from = 0;
+        heap_reset();
         if (code == 0) {
             assert_true(json_valid(json));
             pqr_free(json);
@@ -229,11 +185,11 @@ static void every_failed_allocation_is_told_and_nothing_is_left(void **state)
         }
         assert_int_equal(code, PQR_ENOMEM);
         assert_null(json);
-        assert_int_equal(blocks, before);
+        assert_int_equal(heap.blocks, before);
         failures++;
     }
     assert_true(failures >= 3);
-    assert_int_equal(blocks, before);
+    assert_int_equal(heap.blocks, before);
     pqr_stats_free(stats);
 }
 
@@ -274,5 +230,5 @@ int main(void)
         cmocka_unit_test(every_failed_allocation_is_told_and_nothing_is_left),
         cmocka_unit_test(null_arguments_are_refused),
     };
-    return cmocka_run_group_tests(tests, set_heap, NULL);
+    return cmocka_run_group_tests(tests, heap_install, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
+#include "heap.h"
 #include "policy/known.h"
 
 static const struct pqr__dialect dialect = {.standard_conforming_strings = true, .ascii_safe = true};
@@ -168,28 +169,6 @@ static void knowledge_renewed_keeps_histories(void **state)
 
 /* --- named beforehand --- */
 
-static int fail_after = -1; /* allocations; negative: none fails */
-
-static bool fails(void)
-{
-    return fail_after >= 0 && fail_after-- == 0;
-}
-
-static void *failing_malloc(size_t size)
-{
-    return fails() ? NULL : malloc(size);
-}
-
-static void *failing_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : calloc(count, size);
-}
-
-static void *failing_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : realloc(memory, size);
-}
-
 static struct pqr__known *classified(const char *sql)
 {
     struct pqr__verdict verdict;
@@ -264,10 +243,11 @@ static void naming_without_memory_changes_nothing(void **state)
     (void)state;
     pqr__known_init(&table, 7, 1 << 16);
     assert_true(pqr__known_name(&table, "select 1\0", &dialect));
-    for (int i = 0; i < 2; i++) {
-        fail_after = i;
+    for (unsigned i = 0; i < 2; i++) {
+        heap_reset();
+        heap.failing_at = i + 1;
         assert_false(pqr__known_name(&table, "select 2\0select 3\0", &dialect));
-        fail_after = -1;
+        heap_reset();
         assert_int_equal(table.n_named, 1);
         assert_string_equal(table.named[0]->text, "select 1");
     }
@@ -290,7 +270,5 @@ int main(void)
         cmocka_unit_test(naming_anew_keeps_the_numbers_of_those_that_stay),
         cmocka_unit_test(naming_without_memory_changes_nothing),
     };
-    if (pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free) != 0)
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, heap_install, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "heap.h"
 #include "postgres/prepared.h"
 #include "pqrouter.h"
 
@@ -121,45 +122,34 @@ static void names_hold_any_number(void **state)
     assert_string_equal(name, "pqr_18446744073709551615");
 }
 
-static unsigned long allocations_left = 1000000;
-
-static void *failing_malloc(size_t size)
+static void allow(unsigned calls)
 {
-    return allocations_left && allocations_left-- ? malloc(size) : NULL;
-}
-
-static void *failing_calloc(size_t count, size_t size)
-{
-    return allocations_left && allocations_left-- ? calloc(count, size) : NULL;
-}
-
-static void *failing_realloc(void *memory, size_t size)
-{
-    return allocations_left && allocations_left-- ? realloc(memory, size) : NULL;
+    heap_reset();
+    heap.failing_from = calls + 1;
 }
 
 static void without_memory_the_text_is_sent(void **state)
 {
     (void)state;
     pqr__prepared_init(&prepared, 100);
-    for (unsigned long left = 0; left < 2; left++) {
-        allocations_left = left;
+    for (unsigned left = 0; left < 2; left++) {
+        allow(left);
         assert_int_equal(use_alone(1), PQR__PREPARED_TEXT);
     }
-    allocations_left = 2;
+    allow(2);
     for (uint64_t i = 1; i <= 15; i++)
         assert_int_equal(use_alone(i), PQR__PREPARED_PARSE);
-    for (unsigned long left = 0; left < 2; left++) {
-        allocations_left = left;
+    for (unsigned left = 0; left < 2; left++) {
+        allow(left);
         assert_int_equal(use_alone(16), PQR__PREPARED_TEXT); /* the table is full */
         assert_int_equal(use_alone(15), PQR__PREPARED_NAME);
     }
-    allocations_left = 100;
+    allow(100);
     for (uint64_t i = 16; i <= 100; i++)
         assert_int_equal(use_alone(i), PQR__PREPARED_PARSE);
     for (uint64_t i = 1; i <= 100; i++)
         assert_int_equal(use_alone(i), PQR__PREPARED_NAME);
-    allocations_left = 1000000;
+    heap_reset();
 }
 
 /* --- Against a server of its own: what it has is what the books say ---------------------------------------- */
@@ -344,7 +334,5 @@ int main(void)
         TEST(the_books_say_what_the_server_has),
         TEST(the_books_recover_from_what_others_do),
     };
-    if (pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free) != 0)
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, heap_install, NULL);
 }

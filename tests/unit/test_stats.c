@@ -8,52 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap.h"
 #include "observe/stats.h"
-
-static unsigned allocations, frees;
-static bool no_memory;
-
-static void *count_malloc(size_t size)
-{
-    allocations++;
-    return no_memory ? NULL : malloc(size);
-}
-
-static void *count_calloc(size_t count, size_t size)
-{
-    allocations++;
-    return no_memory ? NULL : calloc(count, size);
-}
-
-static void *count_realloc(void *memory, size_t size)
-{
-    allocations++;
-    return no_memory ? NULL : realloc(memory, size);
-}
-
-static void count_free(void *memory)
-{
-    frees += memory != NULL;
-    free(memory);
-}
-
-static int set_counting(void **state)
-{
-    (void)state;
-    return pqr_set_allocator(count_malloc, count_calloc, count_realloc, count_free);
-}
 
 static void a_snapshot_is_one_allocation(void **state)
 {
     (void)state;
     pqr_stats *stats = NULL;
-    allocations = frees = 0;
+    heap_reset();
     assert_int_equal(pqr__stats_new(&stats, 64, 1000), 0);
     for (int i = 0; i < 10; i++)
         pqr__stats_text(stats, "some text");
     pqr_stats_free(stats);
-    assert_int_equal(allocations, 1);
-    assert_int_equal(frees, 1);
+    assert_int_equal(heap.calls, 1);
+    assert_int_equal(heap.frees, 1);
 }
 
 static void a_new_snapshot_is_empty_and_says_its_size(void **state)
@@ -126,9 +94,10 @@ static void no_memory_is_told_and_leaves_the_output_alone(void **state)
 {
     (void)state;
     pqr_stats *stats = NULL;
-    no_memory = true;
+    heap_reset();
+    heap.failing_from = 1;
     assert_int_equal(pqr__stats_new(&stats, 3, 100), PQR_ENOMEM);
-    no_memory = false;
+    heap_reset();
     assert_null(stats);
     assert_int_equal(pqr__stats_new(&stats, SIZE_MAX / 2, 0), PQR_ENOMEM);
     assert_int_equal(pqr__stats_new(&stats, 1, SIZE_MAX / 2), PQR_ENOMEM);
@@ -145,5 +114,5 @@ int main(void)
         cmocka_unit_test(strings_that_do_not_fit_are_cut_and_never_overflow),
         cmocka_unit_test(no_memory_is_told_and_leaves_the_output_alone),
     };
-    return cmocka_run_group_tests(tests, set_counting, NULL);
+    return cmocka_run_group_tests(tests, heap_install, NULL);
 }

@@ -11,50 +11,20 @@
 #include "base/alloc.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "heap.h"
 #include "json_reader.h"
 #include "pqrouter.h"
 
-static unsigned allocations, failing_from;
-static size_t blocks;
-
-static void *try_malloc(size_t size)
-{
-    blocks++;
-    return malloc(size);
-}
-
-static void *try_calloc(size_t count, size_t size)
-{
-    blocks++;
-    return calloc(count, size);
-}
-
-static void *try_realloc(void *memory, size_t size)
-{
-    if (++allocations >= failing_from && failing_from > 0)
-        return NULL;
-    blocks += memory == NULL;
-    return realloc(memory, size);
-}
-
-static void try_free(void *memory)
-{
-    blocks -= memory != NULL;
-    free(memory);
-}
-
 static int reset(void **state)
 {
-    (void)state;
-    allocations = failing_from = 0;
-    blocks = 0;
-    return pqr_set_allocator(try_malloc, try_calloc, try_realloc, try_free);
+    heap.blocks = 0;
+    return heap_install(state);
 }
 
 static int nothing_left(void **state)
 {
     (void)state;
-    return blocks == 0 ? 0 : -1;
+    return heap.blocks == 0 ? 0 : -1;
 }
 
 static void appends_join_whatever_their_size(void **state)
@@ -78,7 +48,7 @@ static void appends_join_whatever_their_size(void **state)
         assert_int_equal(text.bytes ? text.bytes[text.length] : 0, 0);
     }
     assert_memory_equal(text.bytes, model, length);
-    assert_true(allocations < 20); /* it grows by doubling */
+    assert_true(heap.calls < 20); /* it grows by doubling */
     pqr__text_finish(&text);
 }
 
@@ -132,11 +102,11 @@ static void a_failed_allocation_is_remembered_until_the_end(void **state)
 {
     (void)state;
     struct pqr__text text = {0};
-    failing_from = 2;
+    heap.failing_from = 2;
     pqr__text_puts(&text, "fits into the first block");
     for (int i = 0; i < 100; i++)
         pqr__text_printf(&text, "and now not %d", i);
-    failing_from = 0;
+    heap.failing_from = 0;
     pqr__text_puts(&text, "late");
     assert_true(text.failed);
     assert_null(pqr__text_take(&text));
@@ -167,7 +137,7 @@ static void clearing_keeps_the_memory(void **state)
         pqr__text_clear(&text);
         pqr__text_puts(&text, "some text that comes again and again");
     }
-    assert_int_equal(allocations, 1);
+    assert_int_equal(heap.calls, 1);
     pqr__text_finish(&text);
 }
 
