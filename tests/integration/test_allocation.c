@@ -90,7 +90,7 @@ static void assert_all_is_given_back(void)
 
 static const char tables[] = "set role app; create table kept (n int)";
 
-static void write_config(char *path)
+static void write_config(char *path, const char *work_mem, const char *more)
 {
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -100,9 +100,9 @@ static void write_config(char *path)
         "connection = \"user=app dbname=app\";"
         "servers = ({ name = \"only\"; connection = \"host=127.0.0.1 port=%d\"; });"
         "pool = { min = 1; max = 4; backoff_min = \"10ms\"; backoff_max = \"50ms\"; init_sql = [\"set "
-        "work_mem = '5MB'\"]; };"
-        "probe = { interval = \"50ms\"; };",
-        cluster_port(&cluster, 0));
+        "work_mem = '%s'\"]; };"
+        "probe = { interval = \"50ms\"; }; %s",
+        cluster_port(&cluster, 0), work_mem, more);
     fclose(file);
 }
 
@@ -110,7 +110,7 @@ static void configurations_survive_any_failed_allocation(void **state)
 {
     (void)state;
     char path[] = "/tmp/pqr-heap.XXXXXX", all[400];
-    write_config(path);
+    write_config(path, "5MB", "");
     cluster_conninfo_all(&cluster, all, sizeof(all));
     for (unsigned kind = 0; kind < 4; kind++) {
         bool hit = true;
@@ -137,10 +137,14 @@ static void configurations_survive_any_failed_allocation(void **state)
 
 /* --- the router --- */
 
+/* Connections are made anew, and with statements prepared. */
+static const char warm_up[] = "statements = { warm_up = [\"select $1::int + 1\"]; };";
+
 struct trial {
     uv_loop_t loop;
     pqr_router *router;
-    bool go_on; /* one failure, or all */
+    const pqr_config *next; /* that is reloaded */
+    bool go_on;             /* one failure, or all */
     int closed;
     int ready_calls, ready_status;
     int replies_due, replies;
@@ -192,17 +196,19 @@ static bool accepted(struct trial *trial, int status)
     return status == 0;
 }
 
-static bool query(struct trial *trial, const char *sql, int n_params, bool cancel)
+static bool query_of(
+    struct trial *trial, const char *sql, const pqr_statement *statement, int n_params, bool cancel)
 {
     static const char *const values[] = {"7", NULL};
     pqr_query one = PQR_QUERY_INIT;
-    one.sql = sql;
+    one.sql = statement ? NULL : sql;
+    one.statement = statement;
     one.n_params = n_params;
     one.param_values = values;
     one.timeout_ms = trial->go_on ? 300 : 10000;
     int status = pqr_query_run(&trial->id, trial->router, &one, on_reply, trial);
     if (!accepted(trial, status))
-        return !trial->go_on && query(trial, sql, n_params, cancel);
+        return !trial->go_on && query_of(trial, sql, statement, n_params, cancel);
     if (cancel) {
         uv_run(&trial->loop, UV_RUN_NOWAIT);
         pqr_request_cancel(trial->router, trial->id);
@@ -216,6 +222,46 @@ static bool query(struct trial *trial, const char *sql, int n_params, bool cance
     if (trial->status == PQR_STATUS_SQL_ERROR) /* the server had no reason to complain */
         assert_string_equal(sql, "begin");
     return !trial->go_on;
+}
+
+static bool query(struct trial *trial, const char *sql, int n_params, bool cancel)
+{
+    return query_of(trial, sql, NULL, n_params, cancel);
+}
+
+static bool statement(struct trial *trial)
+{
+    static const char sql[] = "select $1::int + 2";
+    pqr_statement *kept = NULL;
+    int status = pqr_statement_new(&kept, sql);
+    assert_true(status == 0 || status == PQR_ENOMEM);
+    if (status != 0)
+        return !trial->go_on && statement(trial);
+    bool well = query_of(trial, sql, kept, 1, false) && query_of(trial, sql, kept, 1, false);
+    pqr_statement_free(kept);
+    return well;
+}
+
+static void on_finding(const pqr_finding *finding, void *data)
+{
+    (void)data;
+    assert_non_null(finding->kind);
+}
+
+/* What the router keeps is either the old configuration or the new one. */
+static bool reload(struct trial *trial)
+{
+    pqr_verdict verdict = PQR_VERDICT_INIT;
+    pqr_error error = {0};
+    int status = pqr_router_reload(trial->router, trial->next, &error);
+    assert_true(status == 0 || status == PQR_ENOMEM);
+    if (status == 0)
+        trial->next = NULL;
+    else if (!trial->go_on)
+        return reload(trial);
+    assert_int_equal(pqr_catalog_refresh(trial->router), 0);
+    assert_int_equal(pqr_explain(&verdict, trial->router, "select f()", 10, on_finding, NULL), 0);
+    return true;
 }
 
 static void body(pqr_tx *tx, unsigned attempt, void *data)
@@ -294,15 +340,16 @@ static void use(struct trial *trial)
     (void)(ready(trial) && query(trial, "select $1::int + 1", 1, false) && query(trial, warn, 0, false) &&
            query(trial, "insert into kept select 3; insert into kept select 4", 0, false) &&
            transaction(trial) && batch(trial, "insert into kept values (1)") &&
-           batch(trial, "select 6 as a") &&
+           batch(trial, "select 6 as a") && statement(trial) && reload(trial) &&
+           query(trial, "select $1::int + 1", 1, false) && transaction(trial) &&
            query(trial, "insert into kept select 5 from pg_sleep(5)", 0, true) && statistics(trial) &&
            query(trial, "begin", 0, false));
 }
 
 /* True: the nth allocation was asked for, and failed. */
-static bool attempt_with(const pqr_config *config, unsigned long n, bool go_on)
+static bool attempt_with(const pqr_config *config, const pqr_config *next, unsigned long n, bool go_on)
 {
-    struct trial trial = {.go_on = go_on};
+    struct trial trial = {.go_on = go_on, .next = next};
     pqr_error error = {0};
     pqr_callbacks callbacks = PQR_CALLBACKS_INIT;
     assert_int_equal(uv_loop_init(&trial.loop), 0);
@@ -324,25 +371,32 @@ static bool attempt_with(const pqr_config *config, unsigned long n, bool go_on)
     return disarm();
 }
 
-static void fail_each(bool go_on)
+static pqr_config *load(const char *work_mem, const char *more)
 {
     char path[] = "/tmp/pqr-heap.XXXXXX";
     pqr_config *config;
     pqr_error error = {0};
-    write_config(path);
+    write_config(path, work_mem, more);
     assert_int_equal(pqr_config_load(&config, path, &error), 0);
     unlink(path);
+    return config;
+}
+
+static void fail_each(bool go_on)
+{
+    pqr_config *config = load("5MB", ""), *next = load("6MB", warm_up);
     unsigned long n = 1;
-    long before = atomic_load(&heap.live); /* the configuration's */
-    while (attempt_with(config, n, go_on)) {
+    long before = atomic_load(&heap.live); /* the configurations' */
+    while (attempt_with(config, next, n, go_on)) {
         n++;
         for (int turn = 0; atomic_load(&heap.live) != before && turn < 2000; turn++)
             usleep(1000);
         assert_int_equal(atomic_load(&heap.live), before);
     }
     pqr_config_free(config);
+    pqr_config_free(next);
     print_message("%lu allocations\n", n - 1);
-    assert_true(n > 20);
+    assert_true(n > 60);
     assert_all_is_given_back();
 }
 
