@@ -32,6 +32,8 @@ struct pqr__postgres {
     struct pqr__mailbox *mailbox;
     uv_timer_t timer;
     uint64_t timer_at_ms;       /* PQR__NEVER: not set */
+    uint64_t timer_due_ms;      /* when the loop should come to it */
+    bool timer_waited;          /* it came late, and is told in the next turn */
     uv_idle_t flusher;          /* runs before the loop waits, as long as something is unflushed */
     struct pqr__list unflushed; /* connections that libpq has something to send for */
     unsigned n_handles;         /* still to close at shutdown */

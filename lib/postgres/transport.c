@@ -20,9 +20,23 @@ static uint64_t now_us(struct pqr__transport *transport)
     return uv_hrtime() / 1000;
 }
 
+/* libuv runs timers before it looks at sockets. Where the loop was held up for long, what has arrived meanwhile is told
+   first: it was in time, and a server is not down because the application was busy. */
+static bool comes_late(struct pqr__postgres *postgres)
+{
+    enum { LATE_MS = 50 };
+    bool late = !postgres->timer_waited && uv_now(postgres->loop) > postgres->timer_due_ms + LATE_MS;
+    postgres->timer_waited = late;
+    return late;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct pqr__postgres *postgres = timer->data;
+    if (comes_late(postgres)) {
+        uv_timer_start(timer, on_timer, 1, 0);
+        return;
+    }
     postgres->timer_at_ms = PQR__NEVER;
     postgres->base.events->timer(postgres->base.router);
 }
@@ -41,6 +55,7 @@ static void timer_set(struct pqr__transport *transport, uint64_t at_us)
         return;
     }
     uint64_t loop_ms = uv_now(postgres->loop);
+    postgres->timer_due_ms = at_ms > loop_ms ? at_ms : loop_ms;
     uv_timer_start(&postgres->timer, on_timer, at_ms > loop_ms ? at_ms - loop_ms : 0, 0);
 }
 
