@@ -142,8 +142,8 @@ static void sizes_change_in_both_directions(void **state)
     APP_UNTIL(&app, app_pool(&app, 0).available >= 10);
     struct answer *busy[5];
     for (int i = 0; i < 5; i++)
-        busy[i] = app_send(&app, "select pg_sleep(0.5), pg_notify('x', '')");
-    APP_UNTIL(&app, app_pool(&app, 0).allocated == 5);
+        busy[i] = app_send(&app, "select pg_sleep(3), pg_notify('x', '')");
+    APP_UNTIL(&app, app_pool(&app, 0).allocated >= 5);
     reload(&app, COMMON, "0", "pool = { min = 2; max = 3; };"); /* those that are busy, when they are done */
     for (int i = 0; i < 5; i++)
         assert_ok(app_wait(busy[i]));
@@ -290,7 +290,8 @@ static void warm_up_is_ready_when_min_is_open_everywhere(void **state)
     struct app app = {0};
     open_with(&app, "012", "pool = { min = 8; max = 12; warm_up = true; connects_at_once = 1; };");
     for (size_t i = 0; i < 3; i++) {
-        assert_true(app_pool(&app, i).available >= 8);
+        pqr_pool_stats pool = app_pool(&app, i);
+        assert_true(pool.available + pool.allocated >= 8); /* the catalog is read on one, perhaps */
         assert_int_equal(app_pool(&app, i).role, i == 0 ? PQR_ROLE_PRIMARY : PQR_ROLE_REPLICA);
     }
     app_close(&app);
