@@ -218,6 +218,13 @@ static int parse(struct work *work, const char *text)
     return status;
 }
 
+/* Each host that it names, its own or the common ones, becomes a server. */
+static int expand(struct work *work)
+{
+    int status = resolve(work);
+    return status ? status : split(work);
+}
+
 static void finish(struct work *work)
 {
     pqr__conninfo_finish(&work->source.own);
@@ -246,9 +253,7 @@ static int add_entry(struct pqr__draft *draft, uint32_t number, const struct pqr
     if (status == 0 && common) {
         status = pqr__conninfo_merge(&work.source.own, common);
         if (status == 0)
-            status = resolve(&work);
-        if (status == 0)
-            status = split(&work);
+            status = expand(&work);
     }
     finish(&work);
     return told_is_fine(status);
@@ -274,9 +279,7 @@ static int add_hosts(struct pqr__draft *draft)
     struct work work = work_on(draft, draft->lines[PQR__KEY_CONNECTION], draft->subject);
     int status = parse(&work, draft->connection);
     if (status == 0)
-        status = resolve(&work);
-    if (status == 0)
-        status = split(&work);
+        status = expand(&work);
     finish(&work);
     return told_is_fine(status);
 }

@@ -26,10 +26,28 @@ static bool is_up(const struct pqr__backend *backend)
     return backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
 }
 
+/* Up, and without all the connections that it must have. */
+static bool lacks(const struct pqr__backend *backend)
+{
+    return is_up(backend) && pqr__pool_open(backend) < wanted_ready(backend);
+}
+
 static void drop_separator(struct pqr__text *text)
 {
     if (text->length >= 2 && strcmp(text->bytes + text->length - 2, "; ") == 0)
         text->bytes[text->length - 2] = '\0';
+}
+
+/* with_problem: what keeps a server from being up counts too. */
+static void add_missing(struct pqr__text *text, const struct pqr__backend *backend, bool with_problem)
+{
+    if (!backend->seen.probed)
+        pqr__text_printf(text, "%s has not answered yet; ", backend->config->name);
+    else if (lacks(backend))
+        pqr__text_printf(text, "%s has %u of %u connections ready; ", backend->config->name,
+            pqr__pool_open(backend), wanted_ready(backend));
+    else if (!is_up(backend) && backend->problem[0] && with_problem)
+        pqr__text_printf(text, "%s: %s; ", backend->config->name, backend->problem);
 }
 
 /* What is still missing, "" when nothing is. */
@@ -41,15 +59,8 @@ static void missing(const pqr_router *router, char *out, size_t size)
         const struct pqr__backend *backend = &router->backends[i];
         if (backend->stay != PQR__STAY_MEMBER)
             continue;
-        bool up = is_up(backend);
         primary |= backend->role == PQR_ROLE_PRIMARY;
-        if (!backend->seen.probed)
-            pqr__text_printf(&text, "%s has not answered yet; ", backend->config->name);
-        else if (up && pqr__pool_open(backend) < wanted_ready(backend))
-            pqr__text_printf(&text, "%s has %u of %u connections ready; ", backend->config->name,
-                pqr__pool_open(backend), wanted_ready(backend));
-        else if (!up && backend->problem[0] && !primary)
-            pqr__text_printf(&text, "%s: %s; ", backend->config->name, backend->problem);
+        add_missing(&text, backend, !primary);
     }
     if (!primary)
         pqr__text_puts(&text, "no server is known to be the primary");
@@ -65,12 +76,9 @@ static bool is_ready(const pqr_router *router)
     bool primary = false;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        if (backend->stay != PQR__STAY_MEMBER)
-            continue;
-        bool up = is_up(backend);
-        if (!backend->seen.probed || (up && pqr__pool_open(backend) < wanted_ready(backend)))
+        if (backend->stay == PQR__STAY_MEMBER && (!backend->seen.probed || lacks(backend)))
             return false;
-        primary |= backend->role == PQR_ROLE_PRIMARY;
+        primary |= backend->stay == PQR__STAY_MEMBER && backend->role == PQR_ROLE_PRIMARY;
     }
     return primary;
 }

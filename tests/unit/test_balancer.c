@@ -112,18 +112,24 @@ static void the_most_loaded_of_many_is_never_picked(void **state)
     assert_true(picked[0] > 0 && picked[2] > 0);
 }
 
+/* As their weights are. */
+static void assert_picked_1_3_6(struct pqr__balancer *balancer, const struct pqr__candidate candidates[3])
+{
+    int picked[3] = {0};
+    for (int i = 0; i < 100000; i++)
+        picked[pqr__balancer_pick(balancer, candidates, 3)]++;
+    assert_in_range(picked[0], 9500, 10500);
+    assert_in_range(picked[1], 29000, 31000);
+    assert_in_range(picked[2], 59000, 61000);
+}
+
 static void idle_servers_are_picked_by_weight(void **state)
 {
     (void)state;
     struct pqr__balancer balancer = make(PQR__BALANCE_LEAST_OUTSTANDING, 4);
     const struct pqr__candidate candidates[] = {
         {.server = 0, .weight = 100}, {.server = 1, .weight = 300}, {.server = 2, .weight = 600}};
-    int picked[3] = {0};
-    for (int i = 0; i < 100000; i++)
-        picked[pqr__balancer_pick(&balancer, candidates, 3)]++;
-    assert_in_range(picked[0], 9500, 10500);
-    assert_in_range(picked[1], 29000, 31000);
-    assert_in_range(picked[2], 59000, 61000);
+    assert_picked_1_3_6(&balancer, candidates);
 }
 
 static void two_choices_keep_the_loads_together(void **state)
@@ -146,12 +152,7 @@ static void random_follows_the_weights_and_nothing_else(void **state)
     struct pqr__balancer balancer = make(PQR__BALANCE_RANDOM, 6);
     const struct pqr__candidate candidates[] = {{.server = 0, .outstanding = 1000, .weight = 100},
         {.server = 1, .latency_us = 1000000, .weight = 300}, {.server = 2, .weight = 600}};
-    int picked[3] = {0};
-    for (int i = 0; i < 100000; i++)
-        picked[pqr__balancer_pick(&balancer, candidates, 3)]++;
-    assert_in_range(picked[0], 9500, 10500);
-    assert_in_range(picked[1], 29000, 31000);
-    assert_in_range(picked[2], 59000, 61000);
+    assert_picked_1_3_6(&balancer, candidates);
 }
 
 static void ewma_takes_the_one_of_two_that_would_answer_sooner(void **state)
