@@ -155,24 +155,33 @@ static void count(const struct bench_job *job, uint64_t now_ns)
     }
 }
 
+/* The load is over, and everything is answered. */
+static void close_all(void)
+{
+    if (timer >= 0)
+        uv_close((uv_handle_t *)&poll, NULL);
+    peer_close();
+}
+
+static void end(void)
+{
+    if (!ending && (!load.requests || answered == started)) {
+        ending = true;
+        report();
+    }
+    if (answered == started)
+        close_all();
+}
+
 void bench_done(struct bench_job *job)
 {
     uint64_t now_ns = uv_hrtime();
     count(job, now_ns);
     spare[n_spare++] = job;
-    if (!more(now_ns)) {
-        if (!ending && (!load.requests || answered == started)) {
-            ending = true;
-            report();
-        }
-        if (answered == started) {
-            if (timer >= 0)
-                uv_close((uv_handle_t *)&poll, NULL);
-            peer_close();
-        }
-    } else if (!load.rate) {
+    if (!more(now_ns))
+        end();
+    else if (!load.rate)
         start(now_ns);
-    }
 }
 
 static uint64_t due_ns(unsigned number)
@@ -180,7 +189,7 @@ static uint64_t due_ns(unsigned number)
     return begin_ns + (uint64_t)number * 1000000000u / load.rate;
 }
 
-/* Starts all that are due, and sets the clock to the next. */
+/* Starts all that are due, and sets the clock to the next, or to the end. */
 static void on_due(uv_poll_t *handle, int status, int events)
 {
     (void)handle;
@@ -192,9 +201,15 @@ static void on_due(uv_poll_t *handle, int status, int events)
             bench_fail("%u requests a second are too many: %u wait", load.rate, OUTSTANDING_MAX);
         start(next_ns);
     }
+    if (now_ns >= until_ns) { /* the last may have been answered before, and nobody comes after it */
+        if (answered == started)
+            end();
+        else
+            uv_poll_stop(&poll);
+        return;
+    }
+    next_ns = next_ns < until_ns ? next_ns : until_ns;
     struct itimerspec when = {.it_value = {(time_t)(next_ns / 1000000000u), (long)(next_ns % 1000000000u)}};
-    if (next_ns >= until_ns)
-        when.it_value = (struct timespec){0, 0};
     timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
