@@ -5,8 +5,22 @@
 #include "router/pressure.h"
 #include "router/router.h"
 
+/* What is idle, and yet not for everybody; and the mend where there is nothing else to be had. */
+static void name_reserve(struct pqr__text *text, const struct pqr__backend *backend)
+{
+    uint32_t reserved = backend->router->config->pool.admin_reserved;
+    uint32_t idle = backend->slots[PQR__SLOT_IDLE].count;
+    if (idle == 0 || idle > pqr__pool_reserve(backend))
+        return;
+    pqr__text_printf(text, ", %u idle kept for administrators (pool.admin_reserved is %u", idle, reserved);
+    if (pqr__pool_in_use(backend) == 0 && backend->failures > 0)
+        pqr__text_printf(
+            text, ": lower it, or have the server admit %u connections, one is the probe's", reserved + 2);
+    pqr__text_puts(text, ")");
+}
+
 /* Each server with what it is, and how busy unless that does not matter. */
-static void name_servers(struct pqr__text *text, const pqr_router *router, bool busy)
+static void name_servers(struct pqr__text *text, const pqr_router *router, bool busy, bool admin)
 {
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
@@ -15,6 +29,8 @@ static void name_servers(struct pqr__text *text, const pqr_router *router, bool 
         pqr__text_printf(text, "; %s is %s", backend->config->name, pqr_role_name(backend->role));
         if (busy)
             pqr__text_printf(text, ", %u of %u in use", pqr__pool_in_use(backend), backend->config->max);
+        if (busy && !admin)
+            name_reserve(text, backend);
         if (backend->problem[0])
             pqr__text_printf(text, " (%s)", backend->problem);
     }
@@ -37,7 +53,7 @@ void pqr__waiting_explain(const struct pqr_reply *request, bool turn, char *out,
         pqr__text_printf(&text, "no server can run it, it needs %s, since reads.primary is never", role);
     else
         pqr__text_printf(&text, "no server can run it, it needs %s or the primary", role);
-    name_servers(&text, router, turn);
+    name_servers(&text, router, turn, request->entry.lane == PQR__LANE_ADMIN);
     pqr__text_escape(out, size, text.failed || !text.bytes ? "it was still waiting" : text.bytes);
     if (text.bytes && strlen(text.bytes) >= size)
         memcpy(out + size - sizeof(dots), dots, sizeof(dots));

@@ -53,6 +53,28 @@ static void full_server_serves_with_what_is_open(void **state)
     app_close(&app);
 }
 
+/* One is the probe's, the other one is kept for administrators: who waits in vain is told which key that is. */
+static void where_only_the_reserve_is_admitted_the_error_says_so(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    wait_for_nobody(0);
+    cluster_exec(&cluster, 0, "alter role app connection limit 2");
+    app_start(&app, &cluster, "pool = { min = 1; max = 6; admin_reserved = 1; };");
+    APP_UNTIL(&app, app_pool(&app, 0).available == 1);
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = "insert into kept values (1)";
+    query.timeout_ms = 3000;
+    struct answer *late = app_run_query(&app, &query);
+    assert_ended(late, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED);
+    assert_non_null(strstr(late->error,
+        "1 idle kept for administrators (pool.admin_reserved is 1: lower it, or have the server admit 3"));
+    query.flags = PQR_ADMIN;
+    assert_ok(app_run_query(&app, &query));
+    app_close(&app);
+    cluster_exec(&cluster, 0, "alter role app connection limit -1");
+}
+
 /* 25006 from a primary: a setting, not a change of role; and nothing to move elsewhere. */
 static void read_only_by_default_is_the_servers_answer(void **state)
 {
@@ -231,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_server_serves_with_what_is_open),
+        cmocka_unit_test(where_only_the_reserve_is_admitted_the_error_says_so),
         cmocka_unit_test(read_only_by_default_is_the_servers_answer),
         cmocka_unit_test(serializable_by_default_keeps_reads_on_the_primary),
         cmocka_unit_test(restart_while_nothing_runs_is_not_noticed),
