@@ -1,13 +1,17 @@
 /* How fast requests come, told within a few of them: a pool that has to grow can't wait for a smoothed rate to follow.
  * Looks back over the last few moments at which any came, and over more of them, and believes the highest rate that
- * chance does not explain. What comes at one moment comes as one, however many: a burst is no rate. Pure.
+ * chance does not explain. What comes at one moment is one sign of more to come, however many: a burst is no rate.
+ * Pure.
  */
 #ifndef PQR_POLICY_ARRIVALS_H
 #define PQR_POLICY_ARRIVALS_H
 
 #include <stdint.h>
 
-enum { PQR__ARRIVALS_MOMENTS = 64 };
+enum {
+    PQR__ARRIVALS_MOMENTS = 128,
+    PQR__ARRIVALS_MOMENT_US = 50, /* what comes within it came at one moment */
+};
 
 /* Zeroed nothing has come. */
 struct pqr__arrivals {
@@ -18,8 +22,8 @@ struct pqr__arrivals {
 
 static inline void pqr__arrivals_note(struct pqr__arrivals *arrivals, uint64_t now_us)
 {
-    if (arrivals->moments == 0 ||
-        arrivals->at_us[(arrivals->moments - 1) % PQR__ARRIVALS_MOMENTS] != now_us) {
+    uint64_t last_us = arrivals->at_us[(arrivals->moments - 1) % PQR__ARRIVALS_MOMENTS];
+    if (arrivals->moments == 0 || now_us - last_us >= PQR__ARRIVALS_MOMENT_US) {
         unsigned place = arrivals->moments++ % PQR__ARRIVALS_MOMENTS;
         arrivals->at_us[place] = now_us;
         arrivals->before[place] = arrivals->came;
@@ -27,8 +31,8 @@ static inline void pqr__arrivals_note(struct pqr__arrivals *arrivals, uint64_t n
     arrivals->came++;
 }
 
-/* A second, at least: what comes is more than that, or it is by chance, which one time in forty it is. No moments
-   closer together than least_us tell more than these. 0: too few came to tell. */
+/* A second, at least: what comes is more than that, or it is by chance, which one time in forty it is. Moments
+   that lie closer together are spread over least_us, as far as the ring remembers so much. 0: too few came to tell. */
 double pqr__arrivals_rate(const struct pqr__arrivals *arrivals, uint64_t now_us, uint64_t least_us);
 
 #endif
