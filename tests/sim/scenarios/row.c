@@ -18,12 +18,12 @@ static void add(struct row *row, const struct run *run)
 }
 
 void row_make(struct row *row, const struct scenario *scenario, const struct way *way, uint64_t first,
-    unsigned seeds, bool check)
+    unsigned seeds, unsigned checked)
 {
     *row = (struct row){.scenario = scenario, .way = way, .seeds = seeds};
     for (unsigned i = 0; i < seeds; i++) {
         struct run *run = run_scenario(scenario, way, first + i);
-        if (check)
+        if (i < checked)
             scenario->check(run);
         add(row, run);
         run_free(run);

@@ -15,9 +15,9 @@ struct row {
     uint32_t most_connections;
 };
 
-/* Seeds from `first` on. check: what is demanded of ours is looked at in each. */
+/* Seeds from `first` on. What is demanded of ours is looked at in the first `checked` of them. */
 void row_make(struct row *row, const struct scenario *scenario, const struct way *way, uint64_t first,
-    unsigned seeds, bool check);
+    unsigned seeds, unsigned checked);
 void row_free(struct row *row);
 
 double row_goodput(const struct row *row);

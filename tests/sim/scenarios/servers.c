@@ -19,6 +19,7 @@ static void most_check(const struct run *ours)
 }
 
 const struct scenario scenario_slow_replica = {.name = "one slow replica of eight",
+    .best_fixed = 8,
     .seconds = 20,
     .from_s = 5,
     .to_s = 20,
@@ -47,6 +48,7 @@ static void flapping_step(struct run *run, double at_s)
 }
 
 const struct scenario scenario_flapping = {.name = "flapping replica",
+    .best_fixed = 28,
     .seconds = 30,
     .from_s = 5,
     .to_s = 30,
@@ -75,6 +77,7 @@ static void lost_check(const struct run *ours)
 }
 
 const struct scenario scenario_lost = {.name = "all replicas lost",
+    .best_fixed = 16,
     .seconds = 30,
     .from_s = 5,
     .to_s = 30,
@@ -110,6 +113,7 @@ static void exchange_check(const struct run *ours)
 
 /* All of max_total is in use when the new one needs its place. */
 const struct scenario scenario_exchanged = {.name = "a replica is exchanged by reload",
+    .best_fixed = 4,
     .seconds = 30,
     .from_s = 5,
     .to_s = 30,
@@ -156,6 +160,7 @@ static void outage_check(const struct run *ours)
 }
 
 const struct scenario scenario_outage = {.name = "60 routers after an outage",
+    .best_fixed = 3,
     .seconds = 24,
     .from_s = 21,
     .to_s = 24,
@@ -181,6 +186,7 @@ static void many_check(const struct run *ours)
 }
 
 const struct scenario scenario_many = {.name = "64 servers",
+    .best_fixed = 60,
     .seconds = 14,
     .from_s = 4,
     .to_s = 14,
