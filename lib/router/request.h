@@ -132,11 +132,24 @@ static inline bool pqr__request_writes(const struct pqr_reply *request)
 }
 /* Takes back one that pqr__request_new has just made. */
 void pqr__request_discard(struct pqr_reply *request);
+/* Sets when it has to be answered; timeout_ms as in pqr_query. */
+void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
 
+/* --- request_end.c --- */
 /* Its answer is known: takes it out of everything and calls back from the loop, never from inside a call.
    Nothing of the caller's runs in here. error may be NULL. */
 void pqr__request_finish(
     struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
+/* Answers one that is too large, before it went anywhere. */
+void pqr__request_refuse_size(struct pqr_reply *request);
+/* Answers one that waits and never will be run. */
+void pqr__request_give_up(struct pqr_reply *request);
+/* Ends it for this cause, wherever it is. Later causes do not replace the first. */
+void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause);
+/* Its deadline. */
+void pqr__request_due(struct pqr__timer *timer);
+
+/* --- request_call.c --- */
 /* What went wrong, for people; NULL or "": nothing did. Memory is taken only now: most never have anything to say. */
 void pqr__request_say_instead(struct pqr_reply *request, const char *text);
 static inline void pqr__request_say(struct pqr_reply *request, const char *text)
@@ -150,14 +163,6 @@ const char *pqr__request_error(const struct pqr_reply *request);
 void pqr__request_forget(struct pqr_reply *request);
 /* Runs the callbacks that are due. */
 void pqr__requests_call(pqr_router *router);
-/* Sets when it has to be answered; timeout_ms as in pqr_query. */
-void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
-/* Answers one that is too large, before it went anywhere. */
-void pqr__request_refuse_size(struct pqr_reply *request);
-/* Answers one that waits and never will be run. */
-void pqr__request_give_up(struct pqr_reply *request);
-/* Ends it for this cause, wherever it is. Later causes do not replace the first. */
-void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause);
 
 /* --- store.c --- */
 void pqr__request_store_init(struct pqr__request_store *store);

@@ -328,7 +328,7 @@ static void run(struct scenario *scenario, const struct sim_options *options)
     make_servers(scenario);
     make_mishaps(scenario);
     make_load(scenario, options);
-    scenario->breadth = scenario->world.seed % 3 == 0 ? 1 + scenario->world.seed / 3 % 3 : 0;
+    scenario->breadth = scenario->world.seed % 3 == 0 ? (uint32_t)(1 + scenario->world.seed / 3 % 3) : 0;
     if (start(scenario, options)) {
         live(scenario);
         sim_load_verify(&scenario->load);

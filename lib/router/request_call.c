@@ -1,0 +1,120 @@
+/* What is said of a request, and the callbacks that are due: from the loop alone, the last of all. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "router/batch.h"
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+static char without_memory[] = "out of memory for what is to be said";
+
+void pqr__request_say_instead(struct pqr_reply *request, const char *text)
+{
+    char *before = request->error;
+    request->error = NULL;
+    if (text && *text) {
+        size_t size = strnlen(text, PQR__ERROR_SIZE - 1) + 1;
+        request->error = pqr__malloc(size);
+        if (request->error)
+            pqr__text_copy(request->error, size, text);
+        else
+            request->error = without_memory;
+    }
+    if (before && before != without_memory) /* last: it may be what the text is taken from */
+        pqr__free(before);
+}
+
+const char *pqr__request_error(const struct pqr_reply *request)
+{
+    return request->error ? request->error : "";
+}
+
+void pqr__request_forget(struct pqr_reply *request)
+{
+    request->router->ops->result_free(request->result);
+    request->result = NULL;
+    request->reply = PQR__REPLY_NONE;
+    request->sqlstate[0] = '\0';
+    request->n_notices = 0;
+    pqr__request_say(request, NULL);
+}
+
+static void count_answer(const struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    uint64_t until_sent = request->sent_us ? request->sent_us : request->settled_us;
+    if (pqr__request_is_own(request))
+        return;
+    router->answered++;
+    router->by_status[request->status]++;
+    router->by_outcome[request->outcome]++;
+    pqr__histogram_record(&router->latency, request->settled_us - request->accepted_us);
+    pqr__histogram_record(&router->queued, until_sent - request->accepted_us);
+    if (request->server == UINT32_MAX || request->sent_us == 0)
+        return;
+    struct pqr__backend *backend = &router->backends[request->server];
+    pqr__histogram_record(&backend->latency, request->settled_us - request->sent_us);
+    if (request->status == PQR_STATUS_OK && request->verdict.effect == PQR__EFFECT_READ && !request->tx &&
+        !request->in_whole && request->item.own == PQR__OWN_NONE)
+        pqr__ewma_note(&backend->answers, request->settled_us - request->sent_us, request->settled_us);
+    if (request->status != PQR_STATUS_OK)
+        backend->errors++;
+}
+
+static void call(struct pqr_reply *request)
+{
+    struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
+    pqr_router *router = request->router;
+    pqr__log(&router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s", request->label ? request->label : "-",
+        pqr_status_name(request->status), pqr_outcome_name(request->outcome), request->error ? ": " : "",
+        pqr__request_error(request));
+    count_answer(request);
+    request->state = PQR__REQUEST_CALLED;
+    if (tx)
+        pqr__tx_free(tx);
+    if (request->batch)
+        pqr__batch_free(request->batch);
+    request->cb(request, request->data);
+}
+
+static void put(struct pqr_reply *request)
+{
+    request->router->ops->result_free(request->result);
+    request->result = NULL;
+    pqr__request_put(request);
+}
+
+/* The results of a flight were made one after the other, and are given back the other way round: so they join what is
+   free behind them, where the next flight's are made. In their own order they would leave holes, and each allocation
+   would cost a search. */
+static void call_some(pqr_router *router, uint32_t n)
+{
+    struct pqr__link *link;
+    struct pqr__list called;
+    pqr__list_init(&called);
+    while (n-- > 0) {
+        link = pqr__list_first(&router->finished);
+        assert(link);
+        pqr__list_remove(&router->finished, link);
+        call(pqr__container_of(link, struct pqr_reply, link));
+        pqr__list_push_front(&called, link);
+    }
+    while ((link = pqr__list_first(&called)) != NULL) {
+        pqr__list_remove(&called, link);
+        put(pqr__container_of(link, struct pqr_reply, link));
+    }
+}
+
+void pqr__requests_call(pqr_router *router)
+{
+    /* Those that finish meanwhile, refused by the very callback that asked, have their turn after the loop's. */
+    enum { AT_ONCE = 32 }; /* what they hold is kept no longer than for so many callbacks */
+    for (uint32_t due = router->finished.count, n; due > 0; due -= n) {
+        n = due < AT_ONCE ? due : AT_ONCE;
+        call_some(router, n);
+    }
+    if (!pqr__list_empty(&router->finished))
+        pqr__router_wake(router);
+}
