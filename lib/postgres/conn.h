@@ -56,7 +56,6 @@ struct pqr__conn {
     enum pqr__conn_state state;
     PGconn *pg;
     struct pqr__connector *connector; /* while connecting or giving up */
-    bool timed_out;                   /* giving up for that: refused is told, not closed */
     struct pqr__canceller *canceller; /* while one is under way */
 
     uv_poll_t poll;      /* from open on */
@@ -65,6 +64,7 @@ struct pqr__conn {
     int fd;
     int armed; /* events the poll handle waits for */
 
+    bool timed_out; /* giving up for that: refused is told, not closed */
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */
     bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
     bool swollen;   /* libpq has taken much memory for a row, and keeps it */

@@ -70,8 +70,8 @@ struct pqr_router {
 
     struct pqr__backend *backends; /* PQR__SERVERS_MAX places, which stay where they are */
     uint32_t n_backends;           /* up to the last that is taken */
+    unsigned in_demand;            /* bit of each role whose servers were used within the resizer's window */
     struct pqr__breadth breadth[PQR_ROLE_REPLICA + 1]; /* by role */
-    unsigned in_demand;         /* bit of each role whose servers were used within the resizer's window */
     struct pqr_config *pending; /* to be taken up when the event under way is over; NULL: none */
     struct pqr__cluster cluster;
     struct pqr__lsn_history history;
