@@ -243,6 +243,14 @@ static uint32_t stand_by(const struct pqr__backend *backend)
     return load < most ? load : most;
 }
 
+/* The server had no more to give a while ago: what is idle here, another router may need. */
+static bool is_short(const struct pqr__backend *backend)
+{
+    const struct pqr__ceiling *ceiling = &backend->ceiling;
+    return ceiling->refused_at > 0 &&
+           pqr__router_now(backend->router) - ceiling->refused_us < backend->resizer.window_us;
+}
+
 /* Some more than the load takes, unless the peak has shown as many: a rush is met by what is there, since a connect
    takes its time, and the server work just when it has none to give. The servers of a role share a rush, so that they
    need not all be ready for it. */
@@ -259,7 +267,7 @@ static uint32_t elastic_spare(const struct pqr__backend *backend)
     uint32_t ceiling = elastic_ceiling(backend), wanted = elastic_wanted(backend);
     if (backend->role != PQR_ROLE_PRIMARY && backend->role != PQR_ROLE_REPLICA)
         return 0;
-    uint32_t spare = for_a_rush(backend, wanted) + stand_by(backend);
+    uint32_t spare = (is_short(backend) ? 0 : for_a_rush(backend, wanted)) + stand_by(backend);
     return spare < ceiling - wanted ? spare : ceiling - wanted;
 }
 

@@ -79,6 +79,41 @@ static void the_catalog_leaves_no_connection_behind(void **state)
     assert_int_equal(count_open(0), 1);
 }
 
+static unsigned keep_busy(uint32_t seconds)
+{
+    static struct told told;
+    for (uint32_t i = 0; i < 10 * seconds; i++) {
+        run_query(&told, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+        advance(10000);
+        answer(flying_on(0, 0), NULL);
+        advance(90000);
+    }
+    return count_open(0);
+}
+
+/* Another router may need what this one has to spare. */
+static void a_server_that_refused_more_has_nothing_to_spare(void **state)
+{
+    enum { N = 8 };
+    static struct told told[N];
+    (void)state;
+    fake.config->servers[0].max = 20;
+    fake.config->pool.window_us = 10000000;
+    start();
+    unsigned with_spare = keep_busy(20);
+    assert_true(with_spare >= 4);
+    fake.connects[0] = REFUSED;
+    for (unsigned i = 0; i < N; i++)
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    for (struct pqr__conn *conn; (conn = flying_on(0, 0)) != NULL; settle())
+        answer(conn, NULL);
+    fake.connects[0] = ACCEPTED;
+    keep_busy(12); /* until those are out of the window */
+    fake.router->backends[0].ceiling.refused_us = fake.now_us;
+    assert_true(keep_busy(9) < with_spare);
+}
+
 static void write_and_answer(uint64_t service_us)
 {
     static struct told told;
@@ -251,6 +286,7 @@ int main(void)
         TEST(min_and_the_reserve_claim_no_more_than_they_take),
         TEST(a_router_that_nobody_uses_stays_at_min),
         TEST(the_catalog_leaves_no_connection_behind),
+        TEST(a_server_that_refused_more_has_nothing_to_spare),
         TEST(nobody_waits_for_connections_that_are_taken_for_long),
         TEST(a_pool_that_breaks_at_once_is_not_stormed),
         TEST(connects_that_fail_lower_the_ceiling),
