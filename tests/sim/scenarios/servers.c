@@ -186,7 +186,7 @@ static void many_check(const struct run *ours)
 }
 
 const struct scenario scenario_many = {.name = "64 servers",
-    .best_fixed = 60,
+    .best_fixed = 4,
     .seconds = 14,
     .from_s = 4,
     .to_s = 14,
