@@ -163,7 +163,8 @@ static uint32_t share_of(const struct match *match, const struct pqr__sharing *s
         pqr__queue_waiting(&backend->router->queue, match->roles, (enum pqr__lane)first->entry.lane);
     uint32_t idle = idle_of_role(backend->router, backend->role);
     uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
-    uint32_t quick = is_read(first) && first->known ? pqr__sharing_quick(first->known) : 1;
+    bool as_one = is_read(first) && first->known && sharing->share_sync > 1;
+    uint32_t quick = as_one ? pqr__sharing_quick(first->known) : 1;
     uint32_t share = fair > quick ? fair : quick, most = lot_of(sharing);
     return share < most ? share : most;
 }
