@@ -5,6 +5,8 @@
 
 #include "pqrouter.h"
 
+enum { PQR__ROLES = PQR_ROLE_FENCED + 1 }; /* those of pqr_role */
+
 /* The last word of one server. */
 struct pqr__observation {
     uint64_t system_identifier; /* 0: it does not tell, which agrees only with others that do not either */

@@ -1,7 +1,6 @@
 #include "router/breadth.h"
 
 #include "router/elastic.h"
-#include "router/router.h"
 
 static const pqr_role roles[] = {PQR_ROLE_PRIMARY, PQR_ROLE_REPLICA};
 enum { N_ROLES = sizeof(roles) / sizeof(*roles) };
@@ -10,6 +9,8 @@ void pqr__breadths_init(pqr_router *router)
 {
     for (unsigned i = 0; i < N_ROLES; i++)
         pqr__breadth_init(&router->breadth[roles[i]]);
+    for (unsigned role = 0; role < PQR__ROLES; role++)
+        router->breadth_now[role] = UINT32_MAX;
 }
 
 /* Connections that others than administrators may have. */
@@ -51,23 +52,19 @@ static struct pqr__breadth_sample sample_of(pqr_router *router, pqr_role role)
     return sample;
 }
 
-void pqr__breadths_due(pqr_router *router)
+static void note(pqr_router *router, pqr_role role)
 {
-    for (unsigned i = 0; i < N_ROLES; i++) {
-        struct pqr__breadth *breadth = &router->breadth[roles[i]];
-        struct pqr__breadth_sample sample = sample_of(router, roles[i]);
-        if (sample.usable == 0)
-            continue;
+    struct pqr__breadth *breadth = &router->breadth[role];
+    struct pqr__breadth_sample sample = sample_of(router, role);
+    if (sample.usable > 0)
         pqr__breadth_note(breadth, &sample);
-        if (breadth->trial > 0) /* by short samples, lest it take long */
-            pqr__elastic_wake(router, true);
-    }
+    if (breadth->trial > 0) /* by short samples, lest it take long */
+        pqr__elastic_wake(router, true);
+    router->breadth_now[role] = router->config->pool.resize ? pqr__breadth_limit(breadth) : UINT32_MAX;
 }
 
-uint32_t pqr__breadth_here(const struct pqr__backend *backend)
+void pqr__breadths_due(pqr_router *router)
 {
-    bool learned = backend->role == PQR_ROLE_PRIMARY || backend->role == PQR_ROLE_REPLICA;
-    if (!learned || !backend->router->config->pool.resize)
-        return UINT32_MAX;
-    return pqr__breadth_limit(&backend->router->breadth[backend->role]);
+    for (unsigned i = 0; i < N_ROLES; i++)
+        note(router, roles[i]);
 }

@@ -198,11 +198,12 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const 
     struct pqr__slot *best = NULL;
     uint64_t now = pqr__router_now(backend->router);
     uint32_t left = shares_of(backend);
+    bool all = backend->slots[PQR__SLOT_SHARED].count <= left;
     pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
-        if (is_overdue(slot))
+        if (!all && is_overdue(slot))
             continue;
-        if (left-- == 0)
+        if (!all && left-- == 0)
             break;
         const struct pqr_reply *head = head_of(slot);
         if (slot->doomed || (best && best->air.count <= slot->air.count))

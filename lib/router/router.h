@@ -72,6 +72,7 @@ struct pqr_router {
     uint32_t n_backends;           /* up to the last that is taken */
     unsigned in_demand;            /* bit of each role whose servers were used within the resizer's window */
     struct pqr__breadth breadth[PQR_ROLE_REPLICA + 1]; /* by role */
+    uint32_t breadth_now[PQR__ROLES];                  /* what they say; looked at for each request */
     struct pqr_config *pending; /* to be taken up when the event under way is over; NULL: none */
     struct pqr__cluster cluster;
     struct pqr__lsn_history history;

@@ -226,6 +226,7 @@ static void set_breadth(struct scenario *scenario)
     for (int role = PQR_ROLE_PRIMARY; role <= PQR_ROLE_REPLICA; role++) {
         breadth[role].limit = scenario->breadth;
         breadth[role].crowded = 1;
+        scenario->load.router->breadth_now[role] = scenario->breadth;
     }
 }
 

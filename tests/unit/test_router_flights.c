@@ -216,6 +216,7 @@ static void share_one_connection(void)
     breadth->limit = 1;
     breadth->crowded = 1;
     breadth->next_us = UINT64_MAX;
+    fake.router->breadth_now[PQR_ROLE_REPLICA] = 1;
 }
 
 static struct told spread[3];
