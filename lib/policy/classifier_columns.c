@@ -42,6 +42,8 @@ bool pqr__sql_table_column(struct pqr__sql *scan, struct pqr__frame *frame)
     if (close)
         return false;
     if (begins_column(seen, frame)) {
+        if (!comma && frame->item == PQR__ITEM_NAME) /* columns columns mood: either may be the key word */
+            pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
         frame->item = PQR__ITEM_NAME;
         return true;
     }
