@@ -42,7 +42,7 @@ bool pqr__sql_table_column(struct pqr__sql *scan, struct pqr__frame *frame)
     if (close)
         return false;
     if (begins_column(seen, frame)) {
-        if (!comma && frame->item == PQR__ITEM_NAME) /* columns columns mood: either may be the key word */
+        if (!comma && frame->item != PQR__ITEM_BEFORE) /* either may be the key word, or it is a type */
             pqr__sql_doubt(scan, PQR__REASON_TYPE, seen);
         frame->item = PQR__ITEM_NAME;
         return true;
