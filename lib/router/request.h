@@ -63,6 +63,7 @@ struct pqr_reply {
     bool alone;                /* with others it came to harm: shares no connection any more */
     bool uncertain;            /* an earlier attempt was lost, and may have taken effect */
     bool in_whole;             /* its time is that of a transaction that was sent as one */
+    uint8_t bulk;              /* enum pqr__bulk */
     struct pqr__slot *slot;    /* where it flies */
     struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */
     struct pqr__batch *batch;  /* that it leads, or is a query of until it is answered */
@@ -83,7 +84,6 @@ struct pqr_reply {
     pqr_outcome outcome;
     char sqlstate[6];
     uint16_t unsent; /* given to a connection that was gone: the server knows nothing of them */
-    uint8_t bulk;    /* enum pqr__bulk */
     enum pqr__reply_kind reply;
     int n_notices;
     struct pg_result *result;
