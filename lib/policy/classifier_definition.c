@@ -37,7 +37,8 @@ static enum body track_body(const struct pqr__sql *scan, enum body body, unsigne
     const struct pqr__seen *seen = pqr__sql_seen(scan, 0), *before = pqr__sql_seen(scan, 1);
     if (scan->depth > 0)
         return body;
-    if (nth <= 3 && scan->leading == PQR__KW_CREATE &&
+    if (nth <= 3 && scan->leading == PQR__KW_CREATE && /* CREATE [OR REPLACE], not CREATE VIEW procedure */
+        (before->keyword == PQR__KW_CREATE || before->keyword == PQR__KW_REPLACE) &&
         (seen->keyword == PQR__KW_FUNCTION || seen->keyword == PQR__KW_PROCEDURE))
         return MAY_HAVE_BODY;
     if (body == MAY_HAVE_BODY && seen->keyword == PQR__KW_ATOMIC && before->keyword == PQR__KW_BEGIN)
