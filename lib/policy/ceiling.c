@@ -1,7 +1,6 @@
 #include "policy/ceiling.h"
 
 #include <assert.h>
-#include <string.h>
 
 enum {
     MS = 1000,
@@ -18,8 +17,6 @@ enum {
     SURE = 3, /* standard errors */
     CLIMB_SURE = 1,
     FALL_SURE = 2,
-    REFUSED_WAIT_US = 250 * MS,
-    REFUSED_WAIT_MAX_US = 15 * S,
 };
 
 /* Throughput gained over connections gained, each relative: 1 below the knee, 0 past it. */
@@ -53,22 +50,19 @@ void pqr__ceiling_init(struct pqr__ceiling *ceiling, uint32_t start, uint32_t ma
         .next_more_us = now_us,
         .next_less_us = now_us,
         .more_wait_us = TRIAL_WAIT_US,
-        .less_wait_us = TRIAL_WAIT_US,
-        .refused_wait_us = REFUSED_WAIT_US};
+        .less_wait_us = TRIAL_WAIT_US};
+    pqr__shortage_init(&ceiling->shortage);
 }
 
 uint32_t pqr__ceiling_limit(const struct pqr__ceiling *ceiling)
 {
-    if (ceiling->refused_at && ceiling->refused_at < ceiling->limit)
-        return ceiling->refused_at;
-    return ceiling->limit;
+    return (uint32_t)pqr__shortage_within(&ceiling->shortage, ceiling->limit);
 }
 
 uint32_t pqr__ceiling_opens(const struct pqr__ceiling *ceiling)
 {
     uint64_t most = ceiling->reason == PQR__CEILING_START ? UINT64_C(2) * ceiling->limit : ceiling->limit;
-    if (ceiling->refused_at && ceiling->refused_at < most)
-        most = ceiling->refused_at;
+    most = pqr__shortage_within(&ceiling->shortage, most);
     return most < ceiling->max ? (uint32_t)most : ceiling->max;
 }
 
@@ -82,8 +76,8 @@ bool pqr__ceiling_is_learning(const struct pqr__ceiling *ceiling)
 
 enum pqr__ceiling_reason pqr__ceiling_reason(const struct pqr__ceiling *ceiling)
 {
-    if (ceiling->refused_at && ceiling->refused_at < ceiling->limit)
-        return ceiling->failed ? PQR__CEILING_FAILED : PQR__CEILING_REFUSED;
+    if (pqr__ceiling_limit(ceiling) < ceiling->limit)
+        return ceiling->shortage.failed ? PQR__CEILING_FAILED : PQR__CEILING_REFUSED;
     if (ceiling->limit == ceiling->max)
         return PQR__CEILING_MAX;
     return ceiling->reason;
@@ -334,18 +328,6 @@ static bool is_due(const struct pqr__ceiling *ceiling)
 
 /* --- samples --- */
 
-static void creep(struct pqr__ceiling *ceiling, uint64_t now_us)
-{
-    if (!ceiling->refused_at || now_us - ceiling->refused_us < ceiling->refused_wait_us)
-        return;
-    ceiling->refused_us = now_us;
-    ceiling->refused_at++;
-    if (ceiling->refused_at >= ceiling->max) {
-        ceiling->refused_at = 0;
-        ceiling->refused_wait_us = REFUSED_WAIT_US;
-    }
-}
-
 /* A trial that nobody needs any longer ends where it began. */
 static void not_full(struct pqr__ceiling *ceiling, uint64_t elapsed_us)
 {
@@ -365,7 +347,7 @@ void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_s
     bool passed = sample->busy_us > ((uint64_t)limit + sample->beyond) * sample->elapsed_us;
     ceiling->waited = sample->waiting;
     if (full)
-        creep(ceiling, sample->now_us);
+        pqr__shortage_creep(&ceiling->shortage, ceiling->max, sample->now_us);
     if (!full || passed || limit != ceiling->limit) {
         not_full(ceiling, sample->elapsed_us);
         return;
@@ -382,30 +364,12 @@ void pqr__ceiling_note(struct pqr__ceiling *ceiling, const struct pqr__ceiling_s
         judge(ceiling, sample->now_us);
 }
 
-static bool is_of_class(const char *sqlstate, const char *class)
-{
-    return strncmp(sqlstate, class, 2) == 0;
-}
-
 void pqr__ceiling_refused(struct pqr__ceiling *ceiling, const char *sqlstate, uint32_t open, uint64_t now_us)
 {
-    bool full = is_of_class(sqlstate, "53"); /* insufficient resources */
-    bool trouble = *sqlstate == '\0' || is_of_class(sqlstate, "08") || strcmp(sqlstate, "57P03") == 0;
-    if (open == 0 || (!full && !trouble)) /* it takes nobody: that tells nothing of how many it would */
-        return;
-    if (full && ceiling->refused_at > open) /* it had crept too far */
-        ceiling->refused_wait_us = ceiling->refused_wait_us * 2 > REFUSED_WAIT_MAX_US
-                                       ? REFUSED_WAIT_MAX_US
-                                       : ceiling->refused_wait_us * 2;
-    ceiling->refused_at = open < ceiling->max ? open : ceiling->max;
-    ceiling->refused_us = now_us;
-    ceiling->failed = !full;
+    pqr__shortage_refused(&ceiling->shortage, sqlstate, open, ceiling->max, now_us);
 }
 
 void pqr__ceiling_connected(struct pqr__ceiling *ceiling, uint32_t open)
 {
-    if (!ceiling->refused_at || open <= ceiling->refused_at)
-        return;
-    ceiling->refused_at = 0;
-    ceiling->refused_wait_us = REFUSED_WAIT_US;
+    pqr__shortage_connected(&ceiling->shortage, open);
 }

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/shortage.h"
+
 /* XX(name, text): why the limit is what it is, for people */
 #define PQR__CEILING_MAP(XX)                                          \
     XX(START, "not used up yet")                                      \
@@ -65,9 +67,7 @@ struct pqr__ceiling {
     bool settling;     /* the limit has just changed: what ends now began under the old one */
     uint64_t next_more_us, next_less_us; /* no trial before */
     uint64_t more_wait_us, less_wait_us; /* doubled by each trial that failed */
-    uint32_t refused_at;                 /* 0: not refused; else at most so many are open */
-    bool failed;                         /* refused_at is of a connect that failed, not of a refusal */
-    uint64_t refused_us, refused_wait_us;
+    struct pqr__shortage shortage;       /* a second limit */
 };
 
 /* start: the limit before anything is known. */

@@ -246,9 +246,8 @@ static uint32_t stand_by(const struct pqr__backend *backend)
 /* The server had no more to give a while ago: what is idle here, another router may need. */
 static bool is_short(const struct pqr__backend *backend)
 {
-    const struct pqr__ceiling *ceiling = &backend->ceiling;
-    return ceiling->refused_at > 0 &&
-           pqr__router_now(backend->router) - ceiling->refused_us < backend->resizer.window_us;
+    return pqr__shortage_is_recent(
+        &backend->ceiling.shortage, backend->resizer.window_us, pqr__router_now(backend->router));
 }
 
 /* Some more than the load takes, unless the peak has shown as many: a rush is met by what is there, since a connect

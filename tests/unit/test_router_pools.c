@@ -110,7 +110,7 @@ static void a_server_that_refused_more_has_nothing_to_spare(void **state)
         answer(conn, NULL);
     fake.connects[0] = ACCEPTED;
     keep_busy(12); /* until those are out of the window */
-    fake.router->backends[0].ceiling.refused_us = fake.now_us;
+    fake.router->backends[0].ceiling.shortage.at_us = fake.now_us;
     assert_true(keep_busy(9) < with_spare);
 }
 
