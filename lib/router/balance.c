@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "router/router.h"
+#include "router/sizing.h"
 #include "router/transaction.h"
 
 static bool is_near(const struct pqr__backend *backend)

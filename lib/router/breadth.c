@@ -1,6 +1,7 @@
 #include "router/breadth.h"
 
 #include "router/elastic.h"
+#include "router/sizing.h"
 
 static const pqr_role roles[] = {PQR_ROLE_PRIMARY, PQR_ROLE_REPLICA};
 enum { N_ROLES = sizeof(roles) / sizeof(*roles) };

@@ -6,6 +6,7 @@
 #include "router/breadth.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
+#include "router/sizing.h"
 #include "router/warm.h"
 
 static uint32_t count(const struct pqr__backend *backend, enum pqr__slot_state state)
@@ -101,7 +102,7 @@ uint32_t pqr__pool_shares(const struct pqr__backend *backend)
 
 /* --- growth --- */
 
-/* Connections, the probe's and the reserve included, that it has use for now. The reserve is part of min. */
+/* What the budget calls wanted: with the probe's and the reserve, which is part of min. Spare ones are none of it. */
 static uint32_t demand(const struct pqr__backend *backend)
 {
     uint32_t used = pqr__pool_in_use(backend) + pqr__elastic_waiting(backend);

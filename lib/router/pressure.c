@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/pressure.h"
+#include "router/sizing.h"
 
 enum { DEFAULT_TARGET_US = 1000000 }; /* for the level alone, when nothing is turned away */
 

@@ -3,12 +3,12 @@
  */
 #include "router/router.h"
 
-#include "router/breadth.h"
-
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "router/breadth.h"
+#include "router/sizing.h"
 #include "router/warm.h"
 
 enum { UPKEEP_US = 1000000 };

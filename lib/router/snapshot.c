@@ -1,6 +1,7 @@
 /* The router's books as a pqr_stats. Reads only. */
 #include "observe/stats.h"
 #include "router/router.h"
+#include "router/sizing.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef SCENARIO_RULES_H
 #define SCENARIO_RULES_H
 
-#include "router/elastic.h"
+#include "router/sizing.h"
 #include "router/router.h"
 
 /* Always that many; the best number is found by search. */
