@@ -7,7 +7,7 @@
 #include "router/router.h"
 
 enum {
-    /* Of all servers of a role; without, a step to ten times the load has a p99 a seventh longer. */
+    /* Of all servers of a role; without, a step to ten times the load has a p99 a quarter longer. */
     SPARE = 4,
     LONG = 8, /* service times */
 };
