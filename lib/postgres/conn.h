@@ -35,6 +35,7 @@ struct pqr__postgres {
     uint64_t timer_due_ms;      /* when the loop should come to it */
     bool timer_waited;          /* it came late, and is told in the next turn */
     uv_idle_t flusher;          /* runs before the loop waits, as long as something is unflushed */
+    uint64_t read_us;           /* when the input came that is being read; 0: none is */
     struct pqr__list unflushed; /* connections that libpq has something to send for */
     unsigned n_handles;         /* still to close at shutdown */
     pid_t pid;                  /* of the process that owns the connections */
@@ -107,6 +108,11 @@ void pqr__conn_give_up(struct pqr__conn *conn, bool timed_out);
 static inline bool pqr__conn_is_open(const struct pqr__conn *conn)
 {
     return conn->state == PQR__CONN_PIPELINE || conn->state == PQR__CONN_SIMPLE;
+}
+/* A monotonic clock. */
+static inline uint64_t pqr__clock_us(void)
+{
+    return uv_hrtime() / 1000;
 }
 /* As the server last reported. */
 struct pqr__connect_info pqr__conn_info(const struct pqr__conn *conn);

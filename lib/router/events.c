@@ -77,6 +77,15 @@ static void enter(pqr_router *router)
     router->in_event = true;
 }
 
+void pqr__event_answer(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    enter(router);
+    pqr__request_answer(request);
+    router->in_event = false;
+    pqr__router_wake(router);
+}
+
 static struct pqr__endpoint *begin_event(void *context)
 {
     struct pqr__endpoint *endpoint = context;
@@ -105,7 +114,7 @@ static void on_item(
 {
     struct pqr__endpoint *endpoint = context;
     endpoint->ops->item(
-        endpoint, flight, item, answer); /* nothing is settled by it: no callback can be due */
+        endpoint, flight, item, answer); /* settles nothing: what is answered by it is an event of its own */
 }
 
 static void on_settled(void *context, struct pqr__flight *flight, const struct pqr__settled *facts)

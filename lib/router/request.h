@@ -19,7 +19,7 @@
     XX(HOLDING, holding)   /* a transaction that owns its connection; a batch whose reads fly */     \
     XX(BOUND, bound)       /* a query of a batch: goes and ends with that */                         \
     XX(FINISHED, finished) /* answered in full, its callback is due */                               \
-    XX(CALLED, called)     /* its callback runs */
+    XX(CALLED, called)     /* its callback runs, or has run while its flight goes on */
 
 enum pqr__request_state {
 #define XX(name, word) PQR__REQUEST_##name,
@@ -140,6 +140,9 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
    Nothing of the caller's runs in here. error may be NULL. */
 void pqr__request_finish(
     struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
+/* The same for one whose flight goes on and that went well: calls back at once, from an event of its own. It stays in the
+   air, since the flight is its memory or is a neighbour's, and is put back when that ends. */
+void pqr__request_answer(struct pqr_reply *request);
 /* Answers one that is too large, before it went anywhere. */
 void pqr__request_refuse_size(struct pqr_reply *request);
 /* Answers one that waits and never will be run. */
@@ -161,6 +164,8 @@ static inline void pqr__request_say(struct pqr_reply *request, const char *text)
 const char *pqr__request_error(const struct pqr_reply *request);
 /* Forgets what its last flight brought, before it is run again. */
 void pqr__request_forget(struct pqr_reply *request);
+/* Runs its callback, and gives up the result. It is not put back. */
+void pqr__request_call(struct pqr_reply *request);
 /* Runs the callbacks that are due. */
 void pqr__requests_call(pqr_router *router);
 

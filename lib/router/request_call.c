@@ -31,10 +31,15 @@ const char *pqr__request_error(const struct pqr_reply *request)
     return request->error ? request->error : "";
 }
 
-void pqr__request_forget(struct pqr_reply *request)
+static void give_up_result(struct pqr_reply *request)
 {
     request->router->ops->result_free(request->result);
     request->result = NULL;
+}
+
+void pqr__request_forget(struct pqr_reply *request)
+{
+    give_up_result(request);
     request->reply = PQR__REPLY_NONE;
     request->sqlstate[0] = '\0';
     request->n_notices = 0;
@@ -79,10 +84,15 @@ static void call(struct pqr_reply *request)
     request->cb(request, request->data);
 }
 
+void pqr__request_call(struct pqr_reply *request)
+{
+    call(request);
+    give_up_result(request);
+}
+
 static void put(struct pqr_reply *request)
 {
-    request->router->ops->result_free(request->result);
-    request->result = NULL;
+    give_up_result(request);
     pqr__request_put(request);
 }
 

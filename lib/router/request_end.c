@@ -7,7 +7,7 @@
 #include "router/pressure.h"
 #include "router/transaction.h"
 
-void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
+static void conclude(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
 {
     pqr_router *router = request->router;
     assert(request->state != PQR__REQUEST_FREE && request->state < PQR__REQUEST_FINISHED);
@@ -28,6 +28,18 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     request->settled_us = pqr__router_now(router);
     if (error)
         pqr__request_say(request, error);
+}
+
+void pqr__request_answer(struct pqr_reply *request)
+{
+    conclude(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+    pqr__request_call(request);
+}
+
+void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
+{
+    pqr_router *router = request->router;
+    conclude(request, status, outcome, error);
     if (request->batch && pqr__batch_leads(request))
         pqr__batch_tell(request->batch); /* first */
     pqr__list_push_back(&router->finished, &request->link);

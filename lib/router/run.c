@@ -150,6 +150,14 @@ enum pqr__reply_kind pqr__run_kind(const struct pqr__answer *answer)
     return kinds[answer->kind];
 }
 
+/* It has nothing that a later error could take back: it is a harmless read among others, none of them serializable. The
+   last one is answered when the flight ends, which is now. */
+static bool is_final(const struct pqr_reply *request)
+{
+    return request->shared && request->reply == PQR__REPLY_OK && request->state == PQR__REQUEST_FLYING &&
+           !request->batch && request->item.next;
+}
+
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer)
 {
     struct pqr_reply *request = pqr__container_of(item, struct pqr_reply, item);
@@ -164,6 +172,8 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
     request->stale = answer->stale;
     memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
     pqr__request_say(request, answer->message);
+    if (is_final(request))
+        pqr__event_answer(request);
 }
 
 struct pqr_reply *pqr__run_owner(struct pqr__item *item)

@@ -243,6 +243,10 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     while (n-- > 0) {
         struct pqr_reply *request = land(slot);
         remember(request, took_us);
+        if (request->state == PQR__REQUEST_CALLED) { /* as it is with most of a flight's */
+            pqr__request_put(request);
+            continue;
+        }
         if (stays(slot, request, settled))
             return;
         if (request->tx && request->reply == PQR__REPLY_OK && !settled->lost)

@@ -166,6 +166,7 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
         check_inputs(checks, item, entry);
         checks->flights.apart += entry->apart && entry->aborted;
         entry->in_air = true;
+        entry->final = false;
         entry->answer_seen = entry->aborted = entry->stale = false;
         entry->sqlstate[0] = '\0';
         entry->sends++;
@@ -237,6 +238,8 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     sim_check_harm(checks, entry);
     entry->answer_seen =
         kind == PQR__ANSWER_ABORTED || (kind == PQR__ANSWER_ERROR && error_proves_rollback(entry, sqlstate));
+    entry->final = kind == PQR__ANSWER_OK && entry->kind == SIM_READ && !entry->in_tx && item->next;
+    entry->may_have_run |= entry->final;
 }
 
 /* A transaction that was sent as one: an error in it proves that nothing of it has an effect. */

@@ -62,6 +62,7 @@ struct sim_entry {
     /* The client's end, kept by checks.c. */
     unsigned sends;
     bool in_air, may_have_run;
+    bool final;       /* the last answer: nothing can take it back, though its flight goes on */
     bool answer_seen; /* one that proves that it had no effect */
     uint64_t sent_us;
     const void *conn; /* of the last send */

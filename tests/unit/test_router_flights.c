@@ -190,25 +190,6 @@ static void read_four_times(pqr_reply *reply, void *data)
         read_from_replica(told + i);
 }
 
-/* One connection is idle, and the reserve, which is not theirs. */
-static void what_is_asked_for_together_fills_one_flight(void **state)
-{
-    static struct told told[5];
-    pqr_query query = PQR_QUERY_INIT;
-    (void)state;
-    fake.connects[2] = fake.probe_connects[2] = REFUSED;
-    fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
-    start();
-    make_reads_fast();
-    query.sql = "select 1";
-    assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_four_times, &told[0]), 0);
-    struct pqr__conn *conn = flying_on(1, 0);
-    answer(conn, NULL);
-    assert_non_null(conn->flight);
-    assert_int_equal(conn->flight->n_items, 4);
-    lose(conn);
-}
-
 /* As if that had been learned, for good. */
 static void share_one_connection(void)
 {
@@ -292,6 +273,120 @@ static void nothing_flies_behind_what_is_late(void **state)
     assert_int_equal(pqr__queue_count(&fake.router->queue), 0);
 }
 
+/* Four reads under one Sync, asked for when another one was answered, on the only connection that they may take. */
+static struct pqr__conn *fly_four(struct told *told, pqr_reply_cb first)
+{
+    struct pqr__conn *conn;
+    fake.connects[2] = fake.probe_connects[2] = REFUSED;
+    fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
+    fake.config->pool.pipeline_depth = 4;
+    start();
+    make_reads_fast();
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = "select 1";
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, first, told), 0);
+    conn = flying_on(1, 0);
+    answer(conn, NULL);
+    assert_int_equal(conn->flight->n_items, 4);
+    return conn;
+}
+
+static void tell_item(struct pqr__conn *conn, struct pqr__item *item)
+{
+    struct pqr__answer answer = {.kind = PQR__ANSWER_OK, .message = "", .result = result_new("SELECT 1")};
+    events.item(conn->context, conn->flight, item, &answer);
+}
+
+static void what_is_asked_for_together_fills_one_flight(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    lose(fly_four(told, read_four_times));
+}
+
+/* Nothing can take back what a harmless read has brought: not its neighbours, and not the loss of the connection. */
+static void a_read_is_answered_before_its_flight_ends(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    memset(told, 0, sizeof(told));
+    struct pqr__conn *conn = fly_four(told, read_four_times);
+    struct pqr__item *first = conn->flight->items;
+    tell_item(conn, first);
+    tell_item(conn, first->next);
+    assert_int_equal(told[1].times, 1);
+    assert_int_equal(told[1].outcome, PQR_OUTCOME_EXECUTED);
+    assert_int_equal(told[2].times, 1);
+    assert_int_equal(told[3].times, 0);
+    fake.config->pool.pipeline_depth = 1; /* the fake server takes one flight at a time */
+    lose(conn);
+    settle();
+    for (unsigned n = 0; n < 2; n++) { /* the other two, again, one after the other */
+        conn = flying_on(0, 0) ? flying_on(0, 0) : flying_on(1, 0);
+        answer(conn, NULL);
+        settle();
+    }
+    for (unsigned i = 1; i <= 4; i++)
+        assert_int_equal(told[i].times, 1);
+}
+
+/* The last word may be an error at the Sync. */
+static void the_last_of_a_flight_is_answered_at_its_end(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    memset(told, 0, sizeof(told));
+    struct pqr__conn *conn = fly_four(told, read_four_times);
+    for (struct pqr__item *item = conn->flight->items; item; item = item->next)
+        tell_item(conn, item);
+    assert_int_equal(told[3].times, 1);
+    assert_int_equal(told[4].times, 0);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    assert_int_equal(told[4].times, 1);
+}
+
+static struct told asked;
+static pqr_request_id stale_id;
+
+static void ask_and_close(pqr_reply *reply, void *data)
+{
+    on_reply(reply, data);
+    read_from_replica(&asked);
+    assert_int_equal(pqr_request_cancel(fake.router, stale_id), PQR_ENOENT); /* it is answered */
+    pqr_router_close(fake.router, 0, on_closed, &closed);
+}
+
+static void read_three_more(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    pqr_query query = PQR_QUERY_INIT;
+    on_reply(reply, told);
+    query.sql = "select 1";
+    assert_int_equal(pqr_query_run(&stale_id, fake.router, &query, ask_and_close, told + 1), 0);
+    for (unsigned i = 2; i <= 4; i++)
+        read_from_replica(told + i);
+}
+
+/* Whatever a callback does in the middle of a flight: it is an event like any other. */
+static void a_callback_in_the_middle_of_a_flight_may_close_the_router(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    memset(told, 0, sizeof(told));
+    memset(&asked, 0, sizeof(asked));
+    struct pqr__conn *conn = fly_four(told, read_three_more);
+    tell_item(conn, conn->flight->items);
+    assert_int_equal(told[1].times, 1);
+    assert_int_equal(asked.times, 0);
+    assert_int_equal(fake.timer_us, 0);
+    settle();
+    assert_int_equal(asked.times, 1);
+    lose(conn);
+    settle();
+    for (unsigned i = 1; i <= 4; i++)
+        assert_int_equal(told[i].times, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +397,9 @@ int main(void)
         TEST(writes_that_wait_do_not_hurry_reads),
         TEST(a_write_goes_out_as_soon_as_its_connection_is_free),
         TEST(what_is_asked_for_together_fills_one_flight),
+        TEST(a_read_is_answered_before_its_flight_ends),
+        TEST(the_last_of_a_flight_is_answered_at_its_end),
+        TEST(a_callback_in_the_middle_of_a_flight_may_close_the_router),
         TEST(nothing_flies_behind_what_is_late),
         TEST(requests_are_spread_over_as_many_connections_as_serve_most),
     };
