@@ -90,40 +90,15 @@ void pqr__request_call(struct pqr_reply *request)
     give_up_result(request);
 }
 
-static void put(struct pqr_reply *request)
-{
-    give_up_result(request);
-    pqr__request_put(request);
-}
-
-/* The results of a flight were made one after the other, and are given back the other way round: so they join what is
-   free behind them, where the next flight's are made. In their own order they would leave holes, and each allocation
-   would cost a search. */
-static void call_some(pqr_router *router, uint32_t n)
-{
-    struct pqr__link *link;
-    struct pqr__list called;
-    pqr__list_init(&called);
-    while (n-- > 0) {
-        link = pqr__list_first(&router->finished);
-        assert(link);
-        pqr__list_remove(&router->finished, link);
-        call(pqr__container_of(link, struct pqr_reply, link));
-        pqr__list_push_front(&called, link);
-    }
-    while ((link = pqr__list_first(&called)) != NULL) {
-        pqr__list_remove(&called, link);
-        put(pqr__container_of(link, struct pqr_reply, link));
-    }
-}
-
 void pqr__requests_call(pqr_router *router)
 {
     /* Those that finish meanwhile, refused by the very callback that asked, have their turn after the loop's. */
-    enum { AT_ONCE = 32 }; /* what they hold is kept no longer than for so many callbacks */
-    for (uint32_t due = router->finished.count, n; due > 0; due -= n) {
-        n = due < AT_ONCE ? due : AT_ONCE;
-        call_some(router, n);
+    for (uint32_t due = router->finished.count; due > 0; due--) {
+        struct pqr_reply *request =
+            pqr__container_of(pqr__list_first(&router->finished), struct pqr_reply, link);
+        pqr__list_remove(&router->finished, &request->link);
+        pqr__request_call(request);
+        pqr__request_put(request);
     }
     if (!pqr__list_empty(&router->finished))
         pqr__router_wake(router);
