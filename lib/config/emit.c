@@ -151,6 +151,9 @@ static bool emit_number(struct pqr__emitter *emitter, const struct pqr__word *wo
 {
     struct pqr__text *text = &emitter->document->text;
     struct pqr__number number;
+    if (emitter->previous == 'n' && *word->start == '.')
+        return pqr__emit_fail(
+            emitter, "a dot in a name; what belongs to a group stands in its braces: pool = { max = 20; };");
     if (!pqr__scan_number(word, &number))
         return pqr__emit_fail(emitter, "this is no number; put text, and a number with a unit, into quotes");
     if (!value_may_stand(emitter))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "config/conninfo.h"
 #include "config/value.h"
 
 #define tell(reading, line, ...) pqr__problem_add(&(reading)->draft->problems, (line), __VA_ARGS__)
@@ -24,6 +25,18 @@ static bool is_group(const struct pqr__reading *reading, const char *path)
     return false;
 }
 
+/* Of a connection string. */
+static bool is_parameter(const char *word)
+{
+    struct pqr__conninfo all;
+    char why[200];
+    if (pqr__conninfo_parse(&all, NULL, why, sizeof(why)) != 0)
+        return false;
+    bool known = pqr__conninfo_knows(&all, word);
+    pqr__conninfo_finish(&all);
+    return known;
+}
+
 static void unknown_key(struct pqr__reading *reading, const char *path, const config_setting_t *setting)
 {
     char text[400];
@@ -31,6 +44,12 @@ static void unknown_key(struct pqr__reading *reading, const char *path, const co
     if (pqr__key_nearest(text, sizeof(text), reading->keys, reading->n_keys, path, group)) {
         tell(reading, pqr__value_line(setting), "%s%s is unknown; did you mean %s%s?", reading->prefix, path,
             reading->prefix, text);
+        return;
+    }
+    if (is_parameter(path)) {
+        tell(reading, pqr__value_line(setting),
+            "%s%s is a parameter of libpq; write it into the connection string: %sconnection = \"%s=...\"",
+            reading->prefix, path, reading->prefix, path);
         return;
     }
     pqr__key_siblings(text, sizeof(text), reading->keys, reading->n_keys, path);

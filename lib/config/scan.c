@@ -155,6 +155,8 @@ static struct pqr__word no_word(const struct pqr__scanner *scanner)
             "it");
     if (byte < 0x20 || byte == 0x7F)
         return bad(scanner, scanner->line, "a control character; remove it");
+    if (byte == '\'')
+        return bad(scanner, scanner->line, "a single quote; put text into double ones: \"text\"");
     return bad(scanner, scanner->line, "a character that has no meaning here; remove it");
 }
 

@@ -184,6 +184,12 @@ static void unknown_keys_come_with_the_nearest_known_one(void **state)
         {HOST "pool = { mxa = 3 };", "t.cfg:2: pool.mxa is unknown; did you mean pool.max?"},
         {HOST "servers = ( { nmae = \"a\" } );",
             "t.cfg:2: servers[0].nmae is unknown; did you mean servers[0].name?"},
+        {HOST "servers = ({ host = \"db1\" });",
+            "t.cfg:2: servers[0].host is a parameter of libpq; write it into the connection string: "
+            "servers[0].connection = \"host=...\""},
+        {HOST "sslmode = \"require\";",
+            "t.cfg:2: sslmode is a parameter of libpq; write it into the connection string: connection = "
+            "\"sslmode=...\""},
     };
     (void)state;
     check(table);
@@ -300,6 +306,9 @@ static void of_syntax_errors_the_first_is_told(void **state)
         {HOST "\n\na = \"open\nb = 1;",
             "t.cfg:4: the string that begins here does not end; close it with \""},
         {HOST "/* open\n", "t.cfg:2: the comment that begins here does not end; close it with */"},
+        {HOST "pool.max = 10;",
+            "t.cfg:2: a dot in a name; what belongs to a group stands in its braces: pool = { max = 20; };"},
+        {HOST "reads = { zone = 'east'; };", "t.cfg:2: a single quote; put text into double ones: \"text\""},
         {HOST "*x = 1;", "t.cfg:2: a character that has no meaning here; remove it"},
         {HOST "a = \xE2\x80\x9Cx\xE2\x80\x9D;",
             "t.cfg:2: a character outside of ASCII, such as a curly quote"},
