@@ -8,6 +8,8 @@ static const struct {
     const char *words;
     const char *mend;
 } known[] = {
+    {"pool.init_sql",
+        "correct pool.init_sql: each statement has to succeed on every server and every connection"},
     {"too many connections for", "raise that connection limit, or lower pool.max and pool.admin_reserved"},
     {"no pg_hba.conf entry", "let this user, database and address in by a line in the server's pg_hba.conf"},
     {"permission denied for database", "grant connect on that database to this user"},
@@ -55,7 +57,9 @@ const char *mend_for(const pqr_pool_stats *pool)
         return "give it more time with --timeout, and look at the server and the network to it";
     case PQR_ROLE_PRIMARY:
     case PQR_ROLE_REPLICA:
-        return "correct role in the configuration, or leave it out: roles are found by probing";
+        if (pool->expected != PQR_ROLE_UNKNOWN && pool->expected != pool->role)
+            return "correct role in the configuration, or leave it out: roles are found by probing";
+        break;
     case PQR_ROLE_DOWN:
         break;
     }

@@ -27,8 +27,9 @@ static void failed_to_open(struct pqr__slot *slot, const char *sqlstate, const c
         pqr__router_now(router) + pqr__backoff_us(config->pool.backoff_min_us, config->pool.backoff_max_us,
                                       backend->failures++, &router->random);
     pqr__timer_set(router, &backend->retry, backend->retry_us);
-    pqr__backend_problem(
-        backend, PQR_LOG_WARNING, "cannot connect: %s%s%s", message, *sqlstate ? " " : "", sqlstate);
+    pqr__backend_problem(backend, PQR_LOG_WARNING, "cannot connect: %s%s%s%s",
+        slot->own_item.own == PQR__OWN_INIT ? "pool.init_sql: " : "", message, *sqlstate ? " " : "",
+        sqlstate);
     if (pqr__pool_open(backend) == 0) /* nobody may wait for this one because it avoids the others */
         pqr__queue_forgive(&router->queue);
     pqr__probe_now(&backend->probe);
@@ -154,6 +155,13 @@ static void go_on(struct pqr__slot *slot, enum pqr__own after, const struct pqr_
         enter_pool(slot);
 }
 
+static const char *why_useless(const struct pqr__settled *facts)
+{
+    if (facts->lost)
+        return facts->message;
+    return facts->tx != PQR__TX_IDLE ? "it leaves a transaction open" : "it does not say which server it is";
+}
+
 /* entering: it was not in the pool yet. */
 static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts, bool entering)
 {
@@ -166,7 +174,7 @@ static void own_settled(struct pqr__slot *slot, const struct pqr__settled *facts
         return;
     if (slot->own_failed || facts->lost || facts->tx != PQR__TX_IDLE) {
         if (entering && !slot->refused)
-            failed_to_open(slot, "", facts->lost ? facts->message : "it is not of use");
+            failed_to_open(slot, "", why_useless(facts));
         pqr__slot_close(slot);
     } else if (slot->state != PQR__SLOT_CLOSING) {
         go_on(slot, own, facts);

@@ -57,6 +57,8 @@ class Usage(unittest.TestCase):
         self.refuses("CONFIG is missing", "exec")
         self.refuses("two", "exec", "a=b", "one", "two")
         self.refuses("select 2", "classify", "select 1", "select 2")
+        self.refuses("no.cfg: cannot open it: No such file or directory; CONFIG is", "check", "no.cfg")
+        self.refuses("select 1: cannot open it: No such file or directory; CONFIG is", "exec", "select 1")
         self.refuses("--nonsense", "exec", "a=b", "--nonsense")
         self.refuses("--jobs", "check", "a=b", "--jobs", "2")
         self.refuses("--timeout", "exec", "a=b", "--timeout")
@@ -400,10 +402,10 @@ class Check(unittest.TestCase):
         os.chmod(name, mode)
         return name
 
-    def config(self, *servers):
+    def config(self, *servers, rest=""):
         entries = ", ".join(
             f'{{ name = "{name}"; connection = "{conninfo}"; {more} }}' for name, conninfo, more in servers)
-        return self.file(f"servers = ( {entries} );\n")
+        return self.file(f"servers = ( {entries} );\n{rest}")
 
     def rows(self, out):
         """The table: a dict of column titles for each server's name."""
@@ -454,6 +456,11 @@ class Check(unittest.TestCase):
     def test_wrong_database(self):
         out = self.check(cluster.conninfo(0).replace("dbname=app", "dbname=nothing"), 1, "--timeout", "3s")
         self.assertRegex(out, r"database \"nothing\" does not exist.*\n    mend: correct dbname")
+
+    def test_init_sql(self):
+        wrong = self.config(("one", cluster.conninfo(0), ""), rest='pool = { init_sql = ["begin"]; };')
+        self.assertIn("pool.init_sql: it leaves a transaction open\n    mend: correct pool.init_sql",
+                      self.check(wrong, 1, "--timeout", "3s"))
 
     def test_too_many_connections(self):
         cluster.sql(0, "alter role scram connection limit 2")
