@@ -145,7 +145,7 @@ static const char *refusal_of(const struct pqr_reply *query)
     case PQR__EFFECT_TRANSACTION:
         return "transaction control; a batch is a transaction by itself";
     case PQR__EFFECT_COPY:
-        return "COPY from or to the client; load rows with INSERT";
+        return "COPY from or to the client; load rows with INSERT, read them with SELECT";
     case PQR__EFFECT_PARTIAL:
         return "it may commit in parts (CALL, DO, VACUUM, CONCURRENTLY); run it with pqr_query_run";
     case PQR__EFFECT_UNKNOWN:

@@ -38,8 +38,8 @@ static const char *refusal_of(const struct pqr_reply *request)
     if (request->tx)
         return NULL;
     if (request->verdict.effect == PQR__EFFECT_COPY)
-        return "COPY from or to the client needs a connection of its own; load rows with INSERT in "
-               "pqr_tx_run";
+        return "COPY from or to the client is not supported; load rows with INSERT in pqr_tx_run, read them "
+               "with SELECT";
     if (request->verdict.effect == PQR__EFFECT_TRANSACTION)
         return "transaction control needs a connection of its own; run the transaction with pqr_tx_run";
     if (request->verdict.route == PQR_CLASS_SESSION &&

@@ -103,7 +103,7 @@ static const char *refusal_of(const struct pqr_reply *statement)
     if (statement->verdict.effect == PQR__EFFECT_TRANSACTION)
         return "a transaction is ended with pqr_tx_commit or pqr_tx_rollback, not by a statement";
     if (statement->verdict.effect == PQR__EFFECT_COPY)
-        return "COPY from or to the client is not supported in pqr_tx_run; load rows with INSERT";
+        return "COPY from or to the client is not supported; load rows with INSERT, read them with SELECT";
     return NULL;
 }
 

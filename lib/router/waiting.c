@@ -26,7 +26,8 @@ static void name_servers(struct pqr__text *text, const pqr_router *router, bool 
         const struct pqr__backend *backend = &router->backends[i];
         if (backend->stay != PQR__STAY_MEMBER)
             continue;
-        pqr__text_printf(text, "; %s is %s", backend->config->name, pqr_role_name(backend->role));
+        pqr__text_printf(text, "; %s is %s", backend->config->name,
+            backend->role == PQR_ROLE_UNKNOWN ? "not probed yet" : pqr_role_name(backend->role));
         if (busy)
             pqr__text_printf(text, ", %u of %u in use", pqr__pool_in_use(backend), backend->config->max);
         if (busy && !admin)
