@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -20,6 +21,11 @@ static int load_config(pqr_config **out, const char *command, const char *text)
         cli_complain(command, "CONFIG is empty; write a configuration file's name or a connection string");
     else if (code == PQR_ECONFIG)
         fprintf(stderr, "%s\n", error.message); /* one a line, each with its place */
+    else if (code == PQR_EIO && access(text, F_OK) != 0)
+        cli_complain(command,
+            "%s; CONFIG is a configuration file's name, or a connection string such as "
+            "'host=db1,db2 dbname=shop'",
+            error.message);
     else
         cli_complain(command, "%s", error.message[0] ? error.message : pqr_error_text(code));
     return CLI_USAGE;
