@@ -28,9 +28,9 @@ void pqr__ewma_note(struct pqr__ewma *ewma, uint64_t sample_us, uint64_t now_us)
 uint64_t pqr__ewma_read(const struct pqr__ewma *ewma, uint64_t now_us)
 {
     uint64_t age = now_us > ewma->at_us ? now_us - ewma->at_us : 0;
+    if (age == 0 || ewma->value_us == 0)
+        return ewma->value_us;
     uint64_t halvings = age / HALF_LIFE_US;
-    if (ewma->value_us == 0)
-        return 0;
     if (halvings >= 30)
         return 1;
     uint64_t value = ewma->value_us >> halvings;

@@ -218,10 +218,10 @@ static bool is_copy(ExecStatusType status)
    it was asked is not known then, and what it sends next may belong to anything. */
 static bool is_made_up(const PGconn *pg, const PGresult *result, ExecStatusType status)
 {
+    if (result && (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK))
+        return false;
     if (PQstatus(pg) == CONNECTION_BAD)
         return true;
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-        return false;
     return pqr__result_is_error(result) && !PQresultErrorField(result, PG_DIAG_SQLSTATE);
 }
 

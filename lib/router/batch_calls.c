@@ -30,11 +30,11 @@ static bool options_read(pqr_batch_options *out, const pqr_batch_options *given)
 
 static bool queries_fit(const pqr_batch_query *queries, size_t n)
 {
-    pqr_query checked;
+    pqr_query room;
     if (!queries || n == 0 || n > QUERIES_MAX)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (pqr__query_check(&checked, queries[i].query) != 0)
+        if (!pqr__query_check(&room, queries[i].query))
             return false;
     return true;
 }
@@ -69,8 +69,7 @@ static void weigh(struct pqr__batch *batch, const struct pqr_reply *query)
 static bool add_query(
     struct pqr__batch *batch, const pqr_batch_query *given, const pqr_batch_options *options)
 {
-    pqr_query query;
-    pqr__query_check(&query, given->query);
+    pqr_query room, query = *pqr__query_check(&room, given->query);
     if (batch->lead->bulk == PQR__BULK_REFUSED) { /* nor is what comes behind that kept */
         const char *label = query.label;
         query = (pqr_query)PQR_QUERY_INIT;

@@ -287,11 +287,29 @@ void pqr__dispatch_soon(pqr_router *router)
     pqr__router_wake(router);
 }
 
+/* As many wait in one lane as fill a flight, or a list begins with a write. What is neither is full for no connection
+   (is_full), and none need be looked at, which comes with the end of each flight. */
+static bool is_pressing(const pqr_router *router)
+{
+    const struct pqr__queue *queue = &router->queue;
+    struct pqr__sharing sharing = sharing_of(router);
+    for (unsigned lane = 0; lane < PQR__LANES; lane++) {
+        uint32_t waiting = 0;
+        for (unsigned roles = queue->filled[lane]; roles != 0; roles &= roles - 1) {
+            const struct pqr__list *list = &queue->lanes[__builtin_ctz(roles)][lane];
+            waiting += list->count;
+            if (waiting >= lot_of(&sharing) || !is_read(request_of(pqr__queue_entry_of(list->head.next))))
+                return true;
+        }
+    }
+    return false;
+}
+
 void pqr__dispatch_full(pqr_router *router)
 {
     if (!router->poked)
         return;
-    while (pqr__queue_any(&router->queue) && give_one(router, true))
+    while (is_pressing(router) && give_one(router, true))
         ;
 }
 

@@ -28,22 +28,21 @@ static bool parameters_fit(const pqr_query *query)
     return true;
 }
 
-int pqr__query_check(pqr_query *out, const pqr_query *query)
+const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query)
 {
     enum { FLAGS = PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE };
     if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
-        return PQR_EINVAL;
-    if (query->struct_size == sizeof(*out)) {
-        *out = *query;
-    } else {
-        *out = (pqr_query)PQR_QUERY_INIT;
-        memcpy(out, query, query->struct_size < sizeof(*out) ? query->struct_size : sizeof(*out));
+        return NULL;
+    if (query->struct_size != sizeof(*room)) {
+        *room = (pqr_query)PQR_QUERY_INIT;
+        memcpy(room, query, query->struct_size < sizeof(*room) ? query->struct_size : sizeof(*room));
+        query = room;
     }
-    if (!out->sql == !out->statement || !parameters_fit(out) || out->result_format < 0 ||
-        out->result_format > 1 || (unsigned)out->target > PQR_TARGET_ANY || (out->flags & ~(uint32_t)FLAGS) ||
-        (out->flags & PQR_ADMIN && out->flags & PQR_BATCH))
-        return PQR_EINVAL;
-    return 0;
+    if (!query->sql == !query->statement || !parameters_fit(query) || query->result_format < 0 ||
+        query->result_format > 1 || (unsigned)query->target > PQR_TARGET_ANY ||
+        (query->flags & ~(uint32_t)FLAGS) || (query->flags & PQR_ADMIN && query->flags & PQR_BATCH))
+        return NULL;
+    return query;
 }
 
 static size_t value_size(const pqr_query *query, int i)

@@ -109,17 +109,18 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
 int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
-    pqr_query checked;
-    if (!router || !cb || pqr__query_check(&checked, query) != 0)
+    pqr_query room;
+    const pqr_query *checked = pqr__query_check(&room, query);
+    if (!router || !cb || !checked)
         return PQR_EINVAL;
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    struct pqr_reply *request = pqr__request_new(router, &checked, PQR__OWN_NONE, cb, data);
+    struct pqr_reply *request = pqr__request_new(router, checked, PQR__OWN_NONE, cb, data);
     if (!request)
         return PQR_ENOMEM;
     if (out)
         out->value = request->id;
-    pqr__request_arm(request, checked.timeout_ms);
+    pqr__request_arm(request, checked->timeout_ms);
     pqr__dispatch(request);
     return 0;
 }

@@ -105,8 +105,9 @@ struct pqr__request_store {
 };
 
 /* --- input.c --- */
-/* Checks what a caller gave; 0 or PQR_EINVAL. out gets the query with every member set. */
-int pqr__query_check(pqr_query *out, const pqr_query *query);
+/* Checks what a caller gave: the query with every member set, which is made in room where it has fewer; NULL: it is not
+   valid. */
+const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query);
 /* Copies the statement, its parameters and its label; false: no memory. Of one that no server takes only the label,
    and entry.bytes is what its message would have. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);

@@ -140,20 +140,21 @@ static bool is_open(const pqr_tx *tx)
 
 int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
-    pqr_query checked;
-    if (!tx || !cb || pqr__query_check(&checked, query) != 0)
+    pqr_query room;
+    const pqr_query *checked = pqr__query_check(&room, query);
+    if (!tx || !cb || !checked)
         return PQR_EINVAL;
     if (!is_open(tx))
         return PQR_ECLOSED;
-    struct pqr_reply *statement = pqr__request_new(tx->request->router, &checked, PQR__OWN_NONE, cb, data);
+    struct pqr_reply *statement = pqr__request_new(tx->request->router, checked, PQR__OWN_NONE, cb, data);
     if (!statement)
         return PQR_ENOMEM;
     statement->entry.lane = tx->request->entry.lane;
     if (refused(tx, statement))
         return 0;
     statement->tx = tx;
-    if (checked.timeout_ms != 0) /* by default the transaction's own timeout is enough */
-        pqr__request_arm(statement, checked.timeout_ms);
+    if (checked->timeout_ms != 0) /* by default the transaction's own timeout is enough */
+        pqr__request_arm(statement, checked->timeout_ms);
     pqr__tx_add(tx, statement);
     pqr__tx_advance(tx);
     return 0;

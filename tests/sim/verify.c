@@ -21,7 +21,7 @@ static void verify_outcome(const struct sim_request *request)
     const struct sim_entry *entry = request->entry;
     const char *kind = sim_kind_name(entry->kind);
     if (entry->in_air && !entry->final)
-        sim_fail(world, "%s %llu is answered while it is in the air", kind, nonce_of(request));
+        sim_fail(world, "promise 5: %s %llu is answered while it is in the air", kind, nonce_of(request));
     if (entry->sends == 0 && request->outcome != PQR_OUTCOME_NOT_EXECUTED)
         sim_fail(world, "promise 5: %s %llu was never sent, the outcome is called %s", kind,
             nonce_of(request), pqr_outcome_name(request->outcome));
