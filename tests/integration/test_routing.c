@@ -79,14 +79,11 @@ static void init_sql_may_change_how_texts_are_read(void **state)
     app_close(&app);
 }
 
-static void reads_run_on_replicas_only(void **state)
+static void read_forty_times(struct app *app)
 {
-    (void)state;
-    struct app app = {0};
-    app_start(&app, &cluster, SETTINGS);
     struct answer *answers[40];
     for (int i = 0; i < 40; i++)
-        answers[i] = app_send(&app, "select word as read_marker from routed where n = 1");
+        answers[i] = app_send(app, "select word as read_marker from routed where n = 1");
     for (int i = 0; i < 40; i++) {
         assert_ok(app_wait(answers[i]));
         assert_string_equal(answer_value(answers[i], 0, 0), "one");
@@ -94,8 +91,21 @@ static void reads_run_on_replicas_only(void **state)
         assert_true(
             strcmp(answers[i]->server, "replica1") == 0 || strcmp(answers[i]->server, "replica2") == 0);
     }
+}
+
+/* The first forty may find room on one replica only, whose second connection was faster. */
+static void reads_run_on_replicas_only(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    long reads = 0;
+    app_start(&app, &cluster, SETTINGS);
+    do {
+        read_forty_times(&app);
+        reads += 40;
+    } while (reads < 4000 && (calls_of(1, "read_marker") == 0 || calls_of(2, "read_marker") == 0));
     assert_int_equal(calls_of(0, "read_marker"), 0);
-    assert_int_equal(calls_of(1, "read_marker") + calls_of(2, "read_marker"), 40);
+    assert_int_equal(calls_of(1, "read_marker") + calls_of(2, "read_marker"), reads);
     assert_true(calls_of(1, "read_marker") > 0);
     assert_true(calls_of(2, "read_marker") > 0);
     app_close(&app);
