@@ -512,7 +512,7 @@ PQR_EXPORT int pqr_batch_run(pqr_request_id *out, pqr_router *router, const pqr_
 typedef enum pqr_class {
     PQR_CLASS_PRIMARY = 0, /* writes, or is not proven harmless */
     PQR_CLASS_REPLICA,     /* a harmless read: any server may run it */
-    PQR_CLASS_SESSION,     /* leaves or needs state on one connection: belongs into pqr_tx_run */
+    PQR_CLASS_SESSION,     /* leaves or needs state on one connection: belongs in pqr_tx_run */
 } pqr_class;
 
 typedef struct pqr_verdict {
@@ -536,8 +536,8 @@ typedef struct pqr_finding {
     size_t offset, length; /* the word, in the text; length 0: none */
     /* Of a name. What is known of PostgreSQL's own one: "harmless", "volatile", "session", "lock" ...; NULL: it has
        none of that name. What the catalog says: "harmless", "harmful" (of a function perhaps "with some numbers of
-       arguments"), "unknown" (a relation of which nothing harmful is known, too); NULL: there is no catalog (yet). What reads.harmless_functions and reads.harmful_functions
-       say: "harmless", "harmful"; NULL: nothing. */
+       arguments"), "unknown" (a relation of which nothing harmful is known, too); NULL: there is no catalog (yet). What
+       reads.harmless_functions and reads.harmful_functions say: "harmless", "harmful"; NULL: nothing. */
     const char *builtin, *catalog, *configured;
     /* Of a rule: what it makes of the statement, and why. */
     pqr_class route;

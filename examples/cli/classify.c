@@ -28,7 +28,7 @@ const char *const classify_help[] = {
     "    replica   a harmless read: any server may run it\n"
     "    primary   it writes, or is not proven to be harmless\n"
     "    session   it leaves or needs state on its connection (SET, temporary tables, cursors,\n"
-    "              advisory locks, BEGIN): it belongs into a transaction of the program, and exec\n"
+    "              advisory locks, BEGIN): it belongs in a transaction of the program, and exec\n"
     "              answers it without sending it\n"
     "\n"
     "    The text alone decides and nothing is connected to, unless --conninfo is given. On standard input\n"
