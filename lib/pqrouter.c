@@ -25,7 +25,8 @@ int pqr_router_open(pqr_router **out, struct uv_loop_s *loop, const pqr_config *
     pqr_router *router;
     struct pqr__transport *transport;
     if (!out || !loop || !config)
-        return pqr__error_set(error, PQR_EINVAL, "%s", pqr_error_text(PQR_EINVAL));
+        return pqr__error_set(
+            error, PQR_EINVAL, "pqr_router_open needs a place for its result, a loop and a configuration");
     uint64_t seed = uv_hrtime() ^ ((uint64_t)getpid() << 32) ^ (uint64_t)(uintptr_t)out;
     int status = pqr__router_create(&router, config, callbacks, seed, error);
     if (status)

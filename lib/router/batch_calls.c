@@ -12,31 +12,36 @@
 
 enum { QUERIES_MAX = 65535 };
 
-static bool options_read(pqr_batch_options *out, const pqr_batch_options *given)
+/* Each: what is wrong, for people; NULL: nothing. */
+static const char *options_read(pqr_batch_options *out, const pqr_batch_options *given)
 {
-    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    *out = (pqr_batch_options)PQR_BATCH_OPTIONS_INIT;
     if (given) {
         if (given->struct_size < offsetof(pqr_batch_options, label) || given->struct_size > 4096)
-            return false;
-        memcpy(&options, given, given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+            return "options do not begin as PQR_BATCH_OPTIONS_INIT";
+        memcpy(out, given, given->struct_size < sizeof(*out) ? given->struct_size : sizeof(*out));
     }
-    if ((unsigned)options.isolation > PQR_SERIALIZABLE || (unsigned)options.target > PQR_TARGET_ANY ||
-        (options.flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH | PQR_IDEMPOTENT)) ||
-        (options.flags & PQR_ADMIN && options.flags & PQR_BATCH))
-        return false;
-    *out = options;
-    return true;
+    if ((unsigned)out->isolation > PQR_SERIALIZABLE)
+        return "options.isolation is no pqr_isolation";
+    if ((unsigned)out->target > PQR_TARGET_ANY)
+        return "options.target is no pqr_target";
+    if (out->flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH | PQR_IDEMPOTENT))
+        return "options.flags has another bit than PQR_ADMIN, PQR_BATCH or PQR_IDEMPOTENT";
+    if (out->flags & PQR_ADMIN && out->flags & PQR_BATCH)
+        return "options.flags has PQR_ADMIN and PQR_BATCH; choose one";
+    return NULL;
 }
 
-static bool queries_fit(const pqr_batch_query *queries, size_t n)
+static const char *flaw_of(const pqr_batch_query *queries, size_t n)
 {
     pqr_query room;
+    const char *flaw;
     if (!queries || n == 0 || n > QUERIES_MAX)
-        return false;
+        return "queries is NULL, or n not from 1 to 65535";
     for (size_t i = 0; i < n; i++)
-        if (!pqr__query_check(&room, queries[i].query))
-            return false;
-    return true;
+        if (!pqr__query_check(&room, queries[i].query, &flaw))
+            return flaw;
+    return NULL;
 }
 
 static void on_unwanted_reply(pqr_reply *reply, void *data)
@@ -69,7 +74,8 @@ static void weigh(struct pqr__batch *batch, const struct pqr_reply *query)
 static bool add_query(
     struct pqr__batch *batch, const pqr_batch_query *given, const pqr_batch_options *options)
 {
-    pqr_query room, query = *pqr__query_check(&room, given->query);
+    const char *flaw;
+    pqr_query room, query = *pqr__query_check(&room, given->query, &flaw);
     if (batch->lead->bulk == PQR__BULK_REFUSED) { /* nor is what comes behind that kept */
         const char *label = query.label;
         query = (pqr_query)PQR_QUERY_INIT;
@@ -199,8 +205,11 @@ int pqr_batch_run(pqr_request_id *out, pqr_router *router, const pqr_batch_optio
     const pqr_batch_query *queries, size_t n, pqr_reply_cb done, void *data)
 {
     pqr_batch_options checked;
-    if (!router || !done || !options_read(&checked, options) || !queries_fit(queries, n))
-        return PQR_EINVAL;
+    const char *flaw = options_read(&checked, options);
+    if (!flaw)
+        flaw = done ? flaw_of(queries, n) : "done is NULL";
+    if (!router || flaw)
+        return pqr__misused(router, "pqr_batch_run", flaw);
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
     struct pqr__batch *batch = batch_new(router, &checked, queries, n, done, data);

@@ -13,36 +13,55 @@ enum {
     SIZES = 8,              /* parameters whose size is not found twice */
 };
 
-static bool parameters_fit(const pqr_query *query)
+/* Each: what is wrong, for people; NULL: nothing. */
+static const char *flaw_of_parameters(const pqr_query *query)
 {
-    if (query->n_params < 0 || query->n_params > PARAMETERS_MAX ||
-        (query->n_params > 0 && !query->param_values))
-        return false;
+    if (query->n_params < 0 || query->n_params > PARAMETERS_MAX)
+        return "query.n_params is not from 0 to 65535";
+    if (query->n_params > 0 && !query->param_values)
+        return "query.n_params is set, and query.param_values is NULL";
     for (int i = 0; i < query->n_params; i++) {
         bool binary = query->param_formats && query->param_formats[i] != 0;
         if (binary && query->param_formats[i] != 1)
-            return false;
+            return "query.param_formats has a number that is neither 0 (text) nor 1 (binary)";
         if (binary && query->param_values[i] && (!query->param_lengths || query->param_lengths[i] < 0))
-            return false;
+            return "a binary parameter has no length in query.param_lengths";
     }
-    return true;
+    return NULL;
 }
 
-const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query)
+static const char *flaw_of(const pqr_query *query)
 {
     enum { FLAGS = PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE };
-    if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
+    if (!query->sql == !query->statement)
+        return "query.sql and query.statement: set one of the two";
+    const char *flaw = flaw_of_parameters(query);
+    if (flaw)
+        return flaw;
+    if (query->result_format < 0 || query->result_format > 1)
+        return "query.result_format is neither 0 (text) nor 1 (binary)";
+    if ((unsigned)query->target > PQR_TARGET_ANY)
+        return "query.target is no pqr_target";
+    if (query->flags & ~(uint32_t)FLAGS)
+        return "query.flags has a bit that is no flag of a query";
+    if (query->flags & PQR_ADMIN && query->flags & PQR_BATCH)
+        return "query.flags has PQR_ADMIN and PQR_BATCH; choose one";
+    return NULL;
+}
+
+const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw)
+{
+    if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096) {
+        *flaw = "query is NULL, or does not begin as PQR_QUERY_INIT";
         return NULL;
+    }
     if (query->struct_size != sizeof(*room)) {
         *room = (pqr_query)PQR_QUERY_INIT;
         memcpy(room, query, query->struct_size < sizeof(*room) ? query->struct_size : sizeof(*room));
         query = room;
     }
-    if (!query->sql == !query->statement || !parameters_fit(query) || query->result_format < 0 ||
-        query->result_format > 1 || (unsigned)query->target > PQR_TARGET_ANY ||
-        (query->flags & ~(uint32_t)FLAGS) || (query->flags & PQR_ADMIN && query->flags & PQR_BATCH))
-        return NULL;
-    return query;
+    *flaw = flaw_of(query);
+    return *flaw ? NULL : query;
 }
 
 static size_t value_size(const pqr_query *query, int i)

@@ -198,7 +198,7 @@ int pqr_router_reload(pqr_router *router, const pqr_config *config, pqr_error *e
 {
     struct pqr__reload_plan plan;
     if (!router || !config)
-        return pqr__error_set(error, PQR_EINVAL, "%s", pqr_error_text(PQR_EINVAL));
+        return pqr__error_set(error, PQR_EINVAL, "pqr_router_reload needs a router and a configuration");
     if (router->state != PQR__ROUTER_RUNNING)
         return pqr__error_set(error, PQR_ECLOSED, "%s", pqr_error_text(PQR_ECLOSED));
     int status = plan_for(&plan, router, config, error);

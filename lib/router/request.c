@@ -110,9 +110,10 @@ int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     pqr_query room;
-    const pqr_query *checked = pqr__query_check(&room, query);
+    const char *flaw;
+    const pqr_query *checked = pqr__query_check(&room, query, &flaw);
     if (!router || !cb || !checked)
-        return PQR_EINVAL;
+        return pqr__misused(router, "pqr_query_run", cb ? flaw : "cb is NULL");
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
     struct pqr_reply *request = pqr__request_new(router, checked, PQR__OWN_NONE, cb, data);

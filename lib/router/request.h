@@ -106,8 +106,8 @@ struct pqr__request_store {
 
 /* --- input.c --- */
 /* Checks what a caller gave: the query with every member set, which is made in room where it has fewer; NULL: it is not
-   valid. */
-const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query);
+   valid, and *flaw says why. */
+const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw);
 /* Copies the statement, its parameters and its label; false: no memory. Of one that no server takes only the label,
    and entry.bytes is what its message would have. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);

@@ -110,6 +110,13 @@ int pqr__router_create(pqr_router **out, const struct pqr_config *config, const 
     return 0;
 }
 
+int pqr__misused(const pqr_router *router, const char *call, const char *flaw)
+{
+    if (router)
+        pqr__log(&router->log, PQR_LOG_ERROR, "%s: %s", call, flaw);
+    return PQR_EINVAL;
+}
+
 void pqr__router_start(pqr_router *router, struct pqr__transport *transport)
 {
     router->transport = transport;

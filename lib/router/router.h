@@ -110,6 +110,8 @@ int pqr__router_create(pqr_router **out, const struct pqr_config *config, const 
     uint64_t seed, pqr_error *error);
 /* Gives it its transport (whose events are pqr__router_events, and whose router this is) and begins probing. */
 void pqr__router_start(pqr_router *router, struct pqr__transport *transport);
+/* PQR_EINVAL; what is wrong with the call goes to the log. router NULL is fine. */
+int pqr__misused(const pqr_router *router, const char *call, const char *flaw);
 /* Of a router that was never started. */
 void pqr__router_free(pqr_router *router);
 

@@ -21,25 +21,39 @@ const char *pqr__isolation_text(pqr_isolation isolation)
     return "";
 }
 
-static bool options_read(pqr_tx_options *out, const pqr_tx_options *given)
+/* What is wrong, for people; NULL: nothing. */
+static const char *flaw_of(const pqr_tx_options *options)
 {
-    pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    bool replica = options->target == PQR_TARGET_REPLICA || options->target == PQR_TARGET_REPLICA_ONLY ||
+                   options->target == PQR_TARGET_ANY;
+    if ((unsigned)options->isolation > PQR_SERIALIZABLE)
+        return "options.isolation is no pqr_isolation";
+    if ((unsigned)options->target > PQR_TARGET_ANY)
+        return "options.target is no pqr_target";
+    if (options->flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH))
+        return "options.flags has another bit than PQR_ADMIN or PQR_BATCH";
+    if (options->flags & PQR_ADMIN && options->flags & PQR_BATCH)
+        return "options.flags has PQR_ADMIN and PQR_BATCH; choose one";
+    if (replica && !options->read_only)
+        return "options.target may be a replica only with read_only";
+    if (options->deferrable && !(options->read_only && options->isolation == PQR_SERIALIZABLE))
+        return "options.deferrable wants read_only and PQR_SERIALIZABLE";
+    return NULL;
+}
+
+/* The same. */
+static const char *options_read(pqr_tx_options *out, const pqr_tx_options *given)
+{
+    *out = (pqr_tx_options)PQR_TX_OPTIONS_INIT;
     if (given) {
         if (given->struct_size < offsetof(pqr_tx_options, label) || given->struct_size > 4096)
-            return false;
-        memcpy(&options, given, given->struct_size < sizeof(options) ? given->struct_size : sizeof(options));
+            return "options do not begin as PQR_TX_OPTIONS_INIT";
+        memcpy(out, given, given->struct_size < sizeof(*out) ? given->struct_size : sizeof(*out));
     }
-    bool replica = options.target == PQR_TARGET_REPLICA || options.target == PQR_TARGET_REPLICA_ONLY ||
-                   options.target == PQR_TARGET_ANY;
-    if ((unsigned)options.isolation > PQR_SERIALIZABLE || (unsigned)options.target > PQR_TARGET_ANY ||
-        (options.flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH)) ||
-        (options.flags & PQR_ADMIN && options.flags & PQR_BATCH) || (replica && !options.read_only) ||
-        (options.deferrable && !(options.read_only && options.isolation == PQR_SERIALIZABLE)))
-        return false;
-    if (options.target == PQR_TARGET_AUTO)
-        options.target = PQR_TARGET_PRIMARY;
-    *out = options;
-    return true;
+    const char *flaw = flaw_of(out);
+    if (out->target == PQR_TARGET_AUTO)
+        out->target = PQR_TARGET_PRIMARY;
+    return flaw;
 }
 
 static void idle_due(struct pqr__timer *timer)
@@ -82,8 +96,9 @@ int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *op
     pqr_reply_cb done, void *data)
 {
     pqr_tx_options checked;
-    if (!router || !body || !done || !options_read(&checked, options))
-        return PQR_EINVAL;
+    const char *flaw = options_read(&checked, options);
+    if (!router || !body || !done || flaw)
+        return pqr__misused(router, "pqr_tx_run", body && done ? flaw : "body or done is NULL");
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
     struct pqr_tx *tx = tx_new(router, &checked, done, data);
@@ -103,7 +118,8 @@ static const char *refusal_of(const struct pqr_reply *statement)
     if (statement->verdict.effect == PQR__EFFECT_TRANSACTION)
         return "a transaction is ended with pqr_tx_commit or pqr_tx_rollback, not by a statement";
     if (statement->verdict.effect == PQR__EFFECT_COPY)
-        return "COPY from or to the client is not supported; load rows with INSERT, read them with SELECT";
+        return "COPY from or to the client is not supported in pqr_tx_run; load rows with INSERT, read them "
+               "with SELECT";
     return NULL;
 }
 
@@ -141,9 +157,10 @@ static bool is_open(const pqr_tx *tx)
 int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     pqr_query room;
-    const pqr_query *checked = pqr__query_check(&room, query);
+    const char *flaw;
+    const pqr_query *checked = pqr__query_check(&room, query, &flaw);
     if (!tx || !cb || !checked)
-        return PQR_EINVAL;
+        return pqr__misused(tx ? tx->request->router : NULL, "pqr_tx_query", cb ? flaw : "cb is NULL");
     if (!is_open(tx))
         return PQR_ECLOSED;
     struct pqr_reply *statement = pqr__request_new(tx->request->router, checked, PQR__OWN_NONE, cb, data);

@@ -397,25 +397,52 @@ static void application_name_is_pqrouter_unless_given(void **state)
     app_close(&app);
 }
 
+static void refuses(struct app *app, const pqr_query *query, pqr_reply_cb cb, const char *flaw)
+{
+    char line[200];
+    assert_int_equal(pqr_query_run(NULL, app->router, query, cb, NULL), PQR_EINVAL);
+    snprintf(line, sizeof(line), "pqr_query_run: %s\n", flaw);
+    fflush(app->log_stream);
+    size_t length = strlen(line);
+    assert_true(app->log_size >= length);
+    assert_string_equal(app->log + app->log_size - length, line);
+}
+
 static void bad_arguments_are_refused_at_once(void **state)
 {
     (void)state;
     struct app app = {0};
     app_start(&app, &cluster, SETTINGS);
     pqr_query query = PQR_QUERY_INIT;
-    assert_int_equal(pqr_query_run(NULL, app.router, &query, app_on_reply, NULL), PQR_EINVAL);
+    const char *value = "x";
+    int binary = 1, short_of = -1;
+    refuses(&app, NULL, app_on_reply, "query is NULL, or does not begin as PQR_QUERY_INIT");
+    refuses(&app, &(pqr_query){.sql = "select 1"}, app_on_reply,
+        "query is NULL, or does not begin as PQR_QUERY_INIT");
+    refuses(&app, &query, app_on_reply, "query.sql and query.statement: set one of the two");
     query.sql = "select 1";
-    assert_int_equal(pqr_query_run(NULL, app.router, &query, NULL, NULL), PQR_EINVAL);
+    refuses(&app, &query, NULL, "cb is NULL");
     query.n_params = 1;
-    assert_int_equal(pqr_query_run(NULL, app.router, &query, app_on_reply, NULL), PQR_EINVAL);
+    refuses(&app, &query, app_on_reply, "query.n_params is set, and query.param_values is NULL");
+    query.param_values = &value;
+    query.param_formats = &binary;
+    refuses(&app, &query, app_on_reply, "a binary parameter has no length in query.param_lengths");
+    query.param_formats = &short_of;
+    refuses(&app, &query, app_on_reply,
+        "query.param_formats has a number that is neither 0 (text) nor 1 (binary)");
     query.n_params = -1;
-    assert_int_equal(pqr_query_run(NULL, app.router, &query, app_on_reply, NULL), PQR_EINVAL);
+    refuses(&app, &query, app_on_reply, "query.n_params is not from 0 to 65535");
     query.n_params = 0;
     query.flags = 1u << 30;
-    assert_int_equal(pqr_query_run(NULL, app.router, &query, app_on_reply, NULL), PQR_EINVAL);
+    refuses(&app, &query, app_on_reply, "query.flags has a bit that is no flag of a query");
+    query.flags = PQR_ADMIN | PQR_BATCH;
+    refuses(&app, &query, app_on_reply, "query.flags has PQR_ADMIN and PQR_BATCH; choose one");
     query.flags = 0;
+    query.target = (pqr_target)17;
+    refuses(&app, &query, app_on_reply, "query.target is no pqr_target");
+    query.target = PQR_TARGET_AUTO;
     query.result_format = 2;
-    assert_int_equal(pqr_query_run(NULL, app.router, &query, app_on_reply, NULL), PQR_EINVAL);
+    refuses(&app, &query, app_on_reply, "query.result_format is neither 0 (text) nor 1 (binary)");
     assert_int_equal(pqr_request_cancel(app.router, (pqr_request_id){0}), PQR_ENOENT);
     assert_int_equal(pqr_request_cancel(app.router, (pqr_request_id){UINT64_MAX}), PQR_ENOENT);
     app_close(&app);
