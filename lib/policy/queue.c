@@ -28,10 +28,7 @@ void pqr__queue_time(struct pqr__queue *queue, uint64_t now_us)
 
 uint32_t pqr__queue_lane_count(const struct pqr__queue *queue, unsigned lane)
 {
-    uint32_t count = 0;
-    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
-        count += queue->lanes[role][lane].count;
-    return count - queue->exempt[lane];
+    return queue->count[lane];
 }
 
 uint32_t pqr__queue_count(const struct pqr__queue *queue)
@@ -67,7 +64,7 @@ static void count_in(struct pqr__queue *queue, struct pqr__queue_entry *entry)
         pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
     queue->filled[entry->lane] |= (uint8_t)(1u << entry->role);
     queue->bytes[entry->lane] += entry->bytes;
-    queue->exempt[entry->lane] += entry->exempt;
+    queue->count[entry->lane] += !entry->exempt;
 }
 
 bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
@@ -95,7 +92,7 @@ void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
     pqr__list_remove(list_of(queue, entry), &entry->link);
     queue->bytes[entry->lane] -= entry->bytes;
-    queue->exempt[entry->lane] -= entry->exempt;
+    queue->count[entry->lane] -= !entry->exempt;
     if (pqr__list_empty(list_of(queue, entry))) {
         queue->filled[entry->lane] &= (uint8_t) ~(1u << entry->role);
         pqr__codel_emptied(&queue->codel[entry->role][entry->lane]);

@@ -58,7 +58,7 @@ struct pqr__queue {
     uint64_t now_us;                     /* see pqr__queue_time */
     uint64_t last_sequence;
     uint64_t bytes[PQR__LANES];
-    uint32_t exempt[PQR__LANES]; /* of the entries */
+    uint32_t count[PQR__LANES];  /* of the entries, exempt ones left out */
     uint32_t credit[PQR__LANES]; /* hundredths of a turn that the more urgent ones owe */
     uint32_t max_entries;        /* of a lane, as max_bytes */
     uint64_t max_bytes;

@@ -69,11 +69,18 @@ static void on_notice(void *data, const PGresult *result)
     parsing = conn;
 }
 
+/* In a pipeline libpq has the end of an item's results together with the last of them (libpq's manual, "Processing
+   Results"), and need not be asked whether it has. */
+static bool has_end(const struct pqr__conn *conn)
+{
+    return conn->expects_end && conn->state == PQR__CONN_PIPELINE;
+}
+
 /* False: there is nothing to take yet, or nothing is expected. */
 static bool next_result(struct pqr__conn *conn, PGresult **result)
 {
     enter_libpq(conn);
-    bool ready = !PQisBusy(conn->pg) && conn->n_air > 0 && pqr__conn_is_open(conn);
+    bool ready = has_end(conn) || (!PQisBusy(conn->pg) && conn->n_air > 0 && pqr__conn_is_open(conn));
     if (ready)
         *result = PQgetResult(conn->pg);
     leave_libpq(conn);

@@ -166,7 +166,8 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
         pqr__batch_committed(pqr__container_of(item, struct pqr__batch, commit), answer);
         return;
     }
-    ops->result_free(request->result);
+    if (request->result) /* what an error at the Sync takes the place of */
+        ops->result_free(request->result);
     request->result = answer->result;
     request->reply = pqr__run_kind(answer);
     request->stale = answer->stale;
