@@ -90,6 +90,8 @@ void forget_gone(void);
 unsigned count_open(uint32_t server);
 void run_query(struct told *told, const char *sql, pqr_target target, uint32_t flags);
 void read_from_replica(struct told *told);
+/* The same, answered at once, again and again: it is known to be fast. */
+void make_reads_fast(unsigned times);
 /* An insert; and until it flies. */
 void write_on_primary(struct told *told);
 void start_with(uint64_t seed);

@@ -86,23 +86,11 @@ static void read_again(pqr_reply *reply, void *data)
     read_from_replica(told + 1);
 }
 
-/* Answered at once, again and again: it is known to be fast. */
-static void make_reads_fast(void)
-{
-    static struct told told;
-    for (unsigned i = 0; i < PQR__HISTORY_CLEAN; i++) {
-        read_from_replica(&told);
-        run_down();
-        answer(flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0), NULL);
-        run_down();
-    }
-}
-
 /* A reader on each replica, which asks again; their connections. */
 static void start_readers(struct told *told, struct pqr__conn **a, struct pqr__conn **b)
 {
     pqr_query query = PQR_QUERY_INIT;
-    make_reads_fast();
+    make_reads_fast(PQR__HISTORY_CLEAN);
     query.sql = "select 1";
     for (unsigned i = 0; i < 4; i += 2) {
         assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_again, &told[i]), 0);
@@ -138,24 +126,26 @@ static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **stat
     expect_both_together();
 }
 
-static void write_many(struct told *told, unsigned n)
+/* A reader on each replica, and more writes than the primary takes. */
+static void start_readers_beside_writes(struct told *told, struct pqr__conn **a, struct pqr__conn **b)
 {
-    for (unsigned i = 0; i < n; i++)
-        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    static struct told writes[40];
+    fake.config->servers[1].max = fake.config->servers[2].max = 3;
+    start();
+    for (unsigned i = 0; i < 40; i++)
+        run_query(&writes[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
     settle();
+    assert_true(pqr__queue_count(&fake.router->queue) > 32);
+    start_readers(told, a, b);
 }
 
 /* However many writes wait for the primary: that fills no flight of reads. */
 static void writes_that_wait_do_not_hurry_reads(void **state)
 {
-    static struct told told[4], writes[40];
+    static struct told told[4];
     struct pqr__conn *a, *b;
     (void)state;
-    fake.config->servers[1].max = fake.config->servers[2].max = 3;
-    start();
-    write_many(writes, 40);
-    assert_true(pqr__queue_count(&fake.router->queue) > 32);
-    start_readers(told, &a, &b);
+    start_readers_beside_writes(told, &a, &b);
     answer(a, NULL);
     assert_int_equal(told[0].times + told[2].times, 1); /* and it has asked again */
     assert_null(flying_on(1, 0));
@@ -167,13 +157,10 @@ static void writes_that_wait_do_not_hurry_reads(void **state)
 /* It shares with nobody, and gains nothing by what else the turn of the loop brings. */
 static void a_write_goes_out_as_soon_as_its_connection_is_free(void **state)
 {
-    static struct told told[4], writes[40];
+    static struct told told[4];
     struct pqr__conn *a, *b;
     (void)state;
-    fake.config->servers[1].max = fake.config->servers[2].max = 3;
-    start();
-    write_many(writes, 40);
-    start_readers(told, &a, &b);
+    start_readers_beside_writes(told, &a, &b);
     struct pqr__conn *primary = flying_on(0, 0);
     assert_non_null(primary);
     answer(primary, NULL);
@@ -221,12 +208,7 @@ static void requests_are_spread_over_as_many_connections_as_serve_most(void **st
     fake.config->pool.pipeline_depth = 2;
     fake.config->reads.share_limit_us = 1000000;
     start();
-    for (unsigned i = 0; i < PQR__HISTORY_CLEAN; i++) {
-        read_from_replica(&told);
-        run_down();
-        answer(flying_on(1, 0), NULL);
-        run_down();
-    }
+    make_reads_fast(PQR__HISTORY_CLEAN);
     query.sql = "select 1";
     assert_int_equal(pqr_query_run(NULL, fake.router, &query, read_twice, &told), 0);
     run_down();
@@ -257,8 +239,8 @@ static void nothing_flies_behind_what_is_late(void **state)
     fake.connects[2] = fake.probe_connects[2] = REFUSED;
     fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
     start();
-    make_reads_fast();
-    make_reads_fast(); /* the first time it is not remembered yet */
+    make_reads_fast(PQR__HISTORY_CLEAN);
+    make_reads_fast(PQR__HISTORY_CLEAN); /* the first time it is not remembered yet */
     read_from_replica(&told[0]);
     run_down();
     struct pqr__conn *conn = flying_on(1, 0);
@@ -281,7 +263,7 @@ static struct pqr__conn *fly_four(struct told *told, pqr_reply_cb first)
     fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
     fake.config->pool.pipeline_depth = 4;
     start();
-    make_reads_fast();
+    make_reads_fast(PQR__HISTORY_CLEAN);
     pqr_query query = PQR_QUERY_INIT;
     query.sql = "select 1";
     assert_int_equal(pqr_query_run(NULL, fake.router, &query, first, told), 0);

@@ -220,12 +220,7 @@ static void an_administrator_waits_for_nobody_who_can_not_go_either(void **state
     fake.connects[2] = fake.probe_connects[2] = REFUSED;
     fake.config->servers[1].max = 3; /* the probe, the reserve, and one */
     start();
-    for (unsigned i = 0; i < PQR__HISTORY_CLEAN + 1; i++) {
-        run_query(&told[0], "select 1", PQR_TARGET_REPLICA_ONLY, 0);
-        run_down();
-        answer(flying_on(1, 0), NULL);
-        run_down();
-    }
+    make_reads_fast(PQR__HISTORY_CLEAN + 1);
     run_query(&told[0], "select 1", PQR_TARGET_REPLICA_ONLY, 0);
     advance(1000000); /* it runs for longer than anybody goes behind */
     struct pqr__conn *shared = flying_on(1, 0);

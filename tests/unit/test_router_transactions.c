@@ -51,17 +51,20 @@ static void commit_answered_with_rollback_is_not_ok(void **state)
     assert_int_not_equal(told.status, PQR_STATUS_OK);
 }
 
+static void run_in(pqr_tx *tx, const char *sql, struct told *told)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = sql;
+    *told = (struct told){0};
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, told), 0);
+}
+
 static struct told in_savepoint;
 
 static void fail_then_commit(pqr_tx *tx, unsigned attempt, void *data)
 {
-    pqr_query query = PQR_QUERY_INIT;
-    (void)attempt;
-    (void)data;
-    query.sql = "insert into t values (1)";
-    in_savepoint = (struct told){0};
-    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &in_savepoint), 0);
-    assert_int_equal(pqr_tx_commit(tx), 0);
+    run_in(tx, "insert into t values (1)", &in_savepoint);
+    commit_at_once(tx, attempt, data);
 }
 
 /* The first error was mended with a savepoint; only COMMIT's own error tells what became of COMMIT. */
@@ -117,12 +120,9 @@ static struct told unknown;
 
 static void run_what_is_not_recognised(pqr_tx *tx, unsigned attempt, void *data)
 {
-    pqr_query query = PQR_QUERY_INIT;
     (void)attempt;
     (void)data;
-    query.sql = "conclude";
-    unknown = (struct told){0};
-    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &unknown), 0);
+    run_in(tx, "conclude", &unknown);
 }
 
 /* It may have been a COMMIT: in a language to come, or in an encoding whose texts are not read. */
