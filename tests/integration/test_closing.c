@@ -1,4 +1,4 @@
-/* The end: from every callback, at every turn of the loop, with whatever is under way, and in a child of fork. */
+/* The end: from every callback, with whatever is under way, and in a child of fork. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -167,27 +167,9 @@ static void server_that_never_answers_does_not_hold_up_the_end(void **state)
 
 /* --- from every callback --- */
 
-static void on_closed(void *data)
-{
-    struct app *app = data;
-    app->closed++;
-    assert_int_equal(app->answered, app->accepted);
-}
-
-static void ended(struct app *app)
-{
-    app_ended(app);
-    assert_int_equal(app->closed, 1);
-}
-
-static void close_now(struct app *app)
-{
-    pqr_router_close(app->router, 0, on_closed, app);
-}
-
 static void close_in_reply(struct answer *answer, pqr_reply *reply)
 {
-    close_now(answer->app);
+    app_close_now(answer->app);
     assert_true(pqr_reply_rows(reply) >= 0); /* the reply is valid until the callback returns */
     assert_int_equal(answer->app->closed, 0);
 }
@@ -199,7 +181,7 @@ static void from_a_reply(void **state)
     app_start(&app, &cluster, SETTINGS);
     app_send(&app, "insert into kept select 1 from pg_sleep(30)");
     app_send(&app, "select 1")->then = close_in_reply;
-    ended(&app);
+    app_closed(&app);
 }
 
 static void ready_closes(pqr_router *router, int status, const char *why, void *data)
@@ -207,7 +189,7 @@ static void ready_closes(pqr_router *router, int status, const char *why, void *
     (void)router;
     (void)why;
     assert_int_equal(status, 0);
-    close_now(data);
+    app_close_now(data);
 }
 
 static void from_ready(void **state)
@@ -217,7 +199,7 @@ static void from_ready(void **state)
     app_open(&app, &cluster, SETTINGS);
     app_send(&app, "insert into kept select 1 from pg_sleep(30)");
     assert_int_equal(pqr_router_ready(app.router, 20000, ready_closes, &app), 0);
-    ended(&app);
+    app_closed(&app);
 }
 
 static void role_closes(void *data, const char *server, pqr_role from, pqr_role to)
@@ -225,7 +207,7 @@ static void role_closes(void *data, const char *server, pqr_role from, pqr_role 
     (void)server;
     (void)from;
     (void)to;
-    close_now(data);
+    app_close_now(data);
 }
 
 static void from_role_change(void **state)
@@ -237,7 +219,7 @@ static void from_role_change(void **state)
     app_open(&app, &cluster, SETTINGS);
     app_send(&app, "select 1");
     app_send(&app, "insert into kept values (1)");
-    ended(&app);
+    app_closed(&app);
 }
 
 static void body_closes(pqr_tx *tx, unsigned attempt, void *data)
@@ -245,7 +227,7 @@ static void body_closes(pqr_tx *tx, unsigned attempt, void *data)
     struct answer *done = data;
     (void)attempt;
     app_tx_query(done->app, tx, "insert into kept values (20)");
-    close_now(done->app);
+    app_close_now(done->app);
 }
 
 static void statement_closes(pqr_tx *tx, unsigned attempt, void *data)
@@ -282,7 +264,7 @@ static void from_a_transactions_body(void **state)
     struct app app = {0};
     struct answer *done = run_and_close(&app, body_closes, false);
     assert_ended(done, PQR_STATUS_CLOSED, PQR_OUTCOME_NOT_EXECUTED);
-    ended(&app);
+    app_closed(&app);
     assert_int_equal(kept(20), 0);
 }
 
@@ -292,7 +274,7 @@ static void from_a_statement_of_a_transaction(void **state)
     struct app app = {0};
     struct answer *done = run_and_close(&app, statement_closes, false);
     pqr_outcome outcome = done->outcome;
-    ended(&app);
+    app_closed(&app);
     if (outcome == PQR_OUTCOME_NOT_EXECUTED)
         assert_int_equal(kept(21) + kept(22), 0);
     if (outcome == PQR_OUTCOME_EXECUTED)
@@ -304,156 +286,7 @@ static void from_a_transactions_end(void **state)
     (void)state;
     struct app app = {0};
     assert_ok(run_and_close(&app, commits, true));
-    ended(&app);
-}
-
-/* --- the scenario, cut off anywhere --- */
-
-struct scenario {
-    struct app app;
-    struct answer *read, *write, *tx, *cancelled;
-    struct answer *statements[2];
-    unsigned log_lines, close_at_line;
-    bool opened;
-};
-
-static void scenario_body(pqr_tx *tx, unsigned attempt, void *data)
-{
-    struct scenario *scenario = data;
-    (void)attempt;
-    pqr_query query = PQR_QUERY_INIT;
-    query.sql = "insert into kept values (30)";
-    struct answer *answer = app_answer(&scenario->app);
-    int status = pqr_tx_query(tx, &query, app_on_reply, answer);
-    if (status == 0)
-        app_accepted(answer, status);
-    else
-        free(answer);
-    pqr_tx_commit(tx);
-}
-
-/* What the close made impossible is refused; everything else is accepted. */
-static struct answer *try_query(struct scenario *scenario, const char *sql)
-{
-    pqr_query query = PQR_QUERY_INIT;
-    query.sql = sql;
-    struct answer *answer = app_answer(&scenario->app);
-    int status = pqr_query_run(&answer->id, scenario->app.router, &query, app_on_reply, answer);
-    if (status == 0)
-        return app_accepted(answer, status);
-    assert_int_equal(status, PQR_ECLOSED);
-    free(answer);
-    return NULL;
-}
-
-static void on_tx_done(pqr_reply *reply, void *data)
-{
-    struct scenario *scenario = data;
-    app_on_reply(reply, scenario->tx);
-}
-
-static void scenario_ready(pqr_router *router, int status, const char *why, void *data)
-{
-    struct scenario *scenario = data;
-    (void)why;
-    if (status != 0)
-        return;
-    scenario->read = try_query(scenario, "select count(*) from kept");
-    scenario->write = try_query(scenario, "insert into kept values (31)");
-    scenario->cancelled = try_query(scenario, "insert into kept select 32 from pg_sleep(30)");
-    scenario->tx = app_answer(&scenario->app);
-    status = pqr_tx_run(NULL, router, NULL, scenario_body, on_tx_done, scenario);
-    if (status == 0)
-        app_accepted(scenario->tx, status);
-    else
-        free(scenario->tx);
-    if (status != 0)
-        scenario->tx = NULL;
-    if (scenario->cancelled)
-        pqr_request_cancel(router, scenario->cancelled->id);
-}
-
-static bool scenario_done(const struct scenario *scenario)
-{
-    const struct app *app = &scenario->app;
-    return app->accepted >= 5 && app->answered == app->accepted;
-}
-
-static void scenario_begin(struct scenario *scenario)
-{
-    app_open(&scenario->app, &cluster, SETTINGS);
-    assert_int_equal(pqr_router_ready(scenario->app.router, 20000, scenario_ready, scenario), 0);
-}
-
-/* After so many turns; the number of turns it needed when it came to its end before. */
-static bool scenario_ends_before(unsigned turns, uint32_t drain_ms)
-{
-    struct scenario scenario = {0};
-    scenario_begin(&scenario);
-    bool done = false;
-    for (unsigned turn = 0; turn < turns && !done; turn++) {
-        uv_run(&scenario.app.loop, UV_RUN_ONCE);
-        done = scenario_done(&scenario);
-    }
-    app_drain(&scenario.app, drain_ms);
-    return done;
-}
-
-static void after_every_number_of_turns(void **state)
-{
-    (void)state;
-    unsigned turns = 0;
-    while (!scenario_ends_before(turns, 0))
-        turns++;
-    print_message("%u turns\n", turns);
-    assert_true(turns > 5);
-}
-
-static void after_every_number_of_turns_with_a_drain(void **state)
-{
-    (void)state;
-    unsigned turns = 0;
-    while (!scenario_ends_before(turns, 5000))
-        turns++;
-    print_message("%u turns\n", turns);
-    assert_true(turns > 5);
-}
-
-/* Each line of the log is a place in the library's inside from which somebody may call. */
-static void closing_log(void *data, pqr_log_level level, const char *text)
-{
-    struct scenario *scenario = data;
-    (void)level;
-    (void)text;
-    if (++scenario->log_lines == scenario->close_at_line && scenario->opened)
-        close_now(&scenario->app);
-}
-
-static void from_every_line_of_the_log(void **state)
-{
-    (void)state;
-    bool done = false;
-    unsigned line = 0;
-    while (!done) {
-        struct scenario scenario = {.app.callbacks = PQR_CALLBACKS_INIT};
-        scenario.app.callbacks.data = &scenario;
-        scenario.app.callbacks.log = closing_log;
-        scenario.app.callbacks.log_level = PQR_LOG_DEBUG;
-        scenario.close_at_line = ++line;
-        scenario_begin(&scenario);
-        scenario.opened = true;
-        while (scenario.app.closed == 0 && !done) {
-            uv_run(&scenario.app.loop, UV_RUN_ONCE);
-            done = scenario_done(&scenario) && scenario.log_lines < line;
-            if (scenario.log_lines >= line && scenario.app.closed == 0 && !done)
-                close_now(&scenario.app); /* the line came before the router was ours */
-        }
-        if (done)
-            close_now(&scenario.app);
-        ended(&scenario.app);
-    }
-    print_message("%u lines\n", line);
-    assert_true(line > 20);
+    app_closed(&app);
 }
 
 /* --- fork --- */
@@ -463,7 +296,7 @@ static void child_says_good_bye(struct app *app)
     if (uv_loop_fork(&app->loop) != 0)
         _exit(2);
     app->closed = 0;
-    pqr_router_close(app->router, 0, on_closed, app);
+    app_close_now(app);
     alarm(20);
     while (app->closed == 0)
         uv_run(&app->loop, UV_RUN_ONCE);
@@ -517,9 +350,6 @@ int main(void)
         TEST(from_a_transactions_body),
         TEST(from_a_statement_of_a_transaction),
         TEST(from_a_transactions_end),
-        TEST(after_every_number_of_turns),
-        TEST(after_every_number_of_turns_with_a_drain),
-        TEST(from_every_line_of_the_log),
         TEST(child_of_fork_leaves_the_parents_connections_alone),
     };
     return SUITE_RUN(tests, 1, tables);

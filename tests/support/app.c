@@ -197,14 +197,24 @@ void app_ended(struct app *app)
     alarm(0);
 }
 
+void app_close_now(struct app *app)
+{
+    pqr_router_close(app->router, 0, on_closed, app);
+}
+
+void app_closed(struct app *app)
+{
+    app_ended(app);
+    assert_int_equal(app->closed, 1);
+}
+
 void app_drain(struct app *app, uint32_t drain_ms)
 {
     pqr_router_close(app->router, drain_ms, on_closed, app);
     while (app->closed == 0)
         uv_run(&app->loop, UV_RUN_ONCE);
     assert_false(uv_loop_alive(&app->loop)); /* the callback comes last */
-    assert_int_equal(app->closed, 1);
-    app_ended(app);
+    app_closed(app);
 }
 
 void app_close(struct app *app)

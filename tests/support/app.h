@@ -72,6 +72,9 @@ void app_close(struct app *app);
 void app_drain(struct app *app, uint32_t drain_ms);
 /* The same after the test has called pqr_router_close itself. */
 void app_ended(struct app *app);
+/* Begins it, without a drain and from wherever; and waits for its end. */
+void app_close_now(struct app *app);
+void app_closed(struct app *app);
 
 /* A new answer for a call that the test makes itself with app_on_reply; accepted: the call returned 0. */
 struct answer *app_answer(struct app *app);
