@@ -99,6 +99,7 @@ uint32_t pqr__pool_total(const struct pqr__backend *backend); /* all that max co
 uint32_t pqr__pool_open(const struct pqr__backend *backend);  /* identified, and not closing */
 uint32_t pqr__pool_surplus(
     const struct pqr__backend *backend); /* beyond pqr__pool_max, since that was lowered */
+uint32_t pqr__pool_coming(const struct pqr__backend *backend); /* being opened, and not identified yet */
 /* What total may be: max, or this router's part of what the server admits. */
 uint32_t pqr__pool_max(const struct pqr__backend *backend);
 uint32_t pqr__pool_in_use(const struct pqr__backend *backend);
@@ -113,7 +114,7 @@ struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend);
 uint32_t pqr__pool_shares(const struct pqr__backend *backend);
 /* Idle connections that only administrators may take now. */
 uint32_t pqr__pool_reserve(const struct pqr__backend *backend);
-/* Opens connections for who waits, for min and for the reserve, as far as limits allow. */
+/* Opens connections for who waits, for min and for the reserve, as far as limits allow (grow.c). */
 void pqr__pools_grow(pqr_router *router);
 /* Closes an idle connection when the resizer says so. */
 void pqr__pool_shrink(struct pqr__backend *backend);
