@@ -46,6 +46,7 @@ struct pqr__slot {
     uint32_t n_writes;    /* of those, flights of anything but harmless reads */
     uint64_t since_us;    /* when the first of them had the connection for itself */
     struct pqr_tx *tx;    /* the owner across flights */
+    bool initialised;     /* by pool.init_sql */
     bool dirty;           /* session state may have been left: DISCARD ALL before it is idle */
     bool aborted;         /* a batch left its transaction failed: ROLLBACK before that */
     bool doomed;          /* closed instead of going idle */

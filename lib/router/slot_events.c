@@ -94,11 +94,16 @@ static void warm_up(struct pqr__slot *slot)
         enter_pool(slot);
 }
 
-/* By what init SQL has made of it, its texts are read. */
+/* By what init SQL has made of it, its texts are read; and its default isolation decides what it may share. A standby is
+   not asked again: it has no serializable transactions, and answers nothing where they are the default. */
 static void initialised(struct pqr__slot *slot, const struct pqr__connect_info *info)
 {
     pqr__dispatch_dialect(slot->backend->router, info ? info : &slot->info);
-    warm_up(slot);
+    slot->initialised = true;
+    if (slot->state == PQR__SLOT_IDENTIFYING && !slot->identity.in_recovery)
+        pqr__slot_send_own(slot, PQR__OWN_IDENTITY, pqr__identity_sql);
+    else
+        warm_up(slot);
 }
 
 static void identified(struct pqr__slot *slot)
@@ -109,7 +114,7 @@ static void identified(struct pqr__slot *slot)
         pqr__slot_close(slot);
         return;
     }
-    if (init_sql)
+    if (init_sql && !slot->initialised)
         pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
     else
         warm_up(slot);

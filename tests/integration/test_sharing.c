@@ -85,19 +85,32 @@ static void who_wants_to_be_alone_is(void **state)
 }
 
 /* The server may refuse a serializable transaction for the sake of another: reads that are one would all be. */
-static void where_serializable_is_the_default_each_has_its_own_sync(void **state)
+static void expect_a_sync_each(const char *settings)
 {
-    (void)state;
     static const char *const sql[2] = {"select now() as a", "select now() as a"};
     struct answer *answers[MANY];
     struct app app = {0};
-    cluster_exec(&cluster, 0, "alter role app set default_transaction_isolation = serializable");
-    app_start(&app, &cluster, FLIGHTS_SLOW);
+    app_start(&app, &cluster, settings);
     flights_warm(&app, PQR_TARGET_PRIMARY, sql[0], NULL);
     send_many(&app, PQR_TARGET_PRIMARY, 0, sql, answers);
     assert_int_equal(count_together(answers, 1), 0);
     app_close(&app);
+}
+
+static void where_serializable_is_the_default_each_has_its_own_sync(void **state)
+{
+    (void)state;
+    cluster_exec(&cluster, 0, "alter role app set default_transaction_isolation = serializable");
+    expect_a_sync_each(FLIGHTS_SLOW);
     cluster_exec(&cluster, 0, "alter role app reset default_transaction_isolation");
+}
+
+static void and_where_init_sql_makes_it_the_default(void **state)
+{
+    (void)state;
+    expect_a_sync_each(
+        "pool = { min = 1; max = 3; init_sql = \"set default_transaction_isolation = serializable\"; };"
+        "reads = { share_limit = \"1h\"; };");
 }
 
 static void a_statement_without_a_history_is_alone(void **state)
@@ -188,6 +201,7 @@ int main(void)
         cmocka_unit_test(on_the_primary_one_statement_shares_and_two_never_do),
         cmocka_unit_test(who_wants_to_be_alone_is),
         cmocka_unit_test(where_serializable_is_the_default_each_has_its_own_sync),
+        cmocka_unit_test(and_where_init_sql_makes_it_the_default),
         cmocka_unit_test(a_statement_without_a_history_is_alone),
         cmocka_unit_test(the_neighbours_of_one_that_fails_do_not_notice),
         cmocka_unit_test(a_prepared_statement_that_went_stale_is_parsed_anew),
