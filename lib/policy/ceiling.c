@@ -185,21 +185,8 @@ static void end_climb(struct pqr__ceiling *ceiling, double gained, uint64_t now_
     ceiling->doubted = unclear ? from : 0;
 }
 
-static void judge_climb(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
-{
-    bool first = ceiling->base.limit == 0 || ceiling->base.limit >= ceiling->limit;
-    double gained = first ? 1 : gain(&ceiling->base, level);
-    ceiling->other = *level;
-    if (!first && now_us - ceiling->base_us > STALE_US)
-        hold(ceiling, ceiling->limit, now_us);
-    else if (gained >= climb_gain)
-        climb(ceiling, level, now_us);
-    else
-        end_climb(ceiling, gained, now_us);
-}
-
-/* A quarter more adds: so may the next. Not twice as many, where it adds but a part of what it would far below the
-   knee: doubling opens connections past it that are closed again. */
+/* More adds: so may still more. Not twice as many, where it adds but a part of what it would far below the knee:
+   doubling opens connections past it that are closed again. */
 static void go_on(
     struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, double gained, uint64_t now_us)
 {
@@ -210,6 +197,19 @@ static void go_on(
     ceiling->base = *level;
     ceiling->base_us = now_us;
     set(ceiling, (uint64_t)ceiling->limit + step_of(ceiling->limit), PQR__CEILING_TRYING_MORE);
+}
+
+static void judge_climb(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)
+{
+    bool first = ceiling->base.limit == 0 || ceiling->base.limit >= ceiling->limit;
+    double gained = first ? 1 : gain(&ceiling->base, level);
+    ceiling->other = *level;
+    if (!first && now_us - ceiling->base_us > STALE_US)
+        hold(ceiling, ceiling->limit, now_us);
+    else if (gained >= climb_gain)
+        go_on(ceiling, level, gained, now_us);
+    else
+        end_climb(ceiling, gained, now_us);
 }
 
 static void judge_more(struct pqr__ceiling *ceiling, const struct pqr__ceiling_level *level, uint64_t now_us)

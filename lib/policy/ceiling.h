@@ -1,11 +1,11 @@
 /* How many connections of a pool may be in use at once: a limit below pool.max that learns where the server's
  * knee is, past which another connection only makes all of them slower. While requests wait and the limit is used
- * up, throughput is measured at it, then at another one, and the two are compared: it climbs by doubling as long as
- * that adds throughput; then it holds, and tries a quarter more and a quarter less from time to time. Where a
- * quarter less serves as much it stays, since the latency is lower there. A pool that is not used up teaches
- * nothing, and is never grown. A connect that the server refuses for want of room (53300 above all) or that fails
- * (timed out, reset, refused by the network) sets a second limit, at what was open, which creeps up again. Pure: the
- * time is passed in.
+ * up, throughput is measured at it, then at another one, and the two are compared: it climbs as long as that adds
+ * throughput, by doubling while it adds nearly as much as connections, then by a quarter; then it holds, and tries a
+ * quarter more and a quarter less from time to time. Where a quarter less serves as much it stays, since the latency
+ * is lower there. A pool that is not used up teaches nothing, and is never grown. A connect that the server refuses
+ * for want of room (53300 above all) or that fails (timed out, reset, refused by the network) sets a second limit, at
+ * what was open, which creeps up again. Pure: the time is passed in.
  */
 #ifndef PQR_POLICY_CEILING_H
 #define PQR_POLICY_CEILING_H

@@ -127,6 +127,18 @@ static void a_server_that_gets_slower_past_its_knee_is_kept_at_it(void **state)
     }
 }
 
+/* The most that it tried in six seconds. */
+static uint32_t most_tried(struct trial *trial, const struct server *server)
+{
+    uint32_t most = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        run_ticks(trial, server, 1);
+        uint32_t limit = pqr__ceiling_limit(&trial->ceiling);
+        most = limit > most ? limit : most;
+    }
+    return most;
+}
+
 /* Twelve where ten were held and eleven are worth while: a quarter more is tried next, not twice as many, unless
    chance makes the twelve look like far below the knee. */
 static void near_the_knee_it_is_seldom_doubled(void **state)
@@ -136,18 +148,27 @@ static void near_the_knee_it_is_seldom_doubled(void **state)
     for (uint64_t seed = 1; seed <= 100; seed++) {
         struct server server = {.knee = 11, .service_us = 3000};
         struct trial trial;
-        uint32_t most = 0;
         trial_init(&trial, 10, seed);
         trial.ceiling.reason = PQR__CEILING_KNEE;
         trial.ceiling.next_less_us = UINT64_MAX;
-        for (unsigned i = 0; i < 300; i++) {
-            run_ticks(&trial, &server, 1);
-            uint32_t limit = pqr__ceiling_limit(&trial.ceiling);
-            most = limit > most ? limit : most;
-        }
-        doubled += most > 15;
+        doubled += most_tried(&trial, &server) > 15;
     }
     assert_in_range(doubled, 0, 20);
+}
+
+/* Sixteen where twelve are worth while, on the way up from eight: the doubling gained half of what it would far below
+   the knee, and another would open sixteen for nothing. A first look at eight is short, so that chance doubles some. */
+static void a_climb_that_comes_near_the_knee_goes_on_by_a_quarter(void **state)
+{
+    unsigned doubled = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct server server = {.knee = 12, .service_us = 3000};
+        struct trial trial;
+        trial_init(&trial, 8, seed);
+        doubled += most_tried(&trial, &server) > 25;
+    }
+    assert_in_range(doubled, 0, 40);
 }
 
 static void the_limit_follows_when_the_knee_moves(void **state)
@@ -406,6 +427,7 @@ int main(void)
         cmocka_unit_test(it_climbs_to_the_knee_in_a_second_and_serves_what_can_be_served),
         cmocka_unit_test(a_server_that_gets_slower_past_its_knee_is_kept_at_it),
         cmocka_unit_test(near_the_knee_it_is_seldom_doubled),
+        cmocka_unit_test(a_climb_that_comes_near_the_knee_goes_on_by_a_quarter),
         cmocka_unit_test(the_limit_follows_when_the_knee_moves),
         cmocka_unit_test(a_knee_is_found_whatever_is_under_way_on_a_connection),
         cmocka_unit_test(a_climb_is_not_undone_by_what_may_be_chance),

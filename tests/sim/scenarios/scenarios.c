@@ -211,7 +211,6 @@ static const struct scenario batch_flood = {.name = "batch flood, twice the capa
    opens none. */
 static const struct scenario admin_flood = {.name = "admin flood, twice the capacity",
     .best_fixed = 24,
-    .of_fixed = 1.2,
     .seconds = 30,
     .from_s = 5,
     .to_s = 30,
