@@ -1,4 +1,4 @@
-/* pqr_batch_run on real servers: reads in one go, writes all or nothing, and what everybody is told. */
+/* pqr_batch_run on real servers, where it is one transaction: all or nothing, and what everybody is told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "app.h"
+#include "batches.h"
 #include "suite.h"
 
 enum { PRIMARY, REPLICA, ROUNDS = 20 };
@@ -31,79 +32,6 @@ static int zero(void **state)
     return 0;
 }
 
-/* --- a batch and what it was told --- */
-
-enum { MOST = 8 };
-
-struct batch {
-    const char *const *sql;         /* ended by NULL */
-    const pqr_statement *statement; /* instead of a text that is "" */
-    pqr_batch_options options;
-    unsigned n, told;
-    struct answer *answers[MOST], *done;
-};
-
-/* In the order of the queries, the whole last. */
-static void in_order(struct answer *answer, pqr_reply *reply)
-{
-    struct batch *batch = answer->data;
-    (void)reply;
-    assert_ptr_equal(answer, batch->told < batch->n ? batch->answers[batch->told] : batch->done);
-    batch->told++;
-}
-
-static int call(struct app *app, struct batch *batch)
-{
-    pqr_query queries[MOST];
-    pqr_batch_query list[MOST];
-    for (batch->n = 0; batch->sql[batch->n]; batch->n++) {
-        pqr_query *query = &queries[batch->n];
-        *query = (pqr_query)PQR_QUERY_INIT;
-        if (*batch->sql[batch->n])
-            query->sql = batch->sql[batch->n];
-        else
-            query->statement = batch->statement;
-        batch->answers[batch->n] = app_answer(app);
-        list[batch->n] = (pqr_batch_query){query, app_on_reply, batch->answers[batch->n]};
-    }
-    batch->done = app_answer(app);
-    batch->options.struct_size = sizeof(batch->options);
-    return pqr_batch_run(
-        &batch->done->id, app->router, &batch->options, list, batch->n, app_on_reply, batch->done);
-}
-
-static void start_batch(struct app *app, struct batch *batch)
-{
-    int status = call(app, batch);
-    for (unsigned i = 0; i < batch->n; i++)
-        app_accepted(batch->answers[i], status);
-    app_accepted(batch->done, status);
-}
-
-static void send_ordered(struct app *app, struct batch *batch)
-{
-    start_batch(app, batch);
-    for (unsigned i = 0; i <= batch->n; i++) {
-        struct answer *answer = i < batch->n ? batch->answers[i] : batch->done;
-        answer->data = batch;
-        answer->then = in_order;
-    }
-}
-
-static void run(struct app *app, struct batch *batch)
-{
-    send_ordered(app, batch);
-    app_wait(batch->done);
-    assert_int_equal(batch->told, batch->n + 1);
-}
-
-static void assert_all(const struct batch *batch, pqr_status status, pqr_outcome outcome)
-{
-    for (unsigned i = 0; i < batch->n; i++)
-        assert_ended(batch->answers[i], status, outcome);
-    assert_ended(batch->done, status, outcome);
-}
-
 static long count(const char *table)
 {
     char sql[80];
@@ -123,8 +51,8 @@ static void writes_are_one_transaction(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE);
-    run(&app, &batch);
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    batch_run(&app, &batch);
+    batch_assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
     assert_string_equal(batch.done->error, "");
     assert_string_equal(batch.done->server, "primary");
     assert_int_equal(batch.answers[1]->affected, 1);
@@ -144,7 +72,7 @@ static void one_that_fails_rolls_all_back(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE);
-    run(&app, &batch);
+    batch_run(&app, &batch);
     assert_sql_error(batch.done, "22012");
     assert_int_equal(batch.done->outcome, PQR_OUTCOME_EXECUTED);
     assert_string_equal(batch.done->error, "query 2 of the batch: division by zero");
@@ -171,7 +99,7 @@ static void a_deferred_constraint_fails_the_whole(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE);
-    run(&app, &batch);
+    batch_run(&app, &batch);
     assert_sql_error(batch.done, "23503");
     assert_non_null(strstr(batch.done->error, "COMMIT: "));
     for (int i = 0; i < 2; i++)
@@ -191,12 +119,12 @@ static void a_deadlock_runs_one_of_them_again(void **state)
     struct batch one = {.sql = up}, two = {.sql = down};
     app_start(&app, &cluster, "pool = { min = 3; max = 5; };");
     APP_UNTIL(&app, app_pool(&app, PRIMARY).available >= 3);
-    send_ordered(&app, &one);
-    send_ordered(&app, &two);
+    batch_send(&app, &one);
+    batch_send(&app, &two);
     app_wait(one.done);
     app_wait(two.done);
-    assert_all(&one, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    assert_all(&two, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    batch_assert_all(&one, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    batch_assert_all(&two, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
     assert_true(one.done->attempts + two.done->attempts >= 3); /* both may be taken for the victim */
     assert_int_equal(cluster_long(&cluster, 0, "select sum(n) from counter"), 4);
     app_close(&app);
@@ -212,8 +140,8 @@ static void a_conflict_is_told_after_max_attempts(void **state)
                  two = one;
     app_start(&app, &cluster, "pool = { min = 3; max = 5; };");
     APP_UNTIL(&app, app_pool(&app, PRIMARY).available >= 3);
-    send_ordered(&app, &one);
-    send_ordered(&app, &two);
+    batch_send(&app, &one);
+    batch_send(&app, &two);
     app_wait(one.done);
     app_wait(two.done);
     struct batch *winner = one.done->status == PQR_STATUS_OK ? &one : &two;
@@ -238,15 +166,15 @@ static void cancelled_it_has_no_effect(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE);
-    send_ordered(&app, &batch);
+    batch_send(&app, &batch);
     wait_for_sleep(&app);
     assert_int_equal(pqr_request_cancel(app.router, batch.done->id), 0);
     app_wait(batch.done);
-    assert_all(&batch, PQR_STATUS_CANCELLED, PQR_OUTCOME_NOT_EXECUTED);
+    batch_assert_all(&batch, PQR_STATUS_CANCELLED, PQR_OUTCOME_NOT_EXECUTED);
     assert_int_equal(count("noted"), 0);
     batch = (struct batch){.sql = sql, .options = {.timeout_ms = 300}};
-    run(&app, &batch);
-    assert_all(&batch, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED);
+    batch_run(&app, &batch);
+    batch_assert_all(&batch, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED);
     assert_int_equal(count("noted"), 0);
     app_close(&app);
 }
@@ -259,13 +187,13 @@ static void lost_it_is_unknown(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE);
-    send_ordered(&app, &batch);
+    batch_send(&app, &batch);
     wait_for_sleep(&app);
     cluster_exec(&cluster, 0,
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app' and wait_event = "
         "'PgSleep'");
     app_wait(batch.done);
-    assert_all(&batch, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
+    batch_assert_all(&batch, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
     assert_int_equal(count("noted"), 0);
     app_close(&app);
 }
@@ -284,7 +212,7 @@ static void whenever_it_is_lost_it_is_all_or_nothing(void **state)
         long executed = 0, unknown = 0;
         for (int i = 0; i < MANY; i++) {
             batches[i] = (struct batch){.sql = sql};
-            send_ordered(&app, &batches[i]);
+            batch_send(&app, &batches[i]);
         }
         app_wait(batches[round % MANY].done);
         cluster_exec(&cluster, 0,
@@ -292,7 +220,7 @@ static void whenever_it_is_lost_it_is_all_or_nothing(void **state)
             "'insert into noted%' or query = 'COMMIT' or query = 'BEGIN')");
         for (int i = 0; i < MANY; i++) {
             app_wait(batches[i].done);
-            assert_all(&batches[i], batches[i].done->status, batches[i].done->outcome);
+            batch_assert_all(&batches[i], batches[i].done->status, batches[i].done->outcome);
             executed += batches[i].done->outcome == PQR_OUTCOME_EXECUTED;
             unknown += batches[i].done->outcome == PQR_OUTCOME_UNKNOWN;
         }
@@ -314,8 +242,8 @@ static void what_cannot_be_part_of_it_is_refused_with_all(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         const char *const sql[] = {"insert into noted values (1)", bad[i], NULL};
         struct batch batch = {.sql = sql};
-        run(&app, &batch);
-        assert_all(&batch, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED);
+        batch_run(&app, &batch);
+        batch_assert_all(&batch, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED);
         assert_sql_error(batch.done, "0A000");
         assert_sql_error(batch.answers[1], "0A000");
         assert_non_null(
@@ -333,8 +261,8 @@ static void session_state_is_left_to_nobody(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE);
-    run(&app, &batch);
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    batch_run(&app, &batch);
+    batch_assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
     assert_string_equal(answer_value(batch.answers[2], 0, 0), "77s");
     assert_ok(app_run(&app, "insert into noted values (1)"));
     app_close(&app);
@@ -350,15 +278,15 @@ static void a_prepared_statement_that_went_stale_is_healed(void **state)
     app_start(&app, &cluster, ONE);
     for (int i = 0; i < 5; i++) {
         struct batch batch = {.sql = sql, .statement = statement};
-        run(&app, &batch);
+        batch_run(&app, &batch);
         assert_ok(batch.done);
     }
     assert_true(cluster_long(&cluster, 0, "select 1") == 1);
     cluster_exec(&cluster, 0, "alter table shape add column b int default 7");
     struct batch batch = {.sql = sql, .statement = statement};
-    run(&app, &batch);
+    batch_run(&app, &batch);
     cluster_exec(&cluster, 0, "alter table shape drop column b");
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    batch_assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
     assert_string_equal(answer_value(batch.answers[1], 0, 1), "7");
     assert_true(app_totals(&app).retries > 0);
     assert_int_equal(count("noted"), 6);
@@ -374,118 +302,9 @@ static void answers_that_are_too_large_leave_it_unknown(void **state)
     struct app app = {0};
     struct batch batch = {.sql = sql};
     app_start(&app, &cluster, ONE "request = { max_result = \"1MB\"; };");
-    run(&app, &batch);
+    batch_run(&app, &batch);
     assert_ended(batch.done, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN);
     assert_string_equal(batch.done->sqlstate, "54000");
-    app_close(&app);
-}
-
-/* --- reads --- */
-
-static void reads_go_to_a_replica_in_one(void **state)
-{
-    (void)state;
-    static const char *const sql[] = {
-        "select now() as a", "select now() as b", "select now(), pg_is_in_recovery()", NULL};
-    struct app app = {0};
-    struct batch batch = {.sql = sql};
-    app_start(&app, &cluster, ONE);
-    run(&app, &batch);
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    assert_string_equal(batch.done->server, "replica1");
-    assert_string_equal(answer_value(batch.answers[2], 0, 1), "t");
-    for (int i = 1; i < 3; i++) /* under one Sync */
-        assert_string_equal(answer_value(batch.answers[i], 0, 0), answer_value(batch.answers[0], 0, 0));
-    app_close(&app);
-}
-
-/* Different texts under one Sync would hold their locks together there. */
-static void on_the_primary_each_has_its_own_sync(void **state)
-{
-    (void)state;
-    static const char *const sql[] = {
-        "select now(), pg_backend_pid() as a", "select now(), pg_backend_pid() as b", NULL};
-    struct app app = {0};
-    struct batch batch = {.sql = sql, .options = {.target = PQR_TARGET_PRIMARY}};
-    app_start(&app, &cluster, ONE);
-    run(&app, &batch);
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    assert_string_not_equal(answer_value(batch.answers[0], 0, 0), answer_value(batch.answers[1], 0, 0));
-    assert_string_equal(answer_value(batch.answers[0], 0, 1), answer_value(batch.answers[1], 0, 1));
-    app_close(&app);
-}
-
-static void a_read_that_fails_takes_nothing_from_the_others(void **state)
-{
-    (void)state;
-    static const char *const sql[] = {
-        "select 1 as a", "select 1 / 0", "select 3 as c", "select 4 as d", NULL};
-    struct app app = {0};
-    struct batch batch = {.sql = sql};
-    app_start(&app, &cluster, ONE);
-    start_batch(&app, &batch);
-    app_wait(batch.done);
-    assert_sql_error(batch.answers[1], "22012");
-    assert_ok(batch.answers[0]);
-    assert_ok(batch.answers[2]);
-    assert_ok(batch.answers[3]);
-    assert_string_equal(answer_value(batch.answers[3], 0, 0), "4");
-    assert_sql_error(batch.done, "22012");
-    assert_string_equal(batch.done->error, "query 2 of the batch: division by zero");
-    app_close(&app);
-}
-
-static void reads_move_when_their_server_dies(void **state)
-{
-    (void)state;
-    static const char *const sql[] = {"select pg_sleep(0.5), pg_is_in_recovery()", "select 2 as b", NULL};
-    struct app app = {0};
-    struct batch batch = {.sql = sql};
-    app_start(&app, &cluster, ONE "probe = { interval = \"200ms\"; };");
-    start_batch(&app, &batch);
-    app_turn(&app, 200);
-    cluster_kill_server(&cluster, REPLICA);
-    app_wait(batch.done);
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    assert_string_equal(answer_value(batch.answers[0], 0, 1), "f");
-    app_close(&app);
-    cluster_start_server(&cluster, REPLICA);
-}
-
-static void reads_of_one_snapshot_when_an_isolation_asks_for_it(void **state)
-{
-    (void)state;
-    static const char *const sql[] = {
-        "select now(), current_setting('transaction_isolation')", "select now(), pg_is_in_recovery()", NULL};
-    struct app app = {0};
-    struct batch batch = {.sql = sql, .options = {.isolation = PQR_REPEATABLE_READ}};
-    app_start(&app, &cluster, ONE);
-    run(&app, &batch);
-    assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    assert_string_equal(answer_value(batch.answers[0], 0, 1), "repeatable read");
-    assert_string_equal(answer_value(batch.answers[1], 0, 1), "t");
-    app_close(&app);
-}
-
-static void cancelled_reads_end(void **state)
-{
-    (void)state;
-    static const char *const sql[] = {"select pg_sleep(50)", "select 2 as b", "select pg_sleep(51)", NULL};
-    struct app app = {0};
-    struct batch batch = {.sql = sql};
-    app_start(&app, &cluster, ONE);
-    start_batch(&app, &batch);
-    app_turn(&app, 200);
-    assert_int_equal(pqr_request_cancel(app.router, batch.done->id), 0);
-    app_wait(batch.done);
-    for (unsigned i = 0; i < batch.n; i++)
-        if (batch.answers[i]->status != PQR_STATUS_OK)
-            assert_int_equal(batch.answers[i]->status, PQR_STATUS_CANCELLED);
-    assert_int_equal(batch.done->status, PQR_STATUS_CANCELLED);
-    batch = (struct batch){.sql = sql, .options = {.target = PQR_TARGET_PRIMARY, .timeout_ms = 300}};
-    start_batch(&app, &batch);
-    app_wait(batch.done);
-    assert_int_equal(batch.done->status, PQR_STATUS_TIMEOUT);
     app_close(&app);
 }
 
@@ -524,14 +343,14 @@ static void closing_answers_everybody(void **state)
     struct app app = {0};
     struct batch flying = {.sql = slow}, waiting = {.sql = slow}, read = {.sql = reads};
     app_start(&app, &cluster, ONE);
-    send_ordered(&app, &flying);
-    send_ordered(&app, &waiting);
-    start_batch(&app, &read);
+    batch_send(&app, &flying);
+    batch_send(&app, &waiting);
+    batch_start(&app, &read);
     wait_for_sleep(&app);
     pqr_router_close(app.router, 0, NULL, NULL);
     app_wait(flying.done);
     app_wait(read.done);
-    assert_all(&waiting, PQR_STATUS_CLOSED, PQR_OUTCOME_NOT_EXECUTED);
+    batch_assert_all(&waiting, PQR_STATUS_CLOSED, PQR_OUTCOME_NOT_EXECUTED);
     assert_int_equal(flying.done->status, PQR_STATUS_CLOSED);
     assert_int_equal(read.done->status, PQR_STATUS_CLOSED);
     app_ended(&app);
@@ -555,14 +374,8 @@ int main(void)
         TEST(session_state_is_left_to_nobody),
         TEST(a_prepared_statement_that_went_stale_is_healed),
         TEST(answers_that_are_too_large_leave_it_unknown),
-        TEST(reads_go_to_a_replica_in_one),
-        TEST(on_the_primary_each_has_its_own_sync),
-        TEST(a_read_that_fails_takes_nothing_from_the_others),
-        TEST(reads_of_one_snapshot_when_an_isolation_asks_for_it),
-        TEST(cancelled_reads_end),
         TEST(what_makes_no_sense_is_refused_without_a_callback),
         TEST(closing_answers_everybody),
-        TEST(reads_move_when_their_server_dies),
     };
     return SUITE_RUN(tests, 1, tables);
 }
