@@ -10,8 +10,9 @@
 /* Longer than the default connect timeout (10 s), so that a server that swallows packets is told as such. */
 #define DEFAULT_TIMEOUT_MS 15000
 #define LOOK_MS            100
-/* A replica's lag is known once it was probed after the primary: look again so many times. */
-#define LOOKS_FOR_LAG 30
+/* A replica's lag is known once it was probed after the primary, and min is open a moment after the first connection:
+   look again so many times. */
+#define LOOKS_UNSETTLED 30
 /* All servers have answered or refused, and none is the primary: when it looks like that so many times in a row,
    waiting longer tells nothing new. */
 #define LOOKS_IN_VAIN 10
@@ -96,12 +97,13 @@ static void report(struct check *check, const pqr_stats *stats)
     check->status = problems > 0 ? CLI_PROBLEM : CLI_OK;
 }
 
-static bool lag_missing(const pqr_stats *stats)
+/* A lag is not known yet, or whether a connection more is let in. */
+static bool unsettled(const pqr_stats *stats)
 {
     const pqr_pool_stats *pool;
 
     for (size_t i = 0; (pool = pqr_stats_pool(stats, i)); i++)
-        if (pool->role == PQR_ROLE_REPLICA && pool->lag_us < 0)
+        if (pool->connecting > 0 || (pool->role == PQR_ROLE_REPLICA && pool->lag_us < 0))
             return true;
     return false;
 }
@@ -121,7 +123,7 @@ static bool worth_waiting(struct check *check, const pqr_stats *stats)
     if (check->late[0])
         return false;
     if (check->ready)
-        return lag_missing(stats) && ++check->looks < LOOKS_FOR_LAG;
+        return unsettled(stats) && ++check->looks < LOOKS_UNSETTLED;
     check->looks = in_vain(stats) ? check->looks + 1 : 0;
     return check->looks < LOOKS_IN_VAIN;
 }
