@@ -5,7 +5,8 @@
  * the truth about it.
  *
  * Rules that hold for every call:
- * - A function returns 0 (or a count) or a negative PQR_E... code; a failed call leaves its outputs alone.
+ * - A function returns 0 (or a count) or a negative PQR_E... code; a failed call leaves its outputs alone. What
+ *   PQR_EINVAL is about goes to the log where a query, transaction or batch was asked for.
  * - If a call that takes a callback returns an error, the callback never runs. If it returns 0, the callback runs
  *   exactly once, later, on the loop's thread, never from inside the call (pqr_explain apart).
  * - A router and all that came from it belong to the loop's thread. Only the pqr_config_... functions,
