@@ -94,8 +94,7 @@ void pqr__requests_call(pqr_router *router)
 {
     /* Those that finish meanwhile, refused by the very callback that asked, have their turn after the loop's. */
     for (uint32_t due = router->finished.count; due > 0; due--) {
-        struct pqr_reply *request =
-            pqr__container_of(pqr__list_first(&router->finished), struct pqr_reply, link);
+        struct pqr_reply *request = pqr__container_of(router->finished.head.next, struct pqr_reply, link);
         pqr__list_remove(&router->finished, &request->link);
         pqr__request_call(request);
         pqr__request_put(request);

@@ -229,6 +229,25 @@ static void settle_whole(struct pqr__slot *slot, const struct pqr__settled *sett
     settle_request(lead, slot->backend, &facts);
 }
 
+/* The next of the flight. True: it keeps the connection. */
+static bool settle_one(struct pqr__slot *slot, const struct pqr__settled *settled, uint64_t took_us)
+{
+    struct pqr_reply *request = land(slot);
+    remember(request, took_us);
+    if (request->state == PQR__REQUEST_CALLED) { /* as it is with most of a flight's */
+        pqr__request_put(request);
+        return false;
+    }
+    if (stays(slot, request, settled))
+        return true;
+    if (request->tx && request->reply == PQR__REPLY_OK && !settled->lost)
+        pqr__request_finish(
+            request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED, "ended before it began");
+    else
+        settle_request(request, slot->backend, settled);
+    return false;
+}
+
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled)
 {
     struct pqr__backend *backend = slot->backend;
@@ -240,21 +259,9 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     uint32_t n = is_whole(head) ? 0 : flight->n_items;
     if (n == 0)
         settle_whole(slot, settled);
-    while (n-- > 0) {
-        struct pqr_reply *request = land(slot);
-        remember(request, took_us);
-        if (request->state == PQR__REQUEST_CALLED) { /* as it is with most of a flight's */
-            pqr__request_put(request);
-            continue;
-        }
-        if (stays(slot, request, settled))
+    while (n-- > 0)
+        if (settle_one(slot, settled, took_us))
             return;
-        if (request->tx && request->reply == PQR__REPLY_OK && !settled->lost)
-            pqr__request_finish(request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED,
-                "ended before it began");
-        else
-            settle_request(request, backend, settled);
-    }
     if (settled->tx != PQR__TX_IDLE && !slot->aborted &&
         (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
         slot->doomed = true;
