@@ -103,12 +103,13 @@ static const char *lost_text(const struct pqr_reply *request, const struct pqr__
     return NULL;
 }
 
-/* It came to harm by its neighbours, or by what was kept prepared of it: that was no attempt of its own. */
-static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision)
+/* It came to harm by its neighbours, or by what was kept prepared of it: that was no attempt of its own. Nor was one that
+   was never sent, which is taken back already. */
+static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision, bool unsent)
 {
     request->alone |= decision->alone;
     request->by_text |= decision->by_text;
-    request->attempts -= decision->alone || decision->by_text;
+    request->attempts -= (decision->alone || decision->by_text) && !unsent;
 }
 
 static void run_again(struct pqr_reply *request, const struct pqr__decision *decision)
@@ -149,8 +150,8 @@ static void settle_request(
         answer(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
         return;
     }
-    bool unsent = settled->lost && !settled->sent;
-    if (unsent && request->unsent < UNSENT_MAX) {
+    bool unsent = settled->lost && !settled->sent && request->unsent < UNSENT_MAX;
+    if (unsent) {
         request->unsent++;
         request->attempts--;
     }
@@ -159,7 +160,7 @@ static void settle_request(
         facts.attempts = 0; /* it may be given to another one, however often that fails */
     struct pqr__decision decision = pqr__settle(&facts);
     request->slot = NULL;
-    set_apart(request, &decision);
+    set_apart(request, &decision, unsent);
     if (facts.cut_off)
         memcpy(request->sqlstate, settled->sqlstate, sizeof(request->sqlstate));
     decision.outcome = outcome_of(request, decision.outcome);

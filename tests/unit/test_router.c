@@ -169,6 +169,30 @@ static void what_was_never_sent_names_no_server(void **state)
     assert_int_equal(told.server, UINT32_MAX);
 }
 
+/* Given to a connection that ended by another one's answer, which was too large. It is set apart from its like, and that
+   is no attempt of its own either. */
+static void what_was_never_sent_and_is_set_apart_counts_once(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    read_from_replica(&told);
+    run_down();
+    struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+    struct pqr__flight *flight = conn->flight;
+    struct pqr__settled facts = {
+        .lost = true, .behind = true, .tx = PQR__TX_UNKNOWN, .message = "cut off", .sqlstate = "54000"};
+    conn->flight = NULL;
+    events.settled(conn->context, flight, &facts);
+    lose(conn);
+    settle();
+    answer(flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0), NULL);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_OK);
+    assert_int_equal(told.attempts, 1);
+    assert_int_not_equal(told.server, UINT32_MAX);
+}
+
 static void what_never_gets_through_comes_to_an_end(void **state)
 {
     static struct told told;
@@ -196,6 +220,7 @@ int main(void)
         TEST(an_error_after_a_lost_attempt_is_not_called_executed),
         TEST(what_was_never_sent_waits_for_a_connection_that_lives),
         TEST(what_was_never_sent_names_no_server),
+        TEST(what_was_never_sent_and_is_set_apart_counts_once),
         TEST(what_never_gets_through_comes_to_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
