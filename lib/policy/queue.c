@@ -78,14 +78,32 @@ bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     return true;
 }
 
-void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+/* Not before where; returns what is behind it then. */
+static struct pqr__link *put_back(
+    struct pqr__queue *queue, struct pqr__queue_entry *entry, struct pqr__link *where)
 {
     struct pqr__list *list = list_of(queue, entry);
-    struct pqr__link *where = list->head.next;
     count_in(queue, entry);
     while (where != &list->head && pqr__queue_entry_of(where)->sequence < entry->sequence)
         where = where->next;
     pqr__list_insert_before(list, where, &entry->link);
+    return where;
+}
+
+void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+{
+    put_back(queue, entry, list_of(queue, entry)->head.next);
+}
+
+void pqr__queue_return_all(struct pqr__queue *queue, struct pqr__list *entries)
+{
+    struct pqr__link *link, *where[PQR__QUEUE_ROLES] = {NULL};
+    while ((link = pqr__list_first(entries)) != NULL) {
+        struct pqr__queue_entry *entry = pqr__queue_entry_of(link);
+        struct pqr__link **at = &where[entry->role];
+        pqr__list_remove(entries, link);
+        *at = put_back(queue, entry, *at ? *at : list_of(queue, entry)->head.next);
+    }
 }
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)

@@ -74,6 +74,9 @@ bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 
 /* Back to where it was by its sequence; it was accepted, so bounds do not refuse it. */
 void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry);
+/* The same of many, in the order of their sequence and all of one lane: each list is gone through once. entries is empty
+   after it. */
+void pqr__queue_return_all(struct pqr__queue *queue, struct pqr__list *entries);
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 

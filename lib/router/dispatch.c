@@ -130,28 +130,34 @@ void pqr__dispatch_give_up(pqr_router *router)
         pqr__request_give_up(pqr__container_of(entry, struct pqr_reply, entry));
 }
 
-/* Its text means something else now: it may have to go elsewhere. */
-static void classify_again(struct pqr_reply *request)
+/* Its text means something else now. True: it has to wait elsewhere, and is out of the queue. */
+static bool classify_again(struct pqr_reply *request)
 {
-    pqr_router *router = request->router;
     if (request->tx || pqr__request_is_own(request))
-        return;
+        return false;
     if (request->batch && pqr__batch_leads(request))
         pqr__batch_reclassify(request->batch);
     else
         pqr__request_classify(request);
-    pqr__queue_remove(&router->queue, &request->entry);
-    if (request->attempts == 0)
-        request->entry.role = (uint8_t)role_of(request);
-    pqr__queue_return(&router->queue, &request->entry);
+    enum pqr__queue_role role = role_of(request);
+    if (request->attempts > 0 || role == (enum pqr__queue_role)request->entry.role)
+        return false;
+    pqr__queue_remove(&request->router->queue, &request->entry);
+    request->entry.role = (uint8_t)role;
+    return true;
 }
 
-static void classify_lane(struct pqr__list *lane)
+/* As many as may wait: those that stay are left where they are, the others go back together. */
+static void classify_lane(struct pqr__queue *queue, struct pqr__list *lane)
 {
+    struct pqr__list moved;
+    pqr__list_init(&moved);
     pqr__list_each (link, lane) {
-        struct pqr__queue_entry *entry = pqr__container_of(link, struct pqr__queue_entry, link);
-        classify_again(pqr__container_of(entry, struct pqr_reply, entry));
+        struct pqr__queue_entry *entry = pqr__queue_entry_of(link);
+        if (classify_again(pqr__container_of(entry, struct pqr_reply, entry)))
+            pqr__list_push_back(&moved, &entry->link);
     }
+    pqr__queue_return_all(queue, &moved);
 }
 
 void pqr__dispatch_reclassify(pqr_router *router)
@@ -159,7 +165,7 @@ void pqr__dispatch_reclassify(pqr_router *router)
     pqr__known_outdate(&router->known);
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         for (unsigned lane = 0; lane < PQR__LANES; lane++)
-            classify_lane(&router->queue.lanes[role][lane]);
+            classify_lane(&router->queue, &router->queue.lanes[role][lane]);
 }
 
 void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *info)

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "policy/queue.h"
@@ -401,6 +402,34 @@ static void one_server_is_forgiven_alone(void **state)
     assert_true(first.avoid == 1u << 5);
 }
 
+/* Each would have to pass all before it, were its place looked for by itself: that takes minutes. */
+static void many_go_back_to_their_places_at_once(void **state)
+{
+    enum { MANY = 300000 };
+    (void)state;
+    struct pqr__list moved;
+    struct pqr__queue_entry *entries = calloc(MANY, sizeof(*entries));
+    assert_non_null(entries);
+    pqr__queue_init(&queue, MANY, MANY);
+    pqr__list_init(&moved);
+    for (unsigned i = 0; i < MANY; i++) {
+        entries[i] = entry(i % 3 ? PQR__QUEUE_REPLICA : PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+        assert_true(pqr__queue_push(&queue, &entries[i]));
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i % 3 == 0)
+            continue;
+        pqr__queue_remove(&queue, &entries[i]);
+        entries[i].role = i % 3 == 1 ? PQR__QUEUE_PRIMARY : PQR__QUEUE_ANY;
+        pqr__list_push_back(&moved, &entries[i].link);
+    }
+    pqr__queue_return_all(&queue, &moved);
+    assert_int_equal(pqr__queue_waiting(&queue, ALL, PQR__LANE_NORMAL), MANY);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &entries[i]);
+    free(entries);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +452,7 @@ int main(void)
         cmocka_unit_test_setup(expected_wait_is_what_the_queue_then_takes, setup),
         cmocka_unit_test_setup(a_flood_of_administrators_is_not_all_ahead_of_a_normal_request, setup),
         cmocka_unit_test_setup(one_server_is_forgiven_alone, setup),
+        cmocka_unit_test_setup(many_go_back_to_their_places_at_once, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
