@@ -64,6 +64,7 @@ static bool in_recovery(struct pqr__conn *conn)
 static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     conn->n_air--;
+    conn->swollen |= pqr__meter_is_swollen(&conn->meter);
     struct pqr__settled facts = {
         .sent = true,
         .tx = tx_status(conn->pg),
@@ -245,6 +246,8 @@ void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
     struct pqr__flight *flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
     ExecStatusType status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
+    if (conn->meter.running)
+        pqr__meter_result(&conn->meter, PQresultMemorySize(result));
     if (is_made_up(conn->pg, result, status)) {
         lose_by(conn, result);
     } else if (is_copy(status)) {

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "postgres/meter.h"
 #include "postgres/refusal.h"
 
 enum { PASSWORD_SIZE = 16 * 1024, STACK_SIZE = 256 * 1024 };
@@ -198,8 +199,21 @@ static void finish(struct pqr__connector *connector)
         fail(connector);
 }
 
+/* libpq keeps all parameters that the server cares to report, and waits for the end of them as long as we do. Before
+   that it takes little; and it may begin again, with another socket. */
+static bool is_drowned(const struct pqr__connector *connector, struct pqr__meter *meter)
+{
+    enum { WELCOME_MAX = 1024 * 1024 };
+    int fd = PQsocket(connector->pg);
+    if (PQstatus(connector->pg) == CONNECTION_AUTH_OK && fd >= 0)
+        return pqr__meter_after(meter, fd) > WELCOME_MAX;
+    pqr__meter_stop(meter);
+    return false;
+}
+
 static void establish(struct pqr__connector *connector)
 {
+    struct pqr__meter meter = {.running = false};
     PQsetNoticeReceiver(connector->pg, on_notice, connector);
     PQsetErrorVerbosity(connector->pg, PQERRORS_VERBOSE); /* for the SQLSTATE of a refusal */
     PostgresPollingStatusType status =
@@ -211,7 +225,12 @@ static void establish(struct pqr__connector *connector)
             return;
         }
         atomic_fetch_add(&connector->phase, PHASE_WORKING);
+        pqr__meter_before(&meter, PQsocket(connector->pg));
         status = PQconnectPoll(connector->pg);
+        if (is_drowned(connector, &meter)) {
+            refuse(connector, "the server sends too much while a session begins");
+            return;
+        }
     }
     if (status == PGRES_POLLING_OK)
         finish(connector);

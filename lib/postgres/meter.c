@@ -57,7 +57,7 @@ void pqr__meter_before(struct pqr__meter *meter, int fd)
 static void start(struct pqr__meter *meter, int fd)
 {
     meter->running = true;
-    meter->bytes = 0;
+    meter->bytes = meter->results = 0;
     meter->tcp = received(fd, &meter->base);
     if (meter->tcp)
         meter->base -= unread(fd);

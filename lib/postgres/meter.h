@@ -18,6 +18,7 @@ struct pqr__meter {
     uint64_t base;   /* TCP: received when it started */
     uint64_t before; /* Unix: available before the read */
     uint64_t bytes;
+    uint64_t results; /* what of it is known to have gone into results */
 };
 
 /* What is read from now on belongs to something else. */
@@ -25,5 +26,16 @@ void pqr__meter_stop(struct pqr__meter *meter);
 /* Around a read. The answer is the bytes of the flight so far. */
 void pqr__meter_before(struct pqr__meter *meter, int fd);
 uint64_t pqr__meter_after(struct pqr__meter *meter, int fd);
+/* A result was made of so many of them. */
+static inline void pqr__meter_result(struct pqr__meter *meter, uint64_t bytes)
+{
+    meter->results += bytes;
+}
+/* Much came that is in no result: libpq keeps parameters for good. */
+static inline bool pqr__meter_is_swollen(const struct pqr__meter *meter)
+{
+    enum { MUCH = 1024 * 1024 };
+    return meter->running && meter->bytes > meter->results + MUCH;
+}
 
 #endif

@@ -362,6 +362,74 @@ static void an_idle_connection_that_babbles_is_closed(void **state)
     end();
 }
 
+static void put_parameter(struct fake_bytes *bytes, unsigned number)
+{
+    char parameter[3900];
+    int length = snprintf(parameter, sizeof(parameter), "p%u%c%03500u", number, '\0', number);
+    bytes->length = 0;
+    fake_message(bytes, 'S', parameter, (size_t)length + 1);
+}
+
+static bool report_parameters(int fd, unsigned from, unsigned n)
+{
+    struct fake_bytes bytes = {.length = 0};
+    for (unsigned i = from; i < from + n; i++) {
+        put_parameter(&bytes, i);
+        if (!fake_write(fd, bytes.at, bytes.length))
+            return false;
+    }
+    return true;
+}
+
+static void babble_while_a_session_begins(int fd, const void *data)
+{
+    (void)data;
+    if (fake_await_startup(fd) && fake_write(fd, "R\0\0\0\10\0\0\0\0", 9))
+        for (unsigned i = 0; report_parameters(fd, i, 1); i++) {}
+}
+
+/* It would go on until the connect timeout, and libpq keeps all of it. */
+static void a_welcome_without_end_is_a_refusal(void **state)
+{
+    (void)state;
+    begin(babble_while_a_session_begins, NULL);
+    party_connect(&party, &rig, 3600 * RIG_SECOND);
+    rig_until(&rig, &party.refused);
+    assert_false(party.timeout);
+    assert_non_null(strstr(party.message, "too much"));
+    end();
+}
+
+static void report_much_with_a_reply(int fd, const void *data)
+{
+    struct fake_bytes bytes = {.length = 0};
+    unsigned n = *(const unsigned *)data;
+    if (!fake_log_in(fd))
+        return;
+    for (unsigned from = 0; fake_await(fd, 'S') && report_parameters(fd, from, n); from += n) {
+        bytes.length = 0;
+        fake_row(&bytes, "42");
+        fake_ready(&bytes, 'I');
+        if (!fake_write(fd, bytes.at, bytes.length))
+            return;
+    }
+}
+
+/* Less than request.max_result, but libpq keeps it when the result is long gone. */
+static void a_connection_whose_server_reports_much_is_not_kept(void **state)
+{
+    static const unsigned few = 50, many = 1000;
+    (void)state;
+    ask(report_much_with_a_reply, &few, false);
+    assert_string_equal(party.answers[0].value, "42");
+    assert_false(party.facts.swollen);
+    done();
+    ask(report_much_with_a_reply, &many, false);
+    assert_string_equal(party.answers[0].value, "42");
+    assert_true(party.facts.swollen);
+    done();
+}
+
 /* --- Silence --- */
 
 static void take_nothing(int fd, const void *data)
@@ -425,6 +493,8 @@ int main(void)
         cmocka_unit_test(a_refusal_needs_no_sqlstate),
         cmocka_unit_test(an_endless_reply_ends_at_the_limit),
         cmocka_unit_test(an_idle_connection_that_babbles_is_closed),
+        cmocka_unit_test(a_welcome_without_end_is_a_refusal),
+        cmocka_unit_test(a_connection_whose_server_reports_much_is_not_kept),
         cmocka_unit_test(a_server_that_reads_nothing_does_not_block_a_close),
         cmocka_unit_test(a_stuck_cancel_holds_nobody_up),
     };
