@@ -470,7 +470,7 @@ PQR_EXPORT int pqr_tx_rollback(pqr_tx *tx);
 
 typedef struct pqr_batch_options {
     size_t struct_size;
-    pqr_isolation isolation; /* any but the default: one transaction, reads too */
+    pqr_isolation isolation; /* any but the default: one transaction, reads too; serializable: the primary */
     pqr_target target;       /* AUTO: by the texts of all */
     uint32_t flags;          /* PQR_ADMIN, PQR_BATCH; PQR_IDEMPOTENT: of the whole */
     uint32_t timeout_ms;     /* until done, waiting included; 0: as configured, UINT32_MAX: none */

@@ -20,7 +20,8 @@ static bool is_for_replicas(const struct pqr_reply *query)
 void pqr__batch_judge(struct pqr__batch *batch)
 {
     struct pqr__verdict *verdict = &batch->lead->verdict;
-    bool replica = true, hinted = true, reads = true, defines = false;
+    bool replica = batch->isolation != PQR_SERIALIZABLE; /* which a standby refuses */
+    bool hinted = true, reads = true, defines = false;
     for (uint32_t i = 0; i < batch->n; i++) {
         const struct pqr_reply *query = batch->queries[i];
         replica &= is_for_replicas(query);

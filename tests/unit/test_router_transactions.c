@@ -167,6 +167,29 @@ static void a_statement_that_commits_unseen_ends_the_transaction(void **state)
     assert_int_equal(conn->phase, GONE);
 }
 
+static void run_batch_of_reads(pqr_isolation isolation)
+{
+    static struct told told;
+    pqr_query query = PQR_QUERY_INIT;
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    const pqr_batch_query one = {&query, NULL, NULL};
+    query.sql = "select 1";
+    options.isolation = isolation;
+    assert_int_equal(pqr_batch_run(NULL, fake.router, &options, &one, 1, on_reply, &told), 0);
+    settle();
+}
+
+/* A standby would refuse it, which would count as a read that it was given by mistake. */
+static void a_serializable_batch_of_reads_goes_to_the_primary(void **state)
+{
+    (void)state;
+    start();
+    run_batch_of_reads(PQR_REPEATABLE_READ);
+    assert_null(flying_on(0, 0));
+    run_batch_of_reads(PQR_SERIALIZABLE);
+    assert_non_null(flying_on(0, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +201,7 @@ int main(void)
         TEST(a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown),
         TEST(a_transaction_whose_statement_was_never_sent_runs_again),
         TEST(a_statement_that_commits_unseen_ends_the_transaction),
+        TEST(a_serializable_batch_of_reads_goes_to_the_primary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
