@@ -405,18 +405,18 @@ static void one_server_is_forgiven_alone(void **state)
 /* Each would have to pass all before it, were its place looked for by itself: that takes minutes. */
 static void many_go_back_to_their_places_at_once(void **state)
 {
-    enum { MANY = 300000 };
+    enum { WAITING = 300000 };
     (void)state;
     struct pqr__list moved;
-    struct pqr__queue_entry *entries = calloc(MANY, sizeof(*entries));
+    struct pqr__queue_entry *entries = calloc(WAITING, sizeof(*entries));
     assert_non_null(entries);
-    pqr__queue_init(&queue, MANY, MANY);
+    pqr__queue_init(&queue, WAITING, WAITING);
     pqr__list_init(&moved);
-    for (unsigned i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < WAITING; i++) {
         entries[i] = entry(i % 3 ? PQR__QUEUE_REPLICA : PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
         assert_true(pqr__queue_push(&queue, &entries[i]));
     }
-    for (unsigned i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < WAITING; i++) {
         if (i % 3 == 0)
             continue;
         pqr__queue_remove(&queue, &entries[i]);
@@ -424,8 +424,8 @@ static void many_go_back_to_their_places_at_once(void **state)
         pqr__list_push_back(&moved, &entries[i].link);
     }
     pqr__queue_return_all(&queue, &moved);
-    assert_int_equal(pqr__queue_waiting(&queue, ALL, PQR__LANE_NORMAL), MANY);
-    for (unsigned i = 0; i < MANY; i++)
+    assert_int_equal(pqr__queue_waiting(&queue, ALL, PQR__LANE_NORMAL), WAITING);
+    for (unsigned i = 0; i < WAITING; i++)
         assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &entries[i]);
     free(entries);
 }
