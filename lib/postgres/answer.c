@@ -1,15 +1,20 @@
 /* Making answers out of libpq's results.
  *
- * An item's first result is not its outcome: an error may follow at the Sync (a deferred constraint) and take its
- * place. So the latest answer is held until the next item's begins, the last one until the Sync. A flight that
+ * An item's first result is not its outcome: an error may follow, that of the last one at the Sync (a deferred
+ * constraint), and take its place. So an answer is held until its item's end, the last one until the Sync. A flight that
  * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
  * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's. */
+#include <assert.h>
+
 #include "base/text.h"
 #include "postgres/conn.h"
 
 static enum pqr__answer_kind kind_of(const PGresult *result)
 {
-    if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return PQR__ANSWER_OK;
+    if (status == PGRES_PIPELINE_ABORTED)
         return PQR__ANSWER_ABORTED;
     return pqr__result_is_error(result) ? PQR__ANSWER_ERROR : PQR__ANSWER_OK;
 }
@@ -109,21 +114,23 @@ static void take_end(struct pqr__conn *conn, struct pqr__flight *flight)
         return;
     }
     conn->expects_end = false;
-    if (flight->running && pqr__item_is_preceded(flight->running))
-        pqr__item_step_over(flight->running);
-    else if (flight->running)
-        flight->running = flight->running->next;
+    struct pqr__item *item = flight->running;
+    if (!item)
+        return;
+    if (pqr__item_is_preceded(item)) {
+        pqr__item_step_over(item);
+        return;
+    }
+    flight->running = item->next;
+    if (item->next)
+        tell_item(conn, flight);
 }
 
-static void take_first_result(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+static void take_first_result(struct pqr__conn *conn, PGresult *result)
 {
+    assert(!conn->held); /* the answer to the item before was told at its end */
     conn->expects_end = true;
-    if (conn->held)
-        tell_item(conn, flight); /* the item before this one */
-    if (pqr__conn_is_open(conn))
-        conn->held = result;
-    else
-        PQclear(result);
+    conn->held = result;
 }
 
 /* Of what the transport sent before the item, on its own account. */
@@ -138,7 +145,7 @@ static void take_preceding_result(struct pqr__conn *conn, struct pqr__flight *fl
     conn->expects_end = true;
     pqr__item_preceded(conn, flight->running, result);
     if (error)
-        take_first_result(conn, flight, result);
+        take_first_result(conn, result);
     else
         PQclear(result);
 }
@@ -169,9 +176,7 @@ static void take_pipelined(
     struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result, ExecStatusType status)
 {
     bool complete = !flight->running;
-    if (!result) {
-        take_end(conn, flight);
-    } else if (status == PGRES_PIPELINE_SYNC) {
+    if (status == PGRES_PIPELINE_SYNC) {
         if (complete) {
             PQclear(result);
             settle(conn, flight);
@@ -185,7 +190,7 @@ static void take_pipelined(
     } else if (complete || conn->expects_end) {
         take_further_result(conn, result);
     } else {
-        take_first_result(conn, flight, result);
+        take_first_result(conn, result);
     }
 }
 
@@ -238,13 +243,18 @@ static void lose_by(struct pqr__conn *conn, PGresult *result)
 static bool is_too_large(struct pqr__conn *conn, const PGresult *result)
 {
     uint64_t limit = conn->home->config->request.max_result_bytes;
-    conn->swollen |= pqr__result_is_bulky(result);
-    return limit != 0 && pqr__result_is_above(result, limit);
+    size_t memory = PQresultMemorySize(result); /* told at once, and more than was sent for it */
+    conn->swollen |= pqr__result_is_bulky(result, memory);
+    return limit != 0 && memory > limit && pqr__result_bytes(result) > limit;
 }
 
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
     struct pqr__flight *flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
+    if (!result && conn->state == PQR__CONN_PIPELINE && PQstatus(conn->pg) != CONNECTION_BAD) {
+        take_end(conn, flight);
+        return;
+    }
     ExecStatusType status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
     if (conn->meter.running)
         pqr__meter_result(&conn->meter, PQresultMemorySize(result));

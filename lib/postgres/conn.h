@@ -191,9 +191,9 @@ bool pqr__result_is_error(const PGresult *result);
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);
 /* The primary message, or the whole text of an error of libpq's own; "" when there is none. */
 const char *pqr__result_message(const PGresult *result);
-/* The server sent more bytes for its rows. */
-bool pqr__result_is_above(const PGresult *result, uint64_t limit);
-/* It has rows for which libpq's buffer has grown, for good, to what is worth a new connection. */
-bool pqr__result_is_bulky(const PGresult *result);
+/* What the server sent for its rows. */
+uint64_t pqr__result_bytes(const PGresult *result);
+/* It has rows for which libpq's buffer has grown, for good, to what is worth a new connection. memory: what it takes. */
+bool pqr__result_is_bulky(const PGresult *result, size_t memory);
 
 #endif

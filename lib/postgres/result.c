@@ -24,13 +24,7 @@ const char *pqr__result_message(const PGresult *result)
     return field ? field : PQresultErrorMessage(result);
 }
 
-/* libpq tells at once what memory a result takes, which is more than the server sent for it. */
-static size_t memory_of(const PGresult *result)
-{
-    return PQresultMemorySize(result);
-}
-
-static uint64_t sent_for(const PGresult *result)
+uint64_t pqr__result_bytes(const PGresult *result)
 {
     enum { ROW = 7, VALUE = 4 }; /* DataRow: kind, length, count; a length each */
     int n_rows = PQntuples(result), n_columns = PQnfields(result);
@@ -41,14 +35,8 @@ static uint64_t sent_for(const PGresult *result)
     return bytes;
 }
 
-bool pqr__result_is_above(const PGresult *result, uint64_t limit)
-{
-    return memory_of(result) > limit && sent_for(result) > limit;
-}
-
-bool pqr__result_is_bulky(const PGresult *result)
+bool pqr__result_is_bulky(const PGresult *result, size_t memory)
 {
     enum { BULKY = 16 * 1024 * 1024, ROW = 1024 * 1024 };
-    size_t memory = memory_of(result);
     return memory > BULKY && memory / ROW > (size_t)PQntuples(result);
 }
