@@ -60,9 +60,11 @@ static void count_in(struct pqr__queue *queue, struct pqr__queue_entry *entry)
         entry->sequence = ++queue->last_sequence;
         entry->entered_us = queue->now_us;
     }
-    if (is_empty(queue, entry->role))
-        pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
-    queue->filled[entry->lane] |= (uint8_t)(1u << entry->role);
+    if (pqr__list_empty(list_of(queue, entry))) {
+        if (is_empty(queue, entry->role))
+            pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
+        queue->filled[entry->lane] |= (uint8_t)(1u << entry->role);
+    }
     queue->bytes[entry->lane] += entry->bytes;
     queue->count[entry->lane] += !entry->exempt;
 }
@@ -114,25 +116,49 @@ void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     if (pqr__list_empty(list_of(queue, entry))) {
         queue->filled[entry->lane] &= (uint8_t) ~(1u << entry->role);
         pqr__codel_emptied(&queue->codel[entry->role][entry->lane]);
+        if (is_empty(queue, entry->role))
+            pqr__drain_end(&queue->drain[entry->role]);
     }
-    if (is_empty(queue, entry->role))
-        pqr__drain_end(&queue->drain[entry->role]);
 }
 
 /* --- whose turn it is --- */
 
-/* In order, or in overload from the end. */
-static struct pqr__queue_entry *first_for(const struct pqr__list *list, bool newest, uint32_t server)
+static unsigned lowest_of(unsigned bits)
 {
-    unsigned looked = 0;
-    for (struct pqr__link *link = newest ? list->head.prev : list->head.next; link != &list->head;
-         link = newest ? link->prev : link->next) {
-        if (!(pqr__queue_entry_of(link)->avoid >> server & 1))
-            return pqr__queue_entry_of(link);
-        if (++looked == LOOK_AHEAD)
+    return (unsigned)__builtin_ctz(bits);
+}
+
+static struct pqr__link *behind(const struct pqr__link *link, bool newest)
+{
+    return newest ? link->prev : link->next;
+}
+
+static bool avoids(struct pqr__link *link, uint32_t server)
+{
+    return pqr__queue_entry_of(link)->avoid >> server & 1;
+}
+
+static struct pqr__queue_entry *look_behind(
+    const struct pqr__list *list, struct pqr__link *link, bool newest, uint32_t server)
+{
+    for (unsigned looked = 1; looked < LOOK_AHEAD; looked++) {
+        link = behind(link, newest);
+        if (link == &list->head)
             break;
+        if (!avoids(link, server))
+            return pqr__queue_entry_of(link);
     }
     return NULL;
+}
+
+/* Of a list in which somebody waits: in order, or in overload from the end. */
+static struct pqr__queue_entry *first_of_list(
+    const struct pqr__queue *queue, unsigned role, unsigned lane, uint32_t server)
+{
+    const struct pqr__list *list = &queue->lanes[role][lane];
+    bool newest = queue->codel[role][lane].overloaded;
+    struct pqr__link *first = behind(&list->head, newest);
+    return avoids(first, server) ? look_behind(list, first, newest, server) : pqr__queue_entry_of(first);
 }
 
 static bool in_overload(const struct pqr__queue *queue, const struct pqr__queue_entry *entry)
@@ -148,19 +174,15 @@ static bool goes_first(const struct pqr__queue *queue, const struct pqr__queue_e
     return in_overload(queue, entry) && in_overload(queue, other) ? !older : older;
 }
 
-static unsigned lowest_of(unsigned bits)
-{
-    return (unsigned)__builtin_ctz(bits);
-}
-
 static struct pqr__queue_entry *first_of_lane(
     const struct pqr__queue *queue, unsigned roles, unsigned lane, uint32_t server)
 {
-    struct pqr__queue_entry *first = NULL;
-    for (unsigned wanted = roles & queue->filled[lane]; wanted != 0; wanted &= wanted - 1) {
-        unsigned role = lowest_of(wanted);
-        const struct pqr__list *list = &queue->lanes[role][lane];
-        struct pqr__queue_entry *entry = first_for(list, queue->codel[role][lane].overloaded, server);
+    unsigned wanted = roles & queue->filled[lane];
+    if (!wanted)
+        return NULL;
+    struct pqr__queue_entry *first = first_of_list(queue, lowest_of(wanted), lane, server);
+    while ((wanted &= wanted - 1) != 0) {
+        struct pqr__queue_entry *entry = first_of_list(queue, lowest_of(wanted), lane, server);
         if (entry && (!first || goes_first(queue, entry, first)))
             first = entry;
     }
