@@ -71,6 +71,20 @@ static inline void pqr__list_remove(struct pqr__list *list, struct pqr__link *li
     list->count--;
 }
 
+/* All of other goes to the end of list. */
+static inline void pqr__list_join(struct pqr__list *list, struct pqr__list *other)
+{
+    assert(list != other);
+    if (other->count == 0)
+        return;
+    other->head.next->prev = list->head.prev;
+    other->head.prev->next = &list->head;
+    list->head.prev->next = other->head.next;
+    list->head.prev = other->head.prev;
+    list->count += other->count;
+    pqr__list_init(other);
+}
+
 /* NULL when empty. */
 static inline struct pqr__link *pqr__list_first(const struct pqr__list *list)
 {

@@ -60,10 +60,7 @@ static void take_all(struct pqr__wheel *wheel, struct pqr__list *from, struct pq
     struct pqr__link *link;
     struct pqr__list moved;
     pqr__list_init(&moved);
-    while ((link = pqr__list_first(from)) != NULL) {
-        pqr__list_remove(from, link);
-        pqr__list_push_back(&moved, link);
-    }
+    pqr__list_join(&moved, from);
     while ((link = pqr__list_first(&moved)) != NULL) {
         struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
         pqr__list_remove(&moved, link);

@@ -13,19 +13,23 @@ static struct pqr_reply *request_of(struct pqr__link *link)
     return pqr__container_of(link, struct pqr_reply, link);
 }
 
-void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
+static void launch(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
 {
-    struct pqr__backend *backend = slot->backend;
-    pqr__link_init(&request->link);
-    pqr__list_push_back(&slot->air, &request->link);
-    backend->flying++;
     request->slot = slot;
     request->shared = shared;
-    request->server = backend->index;
-    request->route = backend->role;
+    request->server = slot->backend->index;
+    request->route = slot->backend->role;
     request->sent_us = pqr__router_now(request->router);
     request->attempts++;
     request->state = PQR__REQUEST_FLYING;
+}
+
+void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
+{
+    pqr__link_init(&request->link);
+    pqr__list_push_back(&slot->air, &request->link);
+    slot->backend->flying++;
+    launch(request, slot, shared);
 }
 
 static void count_sent(const struct pqr_reply *request, struct pqr__backend *backend)
@@ -109,14 +113,17 @@ void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)
 {
     struct pqr_reply *first = request_of(requests->head.next), *last = NULL;
     uint32_t n = requests->count;
-    for (struct pqr__link *link; (link = pqr__list_first(requests)) != NULL; last = request_of(link)) {
-        pqr__list_remove(requests, link);
-        assert(request_of(link)->state == PQR__REQUEST_ACCEPTED);
-        pqr__run_take_off(request_of(link), slot, n > 1);
-        pqr__run_make_ready(request_of(link), slot);
+    pqr__list_each (link, requests) {
+        struct pqr_reply *request = request_of(link);
+        assert(request->state == PQR__REQUEST_ACCEPTED);
+        launch(request, slot, n > 1);
+        pqr__run_make_ready(request, slot);
         if (last)
-            last->item.next = &request_of(link)->item;
+            last->item.next = &request->item;
+        last = request;
     }
+    pqr__list_join(&slot->air, requests);
+    slot->backend->flying += n;
     pqr__run_send(first, n, PQR__FLIGHT_PIPELINE);
 }
 

@@ -53,6 +53,30 @@ static void entries_come_back_in_the_order_of_both_ends(void **state)
     assert_ptr_equal(pqr__list_last(&list), &things[3].link);
 }
 
+static void a_list_goes_to_the_end_of_another_as_a_whole(void **state)
+{
+    (void)state;
+    struct thing things[4] = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
+    struct pqr__list list, other;
+    pqr__list_init(&list);
+    pqr__list_init(&other);
+    pqr__list_join(&list, &other);
+    assert_numbers(&list, NULL, 0);
+    pqr__list_push_back(&other, &things[0].link);
+    pqr__list_push_back(&other, &things[1].link);
+    pqr__list_join(&list, &other);
+    assert_numbers(&list, (const int[]){0, 1}, 2);
+    assert_numbers(&other, NULL, 0);
+    pqr__list_push_back(&other, &things[2].link);
+    pqr__list_push_back(&other, &things[3].link);
+    pqr__list_join(&list, &other);
+    assert_numbers(&list, (const int[]){0, 1, 2, 3}, 4);
+    assert_numbers(&other, NULL, 0);
+    pqr__list_join(&list, &other);
+    assert_numbers(&list, (const int[]){0, 1, 2, 3}, 4);
+    assert_ptr_equal(pqr__list_last(&list), &things[3].link);
+}
+
 static void a_link_knows_whether_it_is_listed(void **state)
 {
     (void)state;
@@ -135,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_list_has_no_first_and_no_last),
         cmocka_unit_test(entries_come_back_in_the_order_of_both_ends),
+        cmocka_unit_test(a_list_goes_to_the_end_of_another_as_a_whole),
         cmocka_unit_test(a_link_knows_whether_it_is_listed),
         cmocka_unit_test(the_current_entry_may_leave_while_all_are_visited),
         cmocka_unit_test(random_moves_match_a_plain_array),
