@@ -10,18 +10,14 @@
 
 enum {
     PARAMETERS_MAX = 65535, /* the protocol's */
-    SIZES = 8,              /* parameters whose size is not found twice */
+    LABEL_MAX = 63,
 };
 
 /* Each: what is wrong, for people; NULL: nothing. */
-static const char *flaw_of_parameters(const pqr_query *query)
+static const char *flaw_of_formats(const pqr_query *query)
 {
-    if (query->n_params < 0 || query->n_params > PARAMETERS_MAX)
-        return "query.n_params is not from 0 to 65535";
-    if (query->n_params > 0 && !query->param_values)
-        return "query.n_params is set, and query.param_values is NULL";
     for (int i = 0; i < query->n_params; i++) {
-        bool binary = query->param_formats && query->param_formats[i] != 0;
+        bool binary = query->param_formats[i] != 0;
         if (binary && query->param_formats[i] != 1)
             return "query.param_formats has a number that is neither 0 (text) nor 1 (binary)";
         if (binary && query->param_values[i] && (!query->param_lengths || query->param_lengths[i] < 0))
@@ -30,9 +26,27 @@ static const char *flaw_of_parameters(const pqr_query *query)
     return NULL;
 }
 
-static const char *flaw_of(const pqr_query *query)
+static const char *flaw_of_parameters(const pqr_query *query)
+{
+    if (query->n_params < 0 || query->n_params > PARAMETERS_MAX)
+        return "query.n_params is not from 0 to 65535";
+    if (query->n_params > 0 && !query->param_values)
+        return "query.n_params is set, and query.param_values is NULL";
+    return query->param_formats ? flaw_of_formats(query) : NULL;
+}
+
+static const char *flaw_of_flags(uint32_t flags)
 {
     enum { FLAGS = PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE };
+    if (flags & ~(uint32_t)FLAGS)
+        return "query.flags has a bit that is no flag of a query";
+    if (flags & PQR_ADMIN && flags & PQR_BATCH)
+        return "query.flags has PQR_ADMIN and PQR_BATCH; choose one";
+    return NULL;
+}
+
+static const char *flaw_of(const pqr_query *query)
+{
     if (!query->sql == !query->statement)
         return "query.sql and query.statement: set one of the two";
     const char *flaw = flaw_of_parameters(query);
@@ -42,25 +56,24 @@ static const char *flaw_of(const pqr_query *query)
         return "query.result_format is neither 0 (text) nor 1 (binary)";
     if ((unsigned)query->target > PQR_TARGET_ANY)
         return "query.target is no pqr_target";
-    if (query->flags & ~(uint32_t)FLAGS)
-        return "query.flags has a bit that is no flag of a query";
-    if (query->flags & PQR_ADMIN && query->flags & PQR_BATCH)
-        return "query.flags has PQR_ADMIN and PQR_BATCH; choose one";
-    return NULL;
+    return query->flags ? flaw_of_flags(query->flags) : NULL;
+}
+
+/* One that begins like a query, of another version's size; NULL: it does not. */
+static const pqr_query *complete(pqr_query *room, const pqr_query *query)
+{
+    if (query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
+        return NULL;
+    *room = (pqr_query)PQR_QUERY_INIT;
+    memcpy(room, query, query->struct_size < sizeof(*room) ? query->struct_size : sizeof(*room));
+    return room;
 }
 
 const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw)
 {
-    if (!query || query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096) {
-        *flaw = "query is NULL, or does not begin as PQR_QUERY_INIT";
-        return NULL;
-    }
-    if (query->struct_size != sizeof(*room)) {
-        *room = (pqr_query)PQR_QUERY_INIT;
-        memcpy(room, query, query->struct_size < sizeof(*room) ? query->struct_size : sizeof(*room));
-        query = room;
-    }
-    *flaw = flaw_of(query);
+    if (query && query->struct_size != sizeof(*room))
+        query = complete(room, query);
+    *flaw = query ? flaw_of(query) : "query is NULL, or does not begin as PQR_QUERY_INIT";
     return *flaw ? NULL : query;
 }
 
@@ -72,10 +85,8 @@ static size_t value_size(const pqr_query *query, int i)
     return (binary ? (size_t)query->param_lengths[i] : strlen(query->param_values[i])) + 1;
 }
 
-static bool buffer_reserve(struct pqr_reply *request, size_t size)
+static bool buffer_grow(struct pqr_reply *request, size_t size)
 {
-    if (size <= request->buffer_size)
-        return true;
     char *buffer = pqr__malloc(size);
     if (!buffer)
         return false;
@@ -85,41 +96,54 @@ static bool buffer_reserve(struct pqr_reply *request, size_t size)
     return true;
 }
 
-static char *copy_bytes(char **at, const void *bytes, size_t size)
+/* Where to. What there is no room for is only counted. */
+struct copy {
+    char *buffer;
+    uint64_t room, used; /* the same gigabyte may be given many times */
+};
+
+/* NULL: there is no room. */
+static char *place(struct copy *copy, size_t size)
 {
-    char *copy = *at;
-    memcpy(copy, bytes, size);
-    *at += size;
-    return copy;
+    uint64_t at = copy->used;
+    copy->used += size;
+    return copy->used <= copy->room ? copy->buffer + at : NULL;
 }
 
-/* NULL stays NULL; of the others each is copied with a NUL behind it. */
-static void copy_values(char **at, const char **values, const pqr_query *query, const size_t *sizes)
+/* NULL stays NULL. */
+static void *put(struct copy *copy, const void *bytes, size_t size)
 {
+    char *at = bytes ? place(copy, size) : NULL;
+    return at ? memcpy(at, bytes, size) : NULL;
+}
+
+/* The same, each with a NUL behind it. Returns their bytes. */
+static uint64_t put_values(struct copy *copy, const char **values, const pqr_query *query)
+{
+    uint64_t before = copy->used;
     for (int i = 0; i < query->n_params; i++) {
-        size_t length = i < SIZES ? sizes[i] : value_size(query, i);
-        values[i] = NULL;
-        if (length == 0)
-            continue;
-        values[i] = copy_bytes(at, query->param_values[i], length - 1);
-        *(*at)++ = '\0';
+        size_t size = value_size(query, i);
+        char *at = size > 0 ? place(copy, size) : NULL;
+        if (at) {
+            memcpy(at, query->param_values[i], size - 1);
+            at[size - 1] = '\0';
+        }
+        if (values)
+            values[i] = at;
     }
+    return copy->used - before;
 }
 
-/* Pointers, then integers; the pointers are still to be set. */
-static const char **copy_arrays(struct pqr__item *item, char **at, const pqr_query *query)
+/* Pointers, then integers, then text, so that everything is aligned. */
+static uint64_t put_parameters(struct copy *copy, struct pqr__item *item, const pqr_query *query)
 {
     size_t n = (size_t)query->n_params;
-    const char **values = (const char **)(void *)*at;
-    *at += n * sizeof(char *);
+    const char **values = (const char **)(void *)place(copy, n * sizeof(char *));
     item->param_values = values;
-    if (query->param_lengths)
-        item->param_lengths = (const int *)(void *)copy_bytes(at, query->param_lengths, n * sizeof(int));
-    if (query->param_formats)
-        item->param_formats = (const int *)(void *)copy_bytes(at, query->param_formats, n * sizeof(int));
-    if (query->param_types)
-        item->param_types = (const Oid *)(void *)copy_bytes(at, query->param_types, n * sizeof(Oid));
-    return values;
+    item->param_lengths = put(copy, query->param_lengths, n * sizeof(int));
+    item->param_formats = put(copy, query->param_formats, n * sizeof(int));
+    item->param_types = put(copy, query->param_types, n * sizeof(Oid));
+    return put_values(copy, values, query);
 }
 
 enum pqr__bulk pqr__bulk_of(uint64_t bytes)
@@ -143,41 +167,44 @@ static bool copy_too_large(struct pqr_reply *request, const pqr_query *query, ui
     return true;
 }
 
-/* One buffer: pointers, then integers, then text, so that everything is aligned. */
+static void put_label(struct copy *copy, struct pqr_reply *request, const char *label)
+{
+    size_t size = strnlen(label, LABEL_MAX) + 1;
+    char *at = place(copy, size);
+    if (at)
+        pqr__text_copy(at, size, label);
+    request->label = at;
+}
+
+/* Returns what its message would have. */
+static uint64_t put_all(struct copy *copy, struct pqr_reply *request, const pqr_query *query)
+{
+    const struct pqr_statement *statement = query->statement;
+    struct pqr__item *item = &request->item;
+    *item = (struct pqr__item){.n_params = query->n_params, .result_format = query->result_format};
+    uint64_t values_bytes = query->n_params > 0 ? put_parameters(copy, item, query) : 0;
+    size_t length = statement ? statement->length : strlen(query->sql);
+    item->sql = statement ? statement->sql : put(copy, query->sql, length + 1);
+    request->label = NULL;
+    if (query->label)
+        put_label(copy, request, query->label);
+    return pqr__message_bytes(length, (uint32_t)query->n_params, values_bytes);
+}
+
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
 {
-    size_t n = (size_t)query->n_params, sql_size = query->statement ? 0 : strlen(query->sql) + 1;
-    size_t label_size = query->label ? strnlen(query->label, 63) + 1 : 0;
-    size_t each = sizeof(char *) + (query->param_lengths ? sizeof(int) : 0) +
-                  (query->param_formats ? sizeof(int) : 0) + (query->param_types ? sizeof(Oid) : 0);
-    size_t sizes[SIZES];
-    uint64_t values_size = 0; /* the same gigabyte may be given many times */
-    for (int i = 0; i < query->n_params; i++) {
-        size_t of_value = value_size(query, i);
-        values_size += of_value;
-        if (i < SIZES)
-            sizes[i] = of_value;
-    }
-    uint64_t message = pqr__message_bytes(
-        query->statement ? query->statement->length : sql_size - 1, (uint32_t)n, values_size);
-    if (pqr__bulk_of(message) == PQR__BULK_REFUSED)
-        return copy_too_large(request, query, message);
-    size_t size = n * each + sql_size + label_size + (size_t)values_size;
-    if (!buffer_reserve(request, size))
+    struct copy copy;
+    uint64_t message;
+    do {
+        copy = (struct copy){.buffer = request->buffer, .room = request->buffer_size};
+        message = put_all(&copy, request, query);
+        if (pqr__bulk_of(message) == PQR__BULK_REFUSED)
+            return copy_too_large(request, query, message);
+    } while (copy.used > copy.room && buffer_grow(request, (size_t)copy.used));
+    if (copy.used > copy.room)
         return false;
-    struct pqr__item *item = &request->item;
-    char *at = request->buffer;
-    *item = (struct pqr__item){.n_params = query->n_params, .result_format = query->result_format};
-    const char **values = n > 0 ? copy_arrays(item, &at, query) : NULL;
-    item->sql = query->statement ? query->statement->sql : copy_bytes(&at, query->sql, sql_size);
-    copy_values(&at, values, query, sizes);
-    request->label = NULL;
-    if (label_size) {
-        request->label = at;
-        pqr__text_copy(at, label_size, query->label);
-    }
     request->bulk = (uint8_t)pqr__bulk_of(message);
-    request->entry.bytes = size;
+    request->entry.bytes = copy.used;
     return true;
 }
 
