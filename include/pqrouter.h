@@ -601,6 +601,7 @@ typedef struct pqr_pool_stats {
     const char *zone;       /* as configured; "": none */
     uint32_t fleet_members; /* routers counted at the server, this one included; 0: not counted */
     uint32_t fleet_share;   /* what of the connections that the server admits is this one's */
+    uint32_t closing; /* of total_connections: closed by us, or lost; at the server the session may go on */
 } pqr_pool_stats;
 
 typedef struct pqr_router_totals {

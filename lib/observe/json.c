@@ -126,6 +126,7 @@ static void pool_json(struct pqr__text *text, const pqr_pool_stats *pool)
     STRING(zone);
     NUMBER(fleet_members);
     NUMBER(fleet_share);
+    NUMBER(closing);
     close_with(text, '}');
 #undef NUMBER
 #undef STRING

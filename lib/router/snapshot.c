@@ -45,6 +45,7 @@ static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct
         .min = backend->config->min,
         .max = backend->config->max,
         .connecting = slots[PQR__SLOT_CONNECTING].count + slots[PQR__SLOT_IDENTIFYING].count,
+        .closing = slots[PQR__SLOT_CLOSING].count + (uint32_t)(backend->probe.state == PQR__PROBE_CLOSING),
         .connects = backend->connects,
         .connect_failures = backend->connect_failures,
         .reads = backend->reads,

@@ -55,13 +55,13 @@ static void every_number_stands_under_its_members_name(void **state)
     (void)state;
     static const char *const words[] = {"available", "allocated", "peak_usage", "total_connections", "min",
         "max", "connecting", "server_version", "timeline", "wanted", "ceiling", "fleet_members",
-        "fleet_share"};
+        "fleet_share", "closing"};
     pqr_stats *stats = snapshot(2);
     pqr_pool_stats *pool = &stats->pools[1];
     uint32_t *members[] = {&pool->available, &pool->allocated, &pool->peak_usage, &pool->total_connections,
         &pool->min, &pool->max, &pool->connecting, &pool->server_version, &pool->timeline, &pool->wanted,
-        &pool->ceiling, &pool->fleet_members, &pool->fleet_share};
-    for (uint32_t i = 0; i < 13; i++)
+        &pool->ceiling, &pool->fleet_members, &pool->fleet_share, &pool->closing};
+    for (uint32_t i = 0; i < 14; i++)
         *members[i] = UINT32_MAX - i;
     pool->lag_us = -1;
     pool->reads = UINT64_MAX;
@@ -70,7 +70,7 @@ static void every_number_stands_under_its_members_name(void **state)
     pool->role = PQR_ROLE_WRONG_CLUSTER;
     pool->latency = (pqr_latency){.count = 1, .p50_us = 2, .p90_us = 3, .p99_us = 4, .max_us = 5};
     char *json = json_of(stats);
-    for (uint32_t i = 0; i < 13; i++) {
+    for (uint32_t i = 0; i < 14; i++) {
         char path[64], expected[32];
         snprintf(path, sizeof(path), "pools.1.%s", words[i]);
         snprintf(expected, sizeof(expected), "%" PRIu32, UINT32_MAX - i);
