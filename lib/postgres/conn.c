@@ -3,7 +3,7 @@
  * The happy path: it comes about (connect.c), the wire is watched, flights come and go, the router closes it. What
  * may go wrong: lost at any moment, from inside a call of the router, from inside libpq's parser, or from the loop.
  * However it ends, there is one way down: poll handle first, PGconn next, events last, from the handles' close
- * callback, so that no event ever comes from inside a call. */
+ * callback, so that no event ever comes from inside a call. The socket may outlive all that (linger.c). */
 #include "postgres/conn.h"
 
 #include <assert.h>
@@ -19,6 +19,8 @@ static const char *const state_names[] = {
     [PQR__CONN_SIMPLE] = "simple",
     [PQR__CONN_REFUSED] = "refused",
     [PQR__CONN_CLOSING] = "closing",
+    [PQR__CONN_LINGERING] = "lingering",
+    [PQR__CONN_GONE] = "gone",
 };
 
 #define TO(state) (1u << PQR__CONN_##state)
@@ -29,7 +31,9 @@ static const unsigned allowed[] = {
     [PQR__CONN_PIPELINE] = TO(SIMPLE) | TO(CLOSING),
     [PQR__CONN_SIMPLE] = TO(PIPELINE) | TO(CLOSING),
     [PQR__CONN_REFUSED] = 0,
-    [PQR__CONN_CLOSING] = 0,
+    [PQR__CONN_CLOSING] = TO(LINGERING),
+    [PQR__CONN_LINGERING] = TO(GONE),
+    [PQR__CONN_GONE] = 0,
 };
 
 const struct pqr__server_config *pqr__conn_server(const struct pqr__postgres *home, uint32_t server)
@@ -55,18 +59,26 @@ static void on_handle_closed(uv_handle_t *handle)
         return;
     if (conn->state == PQR__CONN_CLOSING) {
         pqr__flight_settle_lost(conn);
-        conn->home->base.events->closed(conn->context);
+        conn->home->base.events->ended(conn->context);
+        if (pqr__linger_begin(conn))
+            return;
     }
+    if (conn->state != PQR__CONN_REFUSED)
+        conn->home->base.events->closed(conn->context);
     pqr__prepared_finish(&conn->prepared);
     pqr__free(conn);
 }
 
+void pqr__conn_close_poll(struct pqr__conn *conn)
+{
+    if (conn->n_handles > 1 && !uv_is_closing((uv_handle_t *)&conn->poll))
+        uv_close((uv_handle_t *)&conn->poll, on_handle_closed);
+}
+
 void pqr__conn_close_handles(struct pqr__conn *conn)
 {
-    unsigned n = conn->n_handles;
+    pqr__conn_close_poll(conn);
     uv_close((uv_handle_t *)&conn->deadline, on_handle_closed);
-    if (n > 1)
-        uv_close((uv_handle_t *)&conn->poll, on_handle_closed);
 }
 
 /* Politely, but in a child after fork: the session is the parent's, and saying good-bye would end it there. */
@@ -88,6 +100,7 @@ void pqr__conn_go_down(struct pqr__conn *conn)
     if (pqr__link_listed(&conn->unflushed))
         pqr__list_remove(&conn->home->unflushed, &conn->unflushed);
     pqr__conn_close_handles(conn); /* before the socket, whose number may be another one's at once */
+    pqr__linger_keep(conn);
     if (conn->pg && !conn->in_libpq)
         pqr__conn_drop(conn);
 }
@@ -159,6 +172,15 @@ void pqr__conn_close(struct pqr__conn *conn)
         break;
     case PQR__CONN_REFUSED:
     case PQR__CONN_CLOSING:
+    case PQR__CONN_LINGERING:
+    case PQR__CONN_GONE:
         break;
     }
+}
+
+void pqr__conn_abandon(struct pqr__conn *conn)
+{
+    conn->abandoned = true;
+    pqr__conn_close(conn);
+    pqr__linger_abandon(conn);
 }

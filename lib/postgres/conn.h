@@ -1,7 +1,7 @@
 /* A connection: a state machine around one PGconn, its poll handle and the flights given to it.  conn.c is its life
- * (states, loss, close), connect.c how it begins, wire.c the socket (what is read and when), flight.c the queue of flights, cork.c
- * how few packets they make, item.c how a statement is sent, answer.c what libpq's results mean for them. All of it
- * runs on the loop's thread.
+ * (states, loss, close), connect.c how it begins, linger.c how it waits for the server's end, wire.c the socket (what is read
+ * and when), flight.c the queue of flights, cork.c how few packets they make, item.c how a statement is sent, answer.c what
+ * libpq's results mean for them. All of it runs on the loop's thread.
  */
 #ifndef PQR_POSTGRES_CONN_H
 #define PQR_POSTGRES_CONN_H
@@ -47,7 +47,9 @@ enum pqr__conn_state {
     PQR__CONN_PIPELINE,  /* open and in pipeline mode: idle, or with pipeline flights in the air */
     PQR__CONN_SIMPLE,    /* open and out of pipeline mode, for the one simple flight in the air */
     PQR__CONN_REFUSED,   /* never opened, and told so; its handles are closing */
-    PQR__CONN_CLOSING,   /* its handles are closing; then the flights are settled and `closed` is told */
+    PQR__CONN_CLOSING,   /* its handles are closing; then the flights are settled and `ended` is told */
+    PQR__CONN_LINGERING, /* our end is closed, the server's is not: its session may go on */
+    PQR__CONN_GONE,      /* its handles are closing for the last time; then `closed` is told */
 };
 
 struct pqr__conn {
@@ -60,17 +62,21 @@ struct pqr__conn {
     struct pqr__canceller *canceller; /* while one is under way */
 
     uv_poll_t poll;      /* from open on */
-    uv_timer_t deadline; /* of the connect */
+    uv_timer_t deadline; /* of the connect; of lingering */
     unsigned n_handles;
     int fd;
-    int armed; /* events the poll handle waits for */
+    int armed;         /* events the poll handle waits for */
+    int linger_fd;     /* the socket, beyond the PGconn's life; -1: nothing to wait for */
+    uint32_t lingered; /* bytes that came meanwhile */
 
-    bool timed_out; /* giving up for that: refused is told, not closed */
-    bool in_libpq;  /* libpq is parsing: the PGconn must stay */
-    bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
-    bool swollen;   /* libpq has taken much memory for a row, and keeps it */
-    bool completed; /* this read completed a flight */
-    bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
+    bool linger_busy; /* something was in the air: the session may have a statement to end first */
+    bool abandoned;   /* nobody waits for the server's end */
+    bool timed_out;   /* giving up for that: refused is told, not closed */
+    bool in_libpq;    /* libpq is parsing: the PGconn must stay */
+    bool poisoned;    /* must not be used again: out of step, or the server said good-bye */
+    bool swollen;     /* libpq has taken much memory for a row, and keeps it */
+    bool completed;   /* this read completed a flight */
+    bool reading;     /* its input is being read; what is sent meanwhile is flushed after that */
     struct pqr__link unflushed;
     bool together;       /* flights of a turn can be kept together: cork.c */
     bool fresh;          /* something was sent since the last flush */
@@ -117,18 +123,29 @@ static inline uint64_t pqr__clock_us(void)
 /* As the server last reported. */
 struct pqr__connect_info pqr__conn_info(const struct pqr__conn *conn);
 void pqr__conn_move(struct pqr__conn *conn, enum pqr__conn_state to);
-/* The connection is of no use any more; flights are settled and closed is told from a later turn. message may be
+/* The connection is of no use any more; flights are settled and ended is told from a later turn. message may be
    libpq's. What the server itself said last, if it did, is told instead. */
 void pqr__conn_lose(struct pqr__conn *conn, const char *message);
 void pqr__conn_close(struct pqr__conn *conn);
+void pqr__conn_abandon(struct pqr__conn *conn);
 /* Ends the PGconn, politely. When libpq has returned. */
 void pqr__conn_drop(struct pqr__conn *conn);
 /* The end of the states: handles first, then the PGconn. */
 void pqr__conn_go_down(struct pqr__conn *conn);
 void pqr__conn_close_handles(struct pqr__conn *conn);
+/* Of them the poll handle alone, where it is open. */
+void pqr__conn_close_poll(struct pqr__conn *conn);
 /* One line, without the end that libpq's messages have. */
 void pqr__conn_keep_message(struct pqr__conn *conn, const char *message);
 const struct pqr__server_config *pqr__conn_server(const struct pqr__postgres *home, uint32_t server);
+
+/* --- linger.c --- */
+/* Before the PGconn is finished: keeps the socket, unless there is nothing to wait for. */
+void pqr__linger_keep(struct pqr__conn *conn);
+/* After `ended`. False: there is nothing to wait for, and no handle was opened. */
+bool pqr__linger_begin(struct pqr__conn *conn);
+/* Nobody waits any more, before or while it lingers. */
+void pqr__linger_abandon(struct pqr__conn *conn);
 
 /* --- wire.c --- */
 /* From now on what the server sends is read. 0, or an error of libuv. */

@@ -104,6 +104,10 @@ static void on_connector(struct pqr__connector *connector)
     struct pqr__conn *conn = connector->owner;
     uv_timer_stop(&conn->deadline);
     if (conn->state == PQR__CONN_GIVING_UP) {
+        if (!conn->timed_out) { /* opened in the last moment: it ends like any other */
+            conn->pg = connector->pg;
+            connector->pg = NULL;
+        }
         pqr__connector_free(connector);
         given_up(conn);
         return;
@@ -164,7 +168,7 @@ int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_
     conn->context = context;
     conn->server = server;
     conn->state = PQR__CONN_CONNECTING;
-    conn->fd = -1;
+    conn->fd = conn->linger_fd = -1;
     pqr__list_init(&conn->flights);
     pqr__prepared_init(&conn->prepared, most_prepared(conn->home, server));
     int failed = start_connector(conn, timeout_us);

@@ -113,6 +113,7 @@ static const struct pqr__transport_ops ops = {
     .send = pqr__flight_send,
     .cancel = pqr__conn_cancel,
     .close = pqr__conn_close,
+    .abandon = pqr__conn_abandon,
     .timer_set = timer_set,
     .now_us = now_us,
     .shutdown = shut_down,

@@ -16,6 +16,7 @@ struct pqr__endpoint_ops {
     void (*notice)(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
         const pqr_notice *notice);
     void (*cancelled)(struct pqr__endpoint *endpoint, bool delivered);
+    void (*ended)(struct pqr__endpoint *endpoint);
     void (*closed)(struct pqr__endpoint *endpoint);
 };
 

@@ -140,6 +140,14 @@ static void on_cancelled(void *context, bool delivered)
     end_event(router, false);
 }
 
+static void on_ended(void *context)
+{
+    struct pqr__endpoint *endpoint = begin_event(context);
+    pqr_router *router = endpoint->router;
+    endpoint->ops->ended(endpoint);
+    end_event(router, false);
+}
+
 static void on_closed(void *context)
 {
     struct pqr__endpoint *endpoint = begin_event(context);
@@ -196,6 +204,7 @@ const struct pqr__transport_events pqr__router_events = {
     .settled = on_settled,
     .notice = on_notice,
     .cancelled = on_cancelled,
+    .ended = on_ended,
     .closed = on_closed,
     .timer = on_timer,
     .down = on_down,

@@ -31,13 +31,25 @@ static struct pqr__budget_pool in_budget(const struct pqr__backend *backend)
     };
 }
 
+/* A connection that closes leaves its place in a moment. Some take longer, by what their sessions still do, or since
+   their servers do not answer. */
+static bool will_have_left_soon(const pqr_router *router)
+{
+    enum { MOMENT_US = 250 * 1000 };
+    uint64_t now = pqr__router_now(router);
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        pqr__list_each (link, &router->backends[i].slots[PQR__SLOT_CLOSING])
+            if (now - pqr__container_of(link, struct pqr__slot, link)->closing_since_us < MOMENT_US)
+                return true;
+    return false;
+}
+
 /* An idle connection of a server that has more than its share ends for one that has less. One at a time: what it
    leaves is there only when it is closed. */
 static void take_from_the_rich(pqr_router *router, const struct pqr__budget_pool *pools, uint32_t which)
 {
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        if (router->backends[i].slots[PQR__SLOT_CLOSING].count > 0)
-            return;
+    if (will_have_left_soon(router))
+        return;
     uint32_t donor = pqr__budget_donor(pools, router->n_backends, which, router->config->pool.max_total);
     if (donor == UINT32_MAX)
         return;

@@ -3,6 +3,10 @@
  * What may go wrong: the connect fails or hangs, the answer never comes (the server stands still), the connection
  * dies (a restart, mostly). Each makes the server DOWN at once or after probe.timeout; the next connect follows
  * one interval after the last one began, and a little more: other routers lost the server at the same moment.
+ *
+ * Before that the session of the last one is given probe.timeout to end: it counts in the limits. No longer, as pooled
+ * connections are, since a server that is gone does not answer to that either, and is to be found again soon, at another
+ * address perhaps; and what a probe asks is no statement that goes on for long.
  */
 #include "router/probe.h"
 
@@ -23,7 +27,7 @@ static const char *const state_names[] = {
 static const unsigned allowed[PQR__PROBE_STATES] = {
     [PQR__PROBE_ABSENT] = BIT(CONNECTING),
     [PQR__PROBE_CONNECTING] = BIT(IDLE) | BIT(CLOSING) | BIT(ABSENT),
-    [PQR__PROBE_IDLE] = BIT(ASKING) | BIT(CANCELLING) | BIT(COUNTING) | BIT(CLOSING) | BIT(ABSENT),
+    [PQR__PROBE_IDLE] = BIT(ASKING) | BIT(CANCELLING) | BIT(COUNTING) | BIT(CLOSING),
     [PQR__PROBE_ASKING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_CANCELLING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_COUNTING] = BIT(IDLE) | BIT(CLOSING),
@@ -88,12 +92,21 @@ static void close_connection(struct pqr__probe *probe)
     if (probe->state != PQR__PROBE_CLOSING)
         pqr__probe_move(probe, PQR__PROBE_CLOSING);
     pqr__timer_clear(&probe->timeout);
+    if (probe->endpoint.router->state >= PQR__ROUTER_CLOSING) {
+        probe->endpoint.router->ops->abandon(probe->conn);
+        return;
+    }
     probe->endpoint.router->ops->close(probe->conn);
+    pqr__probe_set_timeout(probe);
 }
 
 static void timeout_due(struct pqr__timer *timer)
 {
     struct pqr__probe *probe = pqr__container_of(timer, struct pqr__probe, timeout);
+    if (probe->state == PQR__PROBE_CLOSING) {
+        probe->endpoint.router->ops->abandon(probe->conn);
+        return;
+    }
     if (probe->state != PQR__PROBE_CONNECTING) /* a slow connect may still succeed */
         close_connection(probe);
     pqr__probe_failed(probe, "does not answer the probe within probe.timeout", "");
@@ -174,19 +187,21 @@ static void on_cancelled(struct pqr__endpoint *endpoint, bool delivered)
     (void)delivered;
 }
 
-static void on_closed(struct pqr__endpoint *endpoint)
+static void on_ended(struct pqr__endpoint *endpoint)
 {
     struct pqr__probe *probe = probe_of(endpoint);
-    bool unasked = probe->state != PQR__PROBE_CLOSING;
     pqr__probe_cancel_over(probe, false);
-    if (probe->state == PQR__PROBE_ASKING || probe->state == PQR__PROBE_CANCELLING ||
-        probe->state == PQR__PROBE_COUNTING)
-        pqr__probe_move(probe, PQR__PROBE_CLOSING);
-    gone(probe);
-    if (!unasked || pqr__probe_stopped(probe))
+    if (probe->state == PQR__PROBE_CLOSING)
         return;
+    pqr__probe_move(probe, PQR__PROBE_CLOSING);
+    pqr__probe_set_timeout(probe);
     /* If it had been good until now, gone() looks again soon. The server counts as down until it answers. */
     pqr__probe_failed(probe, "the probe's connection was lost", "");
+}
+
+static void on_closed(struct pqr__endpoint *endpoint)
+{
+    gone(probe_of(endpoint));
 }
 
 static const struct pqr__endpoint_ops probe_ops = {
@@ -196,6 +211,7 @@ static const struct pqr__endpoint_ops probe_ops = {
     .settled = pqr__probe_settled,
     .notice = on_notice,
     .cancelled = on_cancelled,
+    .ended = on_ended,
     .closed = on_closed,
 };
 

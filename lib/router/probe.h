@@ -15,7 +15,7 @@
     XX(ASKING, asking)                                                 \
     XX(CANCELLING, cancelling) /* a pg_cancel_backend is in the air */ \
     XX(COUNTING, counting)     /* the fleet's members are */           \
-    XX(CLOSING, closing)
+    XX(CLOSING, closing)       /* until its session is over at the server, too */
 
 enum pqr__probe_state {
 #define XX(name, word) PQR__PROBE_##name,

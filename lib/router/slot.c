@@ -49,6 +49,8 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
     pqr__elastic_moved(slot->backend, from, to);
     pqr__list_remove(&lists[from], &slot->link);
     slot->state = to;
+    if (to == PQR__SLOT_CLOSING)
+        slot->closing_since_us = pqr__router_now(slot->backend->router);
     if (to == PQR__SLOT_IDLE) /* handed out last in, first out: the surplus stays idle */
         pqr__list_push_front(&lists[to], &slot->link);
     else
@@ -61,9 +63,13 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
 
 void pqr__slot_close(struct pqr__slot *slot)
 {
+    pqr_router *router = slot->backend->router;
     if (slot->state != PQR__SLOT_CLOSING)
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
-    slot->backend->router->ops->close(slot->conn);
+    if (router->state < PQR__ROUTER_CLOSING)
+        router->ops->close(slot->conn);
+    else
+        router->ops->abandon(slot->conn);
 }
 
 void pqr__slot_destroy(struct pqr__slot *slot)

@@ -18,7 +18,7 @@
     XX(BUSY_ADMIN, busy_admin) /* of the admin lane */                                                \
     XX(BUSY_OWN, busy_own)     /* a request of the router itself owns it */                           \
     XX(CANCELLING, cancelling) /* its owner is being cancelled; nothing new until that is answered */ \
-    XX(CLOSING, closing)
+    XX(CLOSING, closing)       /* it counts as long as the server's session may go on */
 
 enum pqr__slot_state {
 #define XX(name, word) PQR__SLOT_##name,
@@ -66,12 +66,14 @@ struct pqr__slot {
     uint64_t expires_us; /* lifetime; 0: none */
     uint64_t idle_since_us;
     uint64_t ours_since_us; /* identifying, resetting or waiting for a cancel's answer, owned by nobody */
+    uint64_t closing_since_us;
 };
 
 /* Opens a connection for a new slot. PQR_ENOMEM, PQR_ESYSTEM. */
 int pqr__slot_open(struct pqr__backend *backend);
 void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to);
-/* Ends its connection; what flies is settled as lost. Harmless in any state. */
+/* Ends its connection; what flies is settled as lost. Harmless in any state. When the router itself closes, the server's
+   end of it is not waited for. */
 void pqr__slot_close(struct pqr__slot *slot);
 /* Its owner is done with it: reset if need be, then idle and offered to who waits, or closed. */
 void pqr__slot_release(struct pqr__slot *slot);

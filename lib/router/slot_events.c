@@ -218,7 +218,8 @@ static void on_cancelled(struct pqr__endpoint *endpoint, bool delivered)
     pqr__run_cancelled(pqr__container_of(endpoint, struct pqr__slot, endpoint), delivered);
 }
 
-static void on_closed(struct pqr__endpoint *endpoint)
+/* Whoever waited for it learns so now; its place is free only when the server's session is over too. */
+static void on_ended(struct pqr__endpoint *endpoint)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     struct pqr__backend *backend = slot->backend;
@@ -228,12 +229,19 @@ static void on_closed(struct pqr__endpoint *endpoint)
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
     if (slot->tx)
         pqr__tx_lost(slot->tx);
-    pqr__slot_destroy(slot);
-    pqr__room_make(backend->router);
     if (unasked)
         pqr__probe_now(&backend->probe);
     pqr__dispatch_soon(backend->router); /* reads may fall back to the primary now */
     pqr__pools_grow(backend->router);
+}
+
+static void on_closed(struct pqr__endpoint *endpoint)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    pqr_router *router = endpoint->router;
+    pqr__slot_destroy(slot);
+    pqr__room_make(router);
+    pqr__pools_grow(router);
 }
 
 const struct pqr__endpoint_ops pqr__slot_ops = {
@@ -243,5 +251,6 @@ const struct pqr__endpoint_ops pqr__slot_ops = {
     .settled = on_settled,
     .notice = on_notice,
     .cancelled = on_cancelled,
+    .ended = on_ended,
     .closed = on_closed,
 };

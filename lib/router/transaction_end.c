@@ -194,8 +194,7 @@ void pqr__tx_lost(struct pqr_tx *tx)
 
 void pqr__tx_overdue(struct pqr_tx *tx)
 {
-    /* What flies is settled soon, and tells the end. With nothing in the air only `closed` would, as late as the
-       server likes. */
+    /* What flies is settled soon, and tells the end. With nothing in the air only `ended` would. */
     if (tx->state == PQR__TX_RUNNING_STATE && !tx->current)
         pqr__tx_lost(tx);
 }

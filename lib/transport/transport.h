@@ -6,11 +6,15 @@
  *
  * A connection's life, seen from the router (each line is events in order):
  *   connect -> refused                                          (no further event; the handle is gone)
- *   connect -> connected -> (item* settled | notice | cancelled)* -> closed
- *   connect -> close before either -> closed                    (neither connected nor refused comes)
- * closed is always the last event of a connection, after which its handle is gone. When a connection is lost or
- * closed, every flight in the air is settled (lost = true), in order, before closed. The transport
- * never closes a connection unasked without saying so: a loss is told by settling what flew, then `closed`.
+ *   connect -> connected -> (item* settled | notice | cancelled)* -> ended -> closed
+ *   connect -> close before either -> ended -> closed           (neither connected nor refused comes)
+ *
+ * A connection has two ends. Ours is over with `ended`, soon after a close or a loss: every flight in the air has been
+ * settled (lost = true), in order, and nothing may be sent any more. The server's session may go on, with a statement
+ * that nobody waits for; `closed` says that it is over too: the server has closed its end. Until then it counts in every
+ * limit. closed is always the last event of a connection, after which its handle is gone. It comes all the same, and
+ * the session may be left behind, when the server does not close its end within the transport's bound, or when ops->abandon
+ * asks for it. The transport never closes a connection unasked without saying so.
  */
 #ifndef PQR_TRANSPORT_TRANSPORT_H
 #define PQR_TRANSPORT_TRANSPORT_H
@@ -150,8 +154,11 @@ struct pqr__transport_events {
        FATAL or shutdown notice comes here too. */
     void (*notice)(
         void *context, struct pqr__flight *flight, struct pqr__item *item, const pqr_notice *notice);
-    /* The answer to ops->cancel: the request was delivered, or could not be. Never after closed. */
+    /* The answer to ops->cancel: the request was delivered, or could not be. Never after ended. */
     void (*cancelled)(void *context, bool delivered);
+    /* Our end is closed, asked for or not; nothing flies, and nothing may be sent. */
+    void (*ended)(void *context);
+    /* And the server's: nothing is left of its session, or nobody waits for that any longer. */
     void (*closed)(void *context);
     /* The one timer is due. */
     void (*timer)(void *router);
@@ -176,6 +183,8 @@ struct pqr__transport_ops {
     /* Ends a connection at any point of its life; more than once is harmless. Politely (Terminate) if it can be
        done without waiting. */
     void (*close)(struct pqr__conn *conn);
+    /* The same for who will not wait for the server, after a close too: closed comes as soon as our end is. */
+    void (*abandon)(struct pqr__conn *conn);
     /* One timer: due at at_us of now_us's clock, replacing what was set; PQR__NEVER (base/wheel.h) clears it; 0: before
        anything is waited for. */
     void (*timer_set)(struct pqr__transport *transport, uint64_t at_us);

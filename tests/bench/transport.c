@@ -142,6 +142,11 @@ static void on_notice(
     (void)notice;
 }
 
+static void on_ended(void *context)
+{
+    (void)context;
+}
+
 static void on_closed(void *context)
 {
     (void)context;
@@ -168,6 +173,7 @@ int main(int argc, char **argv)
         .item = on_item,
         .settled = on_settled,
         .notice = on_notice,
+        .ended = on_ended,
         .closed = on_closed,
         .down = on_down};
     struct pqr_config *config = NULL;

@@ -13,7 +13,13 @@
 #include "app.h"
 #include "suite.h"
 
-static const char tables[] = "set role app; create table filled (n int)";
+/* stubborn() can't be cancelled. */
+static const char tables[] = "set role app; create table filled (n int);"
+                             "create function stubborn(seconds float) returns void language plpgsql as $$"
+                             "declare until timestamptz := clock_timestamp() + seconds * interval '1 s'; "
+                             "begin while clock_timestamp() < until loop "
+                             "begin perform pg_sleep(0.05); exception when query_canceled then null; end; "
+                             "end loop; end$$";
 
 /* The last test's sessions are gone from the servers. */
 static int nobody_is_connected(void **state)
@@ -62,6 +68,35 @@ static void no_server_has_more_connections_than_max(void **state)
         assert_ok(answers[i]);
     for (int i = 0; i < 3; i++)
         assert_int_equal(most[i], MAX); /* and the load wanted all of them */
+    app_close(&app);
+}
+
+/* Their sessions go on where nobody waits for them any more. */
+static void calls_that_cannot_be_cancelled_keep_their_places(void **state)
+{
+    (void)state;
+    enum { N = 12, MAX = 4 };
+    struct answer *answers[N];
+    struct app app = {0};
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = "select stubborn(2)";
+    query.target = PQR_TARGET_PRIMARY;
+    query.timeout_ms = 300;
+    app_start(&app, &cluster, "pool = { min = 1; max = 4; }; request = { cancel_grace = \"100ms\"; };");
+    for (int i = 0; i < N; i++)
+        answers[i] = app_send_query(&app, &query);
+    uint32_t most = 0;
+    while (!all_done(answers, N) || app_pool(&app, 0).closing > 0) {
+        app_turn(&app, 10);
+        assert_true(cluster_sessions(&cluster, 0) <= MAX);
+        pqr_pool_stats pool = app_pool(&app, 0);
+        assert_true(pool.total_connections <= MAX);
+        most = pool.closing > most ? pool.closing : most;
+    }
+    for (int i = 0; i < N; i++)
+        assert_int_equal(answers[i]->status, PQR_STATUS_TIMEOUT);
+    assert_int_equal(most, 2); /* the probe and the administrators have the others */
+    assert_ok(app_run(&app, "insert into filled values (1)"));
     app_close(&app);
 }
 
@@ -289,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(no_server_has_more_connections_than_max),
+        TEST(calls_that_cannot_be_cancelled_keep_their_places),
         TEST(all_servers_together_have_no_more_than_max_total),
         TEST(admin_request_overtakes_a_saturated_pool),
         TEST(second_admin_request_is_the_next_to_run),

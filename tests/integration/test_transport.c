@@ -460,6 +460,31 @@ static void a_result_beyond_the_limit_is_seen_on_a_unix_socket(void **state)
     expect_the_end_beyond(2000000);
 }
 
+/* Its session goes on until it is terminated: libpq's good-bye does not end a statement. */
+static void close_while_it_runs(void)
+{
+    char sql[120];
+    const char *endless = "do $$begin loop perform pg_sleep(0.05); end loop; end$$";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &endless);
+    snprintf(sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %u and state = 'active'",
+        party.info.backend_pid);
+    while (strcmp(cluster_exec(&cluster, 0, sql), "1") != 0)
+        uv_run(&rig.loop, UV_RUN_NOWAIT);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.ended);
+    assert_string_equal(cluster_exec(&cluster, 0, sql), "1");
+    assert_false(party.closed);
+    terminate(&party);
+    rig_until(&rig, &party.closed);
+}
+
+static void a_session_that_goes_on_is_waited_for(void **state)
+{
+    (void)state;
+    close_while_it_runs();
+    assert_string_equal(party.log, "cLz");
+}
+
 static void tls_is_no_different(void **state)
 {
     (void)state;
@@ -489,6 +514,8 @@ static void tls_is_no_different(void **state)
     assert_false(party.facts.sent);
     assert_string_equal(party.sqlstate, "57P01");
     rig_until(&rig, &party.closed);
+    party_join(&party, &rig);
+    close_while_it_runs();
 }
 
 static void notifications_do_not_disturb(void **state)
@@ -600,6 +627,7 @@ int main(void)
         TEST(a_result_beyond_the_limit_is_seen_on_a_unix_socket),
         TEST(notifications_do_not_disturb),
         TEST(a_close_settles_what_flies),
+        TEST(a_session_that_goes_on_is_waited_for),
         TEST(what_is_sent_after_a_close_is_settled_unsent),
         TEST(a_close_after_any_number_of_turns_ends_in_closed),
         TEST(the_timer_is_never_early),

@@ -215,6 +215,7 @@ static const struct pqr__transport_ops sim_ops = {
     .send = op_send,
     .cancel = op_cancel,
     .close = op_close,
+    .abandon = op_close,
     .timer_set = op_timer_set,
     .now_us = op_now_us,
     .shutdown = op_shutdown,

@@ -78,6 +78,7 @@ static void end(void *context)
     const struct pqr__transport_events *events = sim_events_of(conn);
     void *receiver = conn->context;
     settle_lost(conn);
+    events->ended(receiver);
     sim_trace(conn->wire->world, "  c%u closed", conn->id);
     sim_check_gone(conn->wire->checks, conn);
     sim_conn_free(conn);

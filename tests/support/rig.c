@@ -124,9 +124,20 @@ static void on_cancelled(void *context, bool delivered)
     party->delivered = delivered;
 }
 
+static void on_ended(void *context)
+{
+    struct party *party = context;
+    happened(party->rig);
+    if (party->ended)
+        die("ended twice");
+    party->ended = true;
+}
+
 static void on_conn_closed(void *context)
 {
     struct party *party = context;
+    if (!party->ended)
+        die("closed before ended");
     note(party, 'z');
     party->closed = true;
 }
@@ -152,6 +163,7 @@ static const struct pqr__transport_events events = {
     .settled = on_settled,
     .notice = on_notice,
     .cancelled = on_cancelled,
+    .ended = on_ended,
     .closed = on_conn_closed,
     .timer = on_timer,
     .down = on_down,

@@ -38,7 +38,7 @@ struct party {
     struct rig *rig;
     struct pqr__conn *conn;
     struct pqr__connect_info info;
-    bool connected, refused, timeout, closed;
+    bool connected, refused, timeout, ended, closed;
     char sqlstate[6]; /* of a refusal or a loss */
     char message[1000];
     struct pqr__flight flight;

@@ -59,6 +59,11 @@ static void do_close(struct pqr__conn *conn)
     conn->closing = true;
 }
 
+static void do_abandon(struct pqr__conn *conn)
+{
+    conn->closing = conn->abandoned = true;
+}
+
 static void do_timer_set(struct pqr__transport *transport, uint64_t at_us)
 {
     (void)transport;
@@ -106,6 +111,7 @@ const struct pqr__transport_ops fake_ops = {
     .send = do_send,
     .cancel = do_cancel,
     .close = do_close,
+    .abandon = do_abandon,
     .timer_set = do_timer_set,
     .now_us = do_now,
     .shutdown = do_shutdown,
@@ -161,6 +167,15 @@ void answer(struct pqr__conn *conn, const char *sqlstate)
     answer_in(conn, sqlstate, "SELECT 1", PQR__TX_IDLE);
 }
 
+static bool close_unless_it_goes_on(struct pqr__conn *conn)
+{
+    if (fake.goes_on[conn->server] && !conn->abandoned)
+        return false;
+    conn->phase = GONE;
+    events.closed(conn->context);
+    return true;
+}
+
 void lose_after(struct pqr__conn *conn, bool sent)
 {
     if (!conn)
@@ -168,10 +183,11 @@ void lose_after(struct pqr__conn *conn, bool sent)
     struct pqr__flight *flight = conn->flight;
     struct pqr__settled facts = {.lost = true, .sent = sent, .tx = PQR__TX_UNKNOWN, .message = "lost"};
     conn->flight = NULL;
-    conn->phase = GONE;
+    conn->phase = LINGERING;
     if (flight)
         events.settled(conn->context, flight, &facts);
-    events.closed(conn->context);
+    events.ended(conn->context);
+    close_unless_it_goes_on(conn);
 }
 
 void lose(struct pqr__conn *conn)
@@ -285,6 +301,8 @@ static bool step(struct pqr__conn *conn)
 {
     if (conn->phase == GONE)
         return false;
+    if (conn->phase == LINGERING)
+        return close_unless_it_goes_on(conn);
     if (conn->closing) {
         lose(conn);
         return true;

@@ -17,14 +17,14 @@ struct pg_result {
     const char *tag;
 };
 
-enum phase { CONNECTING, OPEN, GONE };
+enum phase { CONNECTING, OPEN, LINGERING, GONE };
 
 struct pqr__conn {
     uint32_t server; /* the number of its host */
     uint32_t place;  /* the router's number of it */
     void *context;
     enum phase phase;
-    bool closing;
+    bool closing, abandoned;
     uint64_t opened_us;
     struct pqr__flight *flight;
 };
@@ -39,6 +39,7 @@ struct fake {
     uint32_t n_conns, peak; /* peak: that were there at once */
     uint32_t host_of[64];
     bool standby[SERVERS];
+    bool goes_on[SERVERS];           /* with its sessions, when their connections have ended */
     enum connects connects[SERVERS]; /* of the pool */
     bool prepare_hangs, init_hangs;
     bool catalog_waits;                    /* its questions are the test's to answer */

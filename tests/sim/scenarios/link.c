@@ -58,6 +58,7 @@ static void gone(void *context)
         pqr__list_remove(&conn->flights, link);
         events->settled(receiver, flight, &facts);
     }
+    events->ended(receiver);
     free_conn(conn);
     events->closed(receiver);
 }
@@ -246,6 +247,7 @@ static const struct pqr__transport_ops link_ops = {
     .send = op_send,
     .cancel = op_cancel,
     .close = op_close,
+    .abandon = op_close,
     .timer_set = op_timer_set,
     .now_us = op_now_us,
     .shutdown = op_shutdown,

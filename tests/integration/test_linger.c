@@ -1,0 +1,278 @@
+/* What is left of a connection after our end of it is closed: the server's session, for as long as the server likes, but
+   not longer than we do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fake_server.h"
+#include "postgres/conn.h"
+#include "rig.h"
+
+enum { MB = 1024 * 1024 };
+
+static struct fake_server server;
+static struct rig rig;
+static struct party party;
+
+/* What the server's process tells the test. */
+static struct notes {
+    volatile bool good_bye, end, reset;
+    volatile uint64_t sent;
+} * notes;
+
+static void begin(fake_serve serve)
+{
+    memset(notes, 0, sizeof(*notes));
+    fake_server_start(&server, serve, NULL);
+    rig_open(&rig, server.conninfo, NULL);
+    party_join(&party, &rig);
+    assert_true(party.connected);
+}
+
+static void end(void)
+{
+    fake_server_stop(&server);
+    rig_close(&rig);
+}
+
+static void turn_until(const volatile bool *flag)
+{
+    for (unsigned ms = 0; !*flag; ms++) {
+        assert_true(ms < 20000);
+        uv_run(&rig.loop, UV_RUN_NOWAIT);
+        uv_sleep(1);
+    }
+}
+
+/* With a statement in the air. */
+static void close_busy(void)
+{
+    const char *sql = "select";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.ended);
+}
+
+/* --- The servers --- */
+
+static void take_leave(int fd)
+{
+    notes->good_bye = fake_await(fd, 'X');
+    fake_linger(fd);
+    notes->end = true;
+}
+
+static void close_when_told(int fd, const void *data)
+{
+    sigset_t told;
+    int number;
+    (void)data;
+    sigemptyset(&told);
+    sigaddset(&told, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &told, NULL);
+    if (!fake_log_in(fd))
+        return;
+    take_leave(fd);
+    sigwait(&told, &number);
+}
+
+static void never_close(int fd, const void *data)
+{
+    (void)data;
+    if (!fake_log_in(fd))
+        return;
+    take_leave(fd);
+    for (;;)
+        pause();
+}
+
+static void send_without_end(int fd, const void *data)
+{
+    static const char bytes[16 * 1024];
+    (void)data;
+    if (!fake_log_in(fd))
+        return;
+    take_leave(fd);
+    while (fake_write(fd, bytes, sizeof(bytes)))
+        notes->sent += sizeof(bytes);
+    notes->reset = true;
+    for (;;)
+        pause();
+}
+
+/* --- The tests --- */
+
+static void a_connection_is_closed_when_the_server_has_closed_its_end(void **state)
+{
+    (void)state;
+    begin(close_when_told);
+    close_busy();
+    assert_string_equal(party.log, "cL"); /* who waits for an answer does not wait for that */
+    turn_until(&notes->end);
+    assert_true(notes->good_bye);
+    assert_false(party.closed);
+    assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
+    kill(server.pid, SIGUSR1);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cLz");
+    end();
+}
+
+static void a_second_close_changes_nothing(void **state)
+{
+    (void)state;
+    begin(close_when_told);
+    close_busy();
+    rig.transport->ops->close(party.conn);
+    turn_until(&notes->end);
+    assert_false(party.closed);
+    kill(server.pid, SIGUSR1);
+    rig_until(&rig, &party.closed);
+    end();
+}
+
+static void a_server_that_never_closes_its_end_is_not_waited_for_without_end(void **state)
+{
+    (void)state;
+    for (int idle = 0; idle < 2; idle++) {
+        begin(never_close);
+        if (idle)
+            rig.transport->ops->close(party.conn);
+        else
+            close_busy();
+        turn_until(&notes->end);
+        assert_false(party.closed);
+        rig_until(&rig, &party.closed);
+        assert_string_equal(party.log, idle ? "cz" : "cLz");
+        end();
+    }
+}
+
+static void what_comes_after_a_close_is_thrown_away_up_to_a_limit(void **state)
+{
+    (void)state;
+    begin(send_without_end);
+    close_busy();
+    turn_until(&notes->reset);
+    assert_true(notes->sent > MB / 2);
+    assert_true(notes->sent < 64 * MB); /* the rest is what the system keeps in between */
+    assert_in_range(party.conn->lingered, MB, MB + 64 * 1024);
+    assert_int_equal(party.conn->linger_fd, -1);
+    assert_false(party.closed); /* its session ends a moment later */
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "cLz");
+    end();
+}
+
+/* From whatever it is in: no timer has to run for it. */
+static void an_abandoned_connection_is_closed_at_once(void **state)
+{
+    (void)state;
+    for (int when = 0; when < 4; when++) {
+        begin(when == 3 ? send_without_end : never_close);
+        if (when < 2)
+            rig.transport->ops->close(party.conn);
+        if (when == 1)
+            rig_until(&rig, &party.ended);
+        if (when > 1)
+            close_busy();
+        if (when > 1)
+            turn_until(when == 2 ? &notes->end : &notes->reset);
+        assert_false(party.closed);
+        rig.transport->ops->abandon(party.conn);
+        assert_false(party.closed);
+        for (int turn = 0; turn < 3 && !party.closed; turn++)
+            uv_run(&rig.loop, UV_RUN_NOWAIT);
+        assert_true(party.closed);
+        end();
+    }
+}
+
+static void an_open_connection_may_be_abandoned(void **state)
+{
+    (void)state;
+    const char *sql = "select";
+    begin(never_close);
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    rig.transport->ops->abandon(party.conn);
+    uv_run(&rig.loop, UV_RUN_NOWAIT);
+    assert_string_equal(party.log, "cLz");
+    turn_until(&notes->end);
+    assert_true(notes->good_bye);
+    end();
+}
+
+static void without_a_descriptor_nothing_is_waited_for(void **state)
+{
+    (void)state;
+    struct rlimit before, none = {0};
+    begin(never_close);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    rig.transport->ops->close(party.conn);
+    int descriptor = party.conn->linger_fd;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(descriptor, -1);
+    uv_run(&rig.loop, UV_RUN_NOWAIT);
+    assert_string_equal(party.log, "cz");
+    turn_until(&notes->end);
+    assert_true(notes->good_bye);
+    end();
+}
+
+/* The session is the parent's. */
+static void a_child_of_fork_waits_for_nothing(void **state)
+{
+    (void)state;
+    int status;
+    begin(never_close);
+    pid_t child = fork();
+    if (child == 0) {
+        if (uv_loop_fork(&rig.loop) != 0)
+            _exit(2);
+        rig.transport->ops->close(party.conn);
+        uv_run(&rig.loop, UV_RUN_NOWAIT);
+        execl(party.closed ? "/bin/true" : "/bin/false", "child", NULL);
+        _exit(3);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_false(notes->good_bye);
+    rig.transport->ops->abandon(party.conn);
+    rig_until(&rig, &party.closed);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_is_closed_when_the_server_has_closed_its_end),
+        cmocka_unit_test(a_second_close_changes_nothing),
+        cmocka_unit_test(a_server_that_never_closes_its_end_is_not_waited_for_without_end),
+        cmocka_unit_test(what_comes_after_a_close_is_thrown_away_up_to_a_limit),
+        cmocka_unit_test(an_abandoned_connection_is_closed_at_once),
+        cmocka_unit_test(an_open_connection_may_be_abandoned),
+        cmocka_unit_test(without_a_descriptor_nothing_is_waited_for),
+        cmocka_unit_test(a_child_of_fork_waits_for_nothing),
+    };
+    notes = mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (notes == MAP_FAILED)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    rig_end();
+    return failed;
+}
