@@ -17,29 +17,37 @@ static unsigned level_of(uint64_t differing_bits)
 void pqr__wheel_init(struct pqr__wheel *wheel, uint64_t now_us)
 {
     wheel->now_ms = now_us / 1000;
+    wheel->latest.list = NULL;
     for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++)
         for (unsigned slot = 0; slot < PQR__WHEEL_SLOTS; slot++)
             pqr__list_init(&wheel->slots[level][slot]);
     pqr__list_init(&wheel->far);
 }
 
-static void place(struct pqr__wheel *wheel, struct pqr__alarm *alarm)
+static struct pqr__list *list_for(struct pqr__wheel *wheel, uint64_t at_ms)
 {
-    struct pqr__list *list = &wheel->far;
     /* The same lap of a level: all higher bits agree with the present. */
-    unsigned level = level_of(alarm->at_ms ^ wheel->now_ms);
-    if (level < PQR__WHEEL_LEVELS)
-        list = &wheel->slots[level][(alarm->at_ms >> shift_of(level)) & MASK];
+    unsigned level = level_of(at_ms ^ wheel->now_ms);
+    return level < PQR__WHEEL_LEVELS ? &wheel->slots[level][(at_ms >> shift_of(level)) & MASK] : &wheel->far;
+}
+
+static void place(struct pqr__list *list, struct pqr__alarm *alarm, uint64_t at_ms)
+{
     pqr__list_push_back(list, &alarm->link);
     alarm->list = list;
+    alarm->at_ms = at_ms;
 }
 
 void pqr__wheel_set(struct pqr__wheel *wheel, struct pqr__alarm *alarm, uint64_t at_us)
 {
     pqr__wheel_clear(alarm);
-    uint64_t at_ms = at_us / 1000 + (at_us % 1000 != 0);
-    alarm->at_ms = at_ms > wheel->now_ms ? at_ms : wheel->now_ms + 1;
-    place(wheel, alarm);
+    if (!wheel->latest.list || at_us != wheel->latest.at_us) {
+        uint64_t at_ms = at_us / 1000 + (at_us % 1000 != 0);
+        wheel->latest.at_us = at_us;
+        wheel->latest.at_ms = at_ms > wheel->now_ms ? at_ms : wheel->now_ms + 1;
+        wheel->latest.list = list_for(wheel, wheel->latest.at_ms);
+    }
+    place(wheel->latest.list, alarm, wheel->latest.at_ms);
 }
 
 void pqr__wheel_clear(struct pqr__alarm *alarm)
@@ -65,7 +73,7 @@ static void take_all(struct pqr__wheel *wheel, struct pqr__list *from, struct pq
         struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
         pqr__list_remove(&moved, link);
         if (alarm->at_ms > wheel->now_ms) {
-            place(wheel, alarm);
+            place(list_for(wheel, alarm->at_ms), alarm, alarm->at_ms);
             continue;
         }
         pqr__list_push_back(due, link);
@@ -106,6 +114,7 @@ static uint64_t next_ms(const struct pqr__wheel *wheel)
 void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__list *due)
 {
     uint64_t now_ms = now_us / 1000;
+    wheel->latest.list = NULL;
     while (wheel->now_ms < now_ms) {
         uint64_t next = next_ms(wheel);
         if (next > now_ms) {

@@ -16,6 +16,10 @@ struct pqr__alarm {
 
 struct pqr__wheel {
     uint64_t now_ms;
+    struct {
+        uint64_t at_us, at_ms;
+        struct pqr__list *list; /* NULL: time has gone on since */
+    } latest;                   /* that was set: requests that come together are due together */
     struct pqr__list slots[PQR__WHEEL_LEVELS][PQR__WHEEL_SLOTS];
     struct pqr__list far; /* beyond the last level: some 2 years */
 };

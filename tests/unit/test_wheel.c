@@ -83,12 +83,44 @@ static void a_passed_time_comes_due_at_the_next_turn(void **state)
     assert_int_equal(drain(&wheel, 1001000, &none), 1);
 }
 
+static void what_is_set_for_one_time_comes_due_together_however_far_the_wheel_has_turned(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    const uint64_t start = 5000000, at = start + 20000500;
+    struct pqr__wheel wheel;
+    struct pqr__alarm alarms[N] = {0};
+    uint64_t earliest = PQR__NEVER;
+    pqr__wheel_init(&wheel, start);
+    for (unsigned i = 0; i < N; i++) { /* by and by it is so near that it belongs to a lower level */
+        pqr__wheel_set(&wheel, &alarms[i], at);
+        assert_int_equal(drain(&wheel, start + i * 100000, &earliest), 0);
+    }
+    assert_int_equal(drain(&wheel, at - 500, &earliest), 0);
+    assert_int_equal(drain(&wheel, at + 500, &earliest), N);
+}
+
+static void the_same_passed_time_comes_due_at_each_turn(void **state)
+{
+    (void)state;
+    struct pqr__wheel wheel;
+    struct pqr__alarm alarm = {0};
+    uint64_t none = PQR__NEVER;
+    pqr__wheel_init(&wheel, 1000000);
+    for (uint64_t turn = 1; turn < 100; turn++) {
+        pqr__wheel_set(&wheel, &alarm, 5);
+        assert_int_equal(drain(&wheel, 1000000 + turn * 1000, &none), 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_alarm_comes_due_at_its_time_and_not_before),
         cmocka_unit_test(random_alarms_come_due_as_in_a_plain_list),
         cmocka_unit_test(a_passed_time_comes_due_at_the_next_turn),
+        cmocka_unit_test(what_is_set_for_one_time_comes_due_together_however_far_the_wheel_has_turned),
+        cmocka_unit_test(the_same_passed_time_comes_due_at_each_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
