@@ -2,12 +2,10 @@
 
 static unsigned bucket_of(uint64_t us)
 {
-    if (us < 16)
-        return (unsigned)us;
     if (us > UINT32_MAX)
         return PQR__HISTOGRAM_BUCKETS - 1;
-    /* The leading bit picks the row, the four below it the bucket. */
-    unsigned row = 31u - (unsigned)__builtin_clz((unsigned)us) - 4;
+    /* The leading bit picks the row, the four below it the bucket; up to 15 there is one row, the first. */
+    unsigned row = 31u - (unsigned)__builtin_clz((unsigned)us | 16) - 4;
     return 16 * row + (unsigned)(us >> row);
 }
 
@@ -22,9 +20,13 @@ static uint64_t bucket_top(unsigned bucket)
 
 void pqr__histogram_record(struct pqr__histogram *histogram, uint64_t us)
 {
-    histogram->buckets[bucket_of(us)]++;
-    if (us > histogram->max_us)
-        histogram->max_us = us;
+    if (us != histogram->latest_us) {
+        histogram->latest_us = us;
+        histogram->latest = bucket_of(us);
+        if (us > histogram->max_us)
+            histogram->max_us = us;
+    }
+    histogram->buckets[histogram->latest]++;
 }
 
 static uint64_t quantile(const struct pqr__histogram *histogram, uint64_t count, unsigned percent)

@@ -12,6 +12,8 @@ enum { PQR__HISTOGRAM_BUCKETS = 16 + 28 * 16 };
 struct pqr__histogram {
     uint64_t buckets[PQR__HISTOGRAM_BUCKETS];
     uint64_t max_us;
+    uint64_t latest_us; /* what was recorded last: answers that come together took as long */
+    unsigned latest;    /* its bucket */
 };
 
 void pqr__histogram_record(struct pqr__histogram *histogram, uint64_t us);

@@ -18,14 +18,14 @@ struct pqr__arrivals {
     uint64_t at_us[PQR__ARRIVALS_MOMENTS];  /* of the last moments, in a ring */
     uint64_t before[PQR__ARRIVALS_MOMENTS]; /* how many had come until then */
     uint64_t moments, came;
+    uint64_t last_us; /* of the last moment */
 };
 
 static inline void pqr__arrivals_note(struct pqr__arrivals *arrivals, uint64_t now_us)
 {
-    uint64_t last_us = arrivals->at_us[(arrivals->moments - 1) % PQR__ARRIVALS_MOMENTS];
-    if (arrivals->moments == 0 || now_us - last_us >= PQR__ARRIVALS_MOMENT_US) {
+    if (arrivals->moments == 0 || now_us - arrivals->last_us >= PQR__ARRIVALS_MOMENT_US) {
         unsigned place = arrivals->moments++ % PQR__ARRIVALS_MOMENTS;
-        arrivals->at_us[place] = now_us;
+        arrivals->at_us[place] = arrivals->last_us = now_us;
         arrivals->before[place] = arrivals->came;
     }
     arrivals->came++;

@@ -63,6 +63,19 @@ static void longer_times_count_and_the_maximum_is_exact(void **state)
     assert_true(out.p50_us == (UINT64_C(1) << 40) + 9 && out.max_us == out.p50_us);
 }
 
+static void what_is_recorded_again_counts_again(void **state)
+{
+    (void)state;
+    const uint64_t times[] = {0, 0, 7, 7, 7, 900, 900, 7, 0};
+    struct pqr__histogram histogram = {0};
+    pqr_latency out;
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
+        pqr__histogram_record(&histogram, times[i]);
+    pqr__histogram_summary(&histogram, &out);
+    assert_true(out.count == 9 && out.p50_us == 7 && out.max_us == 900);
+    assert_true(histogram.buckets[0] == 3 && histogram.buckets[7] == 4);
+}
+
 static int ascending(const void *a, const void *b)
 {
     const uint64_t *x = a, *y = b;
@@ -106,6 +119,7 @@ int main(void)
         cmocka_unit_test(an_empty_one_is_all_zeros),
         cmocka_unit_test(it_is_small),
         cmocka_unit_test(each_time_up_to_71_minutes_is_kept_to_a_sixteenth),
+        cmocka_unit_test(what_is_recorded_again_counts_again),
         cmocka_unit_test(longer_times_count_and_the_maximum_is_exact),
         cmocka_unit_test(random_quantiles_are_those_of_a_sorted_list),
     };
