@@ -77,8 +77,10 @@ void pqr__request_put(struct pqr_reply *request)
         request->buffer = NULL;
         request->buffer_size = 0;
     }
-    pqr__free(request->notices);
-    request->notices = NULL;
+    if (request->notices) { /* which hardly any has, and a call for none is one too */
+        pqr__free(request->notices);
+        request->notices = NULL;
+    }
     pqr__request_say(request, NULL);
     pqr_statement_free(request->statement);
     pqr__known_unref(request->known);
