@@ -71,7 +71,6 @@ struct pqr_reply *pqr__request_new(
         return NULL;
     }
     reset(request);
-    request->state = PQR__REQUEST_ACCEPTED;
     request->target = query->target;
     request->flags = query->flags;
     request->entry.lane = query->flags & PQR_ADMIN   ? PQR__LANE_ADMIN

@@ -50,7 +50,7 @@ struct pqr_tx;
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
     struct pqr__queue_entry entry;
-    struct pqr__link link; /* of the router's free or finished list, its transaction's, or its slot's air */
+    struct pqr__link link; /* of the router's finished list, its transaction's, or its slot's air */
     struct pqr__timer deadline;
     pqr_router *router;
     uint64_t id;
@@ -98,10 +98,9 @@ struct pqr_reply {
 };
 
 struct pqr__request_store {
-    struct pqr_reply **all; /* by the low bits of the id */
-    uint32_t count, capacity;
-    struct pqr__list free;
-    uint32_t active;
+    struct pqr_reply **all;  /* by the low bits of the id */
+    struct pqr_reply **free; /* of those the ones of no use, the latest last */
+    uint32_t count, n_free, capacity;
 };
 
 /* --- input.c --- */
@@ -173,6 +172,8 @@ void pqr__requests_call(pqr_router *router);
 /* --- store.c --- */
 void pqr__request_store_init(struct pqr__request_store *store);
 void pqr__request_store_finish(struct pqr__request_store *store);
+/* Requests that were taken and not put back. */
+uint32_t pqr__request_store_active(const struct pqr__request_store *store);
 /* A free one under an id that was never used, with what its last use left in it; NULL: no memory. */
 struct pqr_reply *pqr__request_take(pqr_router *router);
 /* Its memory for the next. */

@@ -60,11 +60,11 @@ void pqr__router_advance_close(pqr_router *router)
 {
     if (router->state == PQR__ROUTER_DRAINING && router->drain_over)
         end_all(router);
-    if (router->state == PQR__ROUTER_DRAINING && router->store.active == 0)
+    if (router->state == PQR__ROUTER_DRAINING && pqr__request_store_active(&router->store) == 0)
         move(router, PQR__ROUTER_ENDING);
     if (router->state == PQR__ROUTER_ENDING) {
         pqr__ready_call(router);
-        if (router->store.active == 0)
+        if (pqr__request_store_active(&router->store) == 0)
             close_connections(router);
     }
     if (router->state == PQR__ROUTER_CLOSING && all_closed(router)) {

@@ -1,6 +1,8 @@
 /* Where requests come from and return to. Ids carry the place in the store and a count of its uses, so that a stale one
  * finds nothing.
  */
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "router/request.h"
 #include "router/router.h"
@@ -14,7 +16,6 @@ enum {
 void pqr__request_store_init(struct pqr__request_store *store)
 {
     *store = (struct pqr__request_store){0};
-    pqr__list_init(&store->free);
 }
 
 void pqr__request_store_finish(struct pqr__request_store *store)
@@ -26,6 +27,12 @@ void pqr__request_store_finish(struct pqr__request_store *store)
         pqr__free(store->all[i]);
     }
     pqr__free(store->all);
+    pqr__free(store->free);
+}
+
+uint32_t pqr__request_store_active(const struct pqr__request_store *store)
+{
+    return store->count - store->n_free;
 }
 
 static bool store_reserve(struct pqr__request_store *store)
@@ -39,6 +46,10 @@ static bool store_reserve(struct pqr__request_store *store)
     if (!all)
         return false;
     store->all = all;
+    struct pqr_reply **spare = pqr__realloc(store->free, capacity * sizeof(struct pqr_reply *));
+    if (!spare)
+        return false;
+    store->free = spare;
     store->capacity = capacity;
     return true;
 }
@@ -58,21 +69,19 @@ static struct pqr_reply *store_add(pqr_router *router)
 struct pqr_reply *pqr__request_take(pqr_router *router)
 {
     struct pqr__request_store *store = &router->store;
-    struct pqr__link *link = pqr__list_first(&store->free);
-    struct pqr_reply *request = link ? pqr__container_of(link, struct pqr_reply, link) : store_add(router);
+    struct pqr_reply *request = store->n_free > 0 ? store->free[--store->n_free] : store_add(router);
     if (!request)
         return NULL;
-    if (link)
-        pqr__list_remove(&store->free, link);
     request->id += UINT64_C(1) << INDEX_BITS;
-    store->active++;
+    request->state = PQR__REQUEST_ACCEPTED;
     return request;
 }
 
 void pqr__request_put(struct pqr_reply *request)
 {
-    pqr_router *router = request->router;
-    if (request->buffer_size > BUFFER_KEPT || router->store.free.count >= FREE_KEPT) {
+    struct pqr__request_store *store = &request->router->store;
+    assert(request->state != PQR__REQUEST_FREE && !pqr__link_listed(&request->link));
+    if (request->buffer_size > BUFFER_KEPT || store->n_free >= FREE_KEPT) {
         pqr__free(request->buffer);
         request->buffer = NULL;
         request->buffer_size = 0;
@@ -87,8 +96,7 @@ void pqr__request_put(struct pqr_reply *request)
     request->statement = NULL;
     request->known = NULL;
     request->state = PQR__REQUEST_FREE;
-    pqr__list_push_front(&router->store.free, &request->link);
-    router->store.active--;
+    store->free[store->n_free++] = request;
 }
 
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)
