@@ -41,12 +41,18 @@ static bool follows(const struct pqr_reply *request, const struct pqr__sharing *
            pqr__sharing_follows(sharing, &request->verdict, request->known);
 }
 
+/* Nothing but its statement might forbid it to fly with others. */
+static bool is_sociable(const struct pqr_reply *request)
+{
+    return !request->alone && request->bulk == PQR__BULK_SMALL && !request->tx &&
+           request->item.own == PQR__OWN_NONE && request->entry.lane != PQR__LANE_ADMIN &&
+           !(request->flags & PQR_ALONE);
+}
+
 bool pqr__dispatch_joins(const struct pqr_reply *request)
 {
     struct pqr__sharing sharing = sharing_of(request->router);
-    return !request->alone && request->bulk == PQR__BULK_SMALL && !request->tx &&
-           request->item.own == PQR__OWN_NONE && request->entry.lane != PQR__LANE_ADMIN &&
-           !(request->flags & PQR_ALONE) &&
+    return is_sociable(request) &&
            (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
                              : follows(request, &sharing));
 }
@@ -98,12 +104,15 @@ static struct pqr_reply *take(struct pqr__list *group, struct pqr__queue *queue,
     return request;
 }
 
-/* It may go out with the first of a group: reads under its Sync, writes behind it. */
+/* It may go out with the first of a group, which joins others: reads under its Sync, writes behind it. */
 static bool belongs(const struct pqr_reply *next, const struct pqr_reply *first, bool primary)
 {
-    if (!pqr__dispatch_joins(next) || is_read(next) != is_read(first))
+    if (is_read(next) != is_read(first))
         return false;
-    return !is_read(first) || pqr__sharing_groups(first->known, next->known, primary);
+    if (!is_read(first))
+        return pqr__dispatch_joins(next);
+    bool joins = next->known == first->known ? is_sociable(next) : pqr__dispatch_joins(next);
+    return joins && pqr__sharing_groups(first->known, next->known, primary);
 }
 
 /* The next ones too, as many as may go with the first. */
