@@ -44,7 +44,7 @@ static inline bool pqr__list_empty(const struct pqr__list *list)
 static inline void pqr__list_insert_before(
     struct pqr__list *list, struct pqr__link *where, struct pqr__link *link)
 {
-    assert(link->next == NULL && link->prev == NULL);
+    assert(link->next == NULL);
     link->next = where;
     link->prev = where->prev;
     where->prev->next = link;

@@ -108,17 +108,27 @@ void pqr__queue_return_all(struct pqr__queue *queue, struct pqr__list *entries)
     }
 }
 
-void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+/* The last of its list. */
+static void note_emptied(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
 {
-    pqr__list_remove(list_of(queue, entry), &entry->link);
+    queue->filled[entry->lane] &= (uint8_t) ~(1u << entry->role);
+    pqr__codel_emptied(&queue->codel[entry->role][entry->lane]);
+    if (is_empty(queue, entry->role))
+        pqr__drain_end(&queue->drain[entry->role]);
+}
+
+static void take_out(struct pqr__queue *queue, struct pqr__list *list, struct pqr__queue_entry *entry)
+{
+    pqr__list_remove(list, &entry->link);
     queue->bytes[entry->lane] -= entry->bytes;
     queue->count[entry->lane] -= !entry->exempt;
-    if (pqr__list_empty(list_of(queue, entry))) {
-        queue->filled[entry->lane] &= (uint8_t) ~(1u << entry->role);
-        pqr__codel_emptied(&queue->codel[entry->role][entry->lane]);
-        if (is_empty(queue, entry->role))
-            pqr__drain_end(&queue->drain[entry->role]);
-    }
+    if (pqr__list_empty(list))
+        note_emptied(queue, entry);
+}
+
+void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+{
+    take_out(queue, list_of(queue, entry), entry);
 }
 
 /* --- whose turn it is --- */
@@ -255,9 +265,9 @@ static void settle_credit(struct pqr__queue *queue, struct pqr__turn turn)
 }
 
 /* While others wait behind it, or as the last. */
-static void note_taken(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+static void note_taken(
+    struct pqr__queue *queue, const struct pqr__list *list, const struct pqr__queue_entry *entry)
 {
-    const struct pqr__list *list = &queue->lanes[entry->role][entry->lane];
     if (!entry->exempt)
         pqr__codel_took(&queue->codel[entry->role][entry->lane], pqr__queue_waited_us(queue, entry),
             list->count - 1, queue->now_us, pqr__queue_target_us(queue, entry->lane),
@@ -267,10 +277,11 @@ static void note_taken(struct pqr__queue *queue, const struct pqr__queue_entry *
 
 void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn)
 {
+    struct pqr__list *list = list_of(queue, turn.entry);
     if (turn.contended)
         settle_credit(queue, turn);
-    note_taken(queue, turn.entry);
-    pqr__queue_remove(queue, turn.entry);
+    note_taken(queue, list, turn.entry);
+    take_out(queue, list, turn.entry);
 }
 
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane)

@@ -25,14 +25,19 @@ static void enter_libpq(struct pqr__conn *conn)
     conn->in_libpq = true;
 }
 
-static void leave_libpq(struct pqr__conn *conn)
+/* False: the connection is gone. */
+static bool leave_libpq(struct pqr__conn *conn)
 {
     parsing = NULL;
     conn->in_libpq = false;
-    if (!pqr__conn_is_open(conn))
-        pqr__conn_drop(conn);
-    else if (conn->poisoned)
+    bool open = pqr__conn_is_open(conn);
+    if (open && !conn->poisoned)
+        return true;
+    if (open)
         pqr__conn_lose(conn, "the connection was out of step with the server");
+    else
+        pqr__conn_drop(conn);
+    return false;
 }
 
 static void on_notice(void *data, const PGresult *result)
@@ -83,12 +88,11 @@ static bool next_result(struct pqr__conn *conn, PGresult **result)
     bool ready = has_end(conn) || (!PQisBusy(conn->pg) && conn->n_air > 0 && pqr__conn_is_open(conn));
     if (ready)
         *result = PQgetResult(conn->pg);
-    leave_libpq(conn);
-    if (ready && !pqr__conn_is_open(conn)) {
+    if (leave_libpq(conn))
+        return ready;
+    if (ready)
         PQclear(*result);
-        return false;
-    }
-    return ready;
+    return false;
 }
 
 static void drop_notifications(struct pqr__conn *conn)
