@@ -2,6 +2,8 @@
 #ifndef PQR_BASE_LOG_H
 #define PQR_BASE_LOG_H
 
+#include <stdbool.h>
+
 #include "pqrouter.h"
 
 struct pqr__log {
@@ -16,9 +18,14 @@ struct pqr__log {
 void pqr__log_write(const struct pqr__log *log, pqr_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+static inline bool pqr__log_takes(const struct pqr__log *log, pqr_log_level level)
+{
+    return log->write && level <= log->level;
+}
+
 #define pqr__log(log, at_level, ...)                        \
     do {                                                    \
-        if ((log)->write && (at_level) <= (log)->level)     \
+        if (pqr__log_takes((log), (at_level)))              \
             pqr__log_write((log), (at_level), __VA_ARGS__); \
     } while (0)
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/seldom.h"
 #include "policy/locks.h"
 #include "policy/lexer.h"
 
@@ -104,15 +105,20 @@ static struct pqr__known *find(
     return NULL;
 }
 
+static PQR__SELDOM void read_anew(
+    struct pqr__known *known, const struct pqr__known_table *table, const struct pqr__dialect *dialect)
+{
+    pqr__classify(&known->verdict, known->text, known->length, dialect);
+    known->fixed_locks = pqr__locks_are_fixed(known->text, known->length, dialect);
+    known->generation = table->generation;
+    known->refused = false;
+}
+
 void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
     const struct pqr__known_table *table, const struct pqr__dialect *dialect)
 {
-    if (known->generation != table->generation) {
-        pqr__classify(&known->verdict, known->text, known->length, dialect);
-        known->fixed_locks = pqr__locks_are_fixed(known->text, known->length, dialect);
-        known->generation = table->generation;
-        known->refused = false;
-    }
+    if (known->generation != table->generation)
+        read_anew(known, table, dialect);
     *out = known->verdict;
 }
 

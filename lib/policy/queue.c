@@ -1,5 +1,7 @@
 #include "policy/queue.h"
 
+#include "base/seldom.h"
+
 enum {
     LOOK_AHEAD = 16, /* how far a server looks past entries that avoid it */
     TURN = 100,      /* the credit that a turn costs */
@@ -53,18 +55,23 @@ static bool is_empty(const struct pqr__queue *queue, unsigned role)
     return (filled >> role & 1) == 0;
 }
 
+/* The first of its list. */
+static void note_filled(struct pqr__queue *queue, const struct pqr__queue_entry *entry)
+{
+    if (is_empty(queue, entry->role))
+        pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
+    queue->filled[entry->lane] |= (uint8_t)(1u << entry->role);
+}
+
 /* Before it is put into its list. */
-static void count_in(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+static void count_in(struct pqr__queue *queue, const struct pqr__list *list, struct pqr__queue_entry *entry)
 {
     if (entry->sequence == 0) {
         entry->sequence = ++queue->last_sequence;
         entry->entered_us = queue->now_us;
     }
-    if (pqr__list_empty(list_of(queue, entry))) {
-        if (is_empty(queue, entry->role))
-            pqr__drain_begin(&queue->drain[entry->role], queue->now_us);
-        queue->filled[entry->lane] |= (uint8_t)(1u << entry->role);
-    }
+    if (pqr__list_empty(list))
+        note_filled(queue, entry);
     queue->bytes[entry->lane] += entry->bytes;
     queue->count[entry->lane] += !entry->exempt;
 }
@@ -74,9 +81,10 @@ bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
     assert(!entry->exempt || entry->bytes == 0);
     if (!entry->exempt && !fits(queue, entry))
         return false;
+    struct pqr__list *list = list_of(queue, entry);
     entry->sequence = 0;
-    count_in(queue, entry);
-    pqr__list_push_back(list_of(queue, entry), &entry->link);
+    count_in(queue, list, entry);
+    pqr__list_push_back(list, &entry->link);
     return true;
 }
 
@@ -85,7 +93,7 @@ static struct pqr__link *put_back(
     struct pqr__queue *queue, struct pqr__queue_entry *entry, struct pqr__link *where)
 {
     struct pqr__list *list = list_of(queue, entry);
-    count_in(queue, entry);
+    count_in(queue, list, entry);
     while (where != &list->head && pqr__queue_entry_of(where)->sequence < entry->sequence)
         where = where->next;
     pqr__list_insert_before(list, where, &entry->link);
@@ -251,7 +259,7 @@ struct pqr__turn pqr__queue_turn(
     return turn_of_lanes(queue, roles, lowest, server);
 }
 
-static void settle_credit(struct pqr__queue *queue, struct pqr__turn turn)
+static PQR__SELDOM void settle_credit(struct pqr__queue *queue, struct pqr__turn turn)
 {
     const uint32_t share[PQR__LANES] = {0, queue->tuning.normal_share, queue->tuning.batch_share};
     for (unsigned lane = PQR__LANE_NORMAL; lane < PQR__LANES; lane++) {

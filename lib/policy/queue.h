@@ -126,6 +126,12 @@ uint64_t pqr__queue_waited_us(const struct pqr__queue *queue, const struct pqr__
 /* What is more than this in a lane is overload; 0: nothing is. */
 uint64_t pqr__queue_target_us(const struct pqr__queue *queue, unsigned lane);
 
+/* Who joins now may expect to wait. */
+static inline bool pqr__queue_makes_wait(const struct pqr__queue *queue, unsigned role)
+{
+    return queue->drain[role].gap_ns != 0;
+}
+
 static inline struct pqr__queue_entry *pqr__queue_entry_of(struct pqr__link *link)
 {
     return pqr__container_of(link, struct pqr__queue_entry, link);

@@ -78,7 +78,7 @@ static uint32_t ahead_of(const struct pqr__queue *queue, enum pqr__queue_role ro
 uint64_t pqr__queue_expected_us(
     const struct pqr__queue *queue, enum pqr__queue_role role, enum pqr__lane lane)
 {
-    if (queue->drain[role].gap_ns == 0)
+    if (!pqr__queue_makes_wait(queue, role))
         return 0;
     uint32_t ahead = ahead_of(queue, role, lane);
     uint64_t wait_us = pqr__drain_wait_us(&queue->drain[role], ahead);

@@ -6,6 +6,7 @@
  * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's. */
 #include <assert.h>
 
+#include "base/seldom.h"
 #include "base/text.h"
 #include "postgres/conn.h"
 
@@ -19,15 +20,21 @@ static enum pqr__answer_kind kind_of(const PGresult *result)
     return pqr__result_is_error(result) ? PQR__ANSWER_ERROR : PQR__ANSWER_OK;
 }
 
+static PQR__SELDOM void explain_error(
+    struct pqr__conn *conn, const struct pqr__item *item, struct pqr__answer *answer)
+{
+    pqr__result_sqlstate(answer->sqlstate, answer->result);
+    answer->message = pqr__result_message(answer->result);
+    answer->stale = pqr__item_is_stale(conn, item, answer->result);
+}
+
 static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     PGresult *result = conn->held;
     struct pqr__item *item = flight->telling;
     struct pqr__answer answer = {.kind = kind_of(result), .message = "", .result = result};
     if (answer.kind == PQR__ANSWER_ERROR) {
-        pqr__result_sqlstate(answer.sqlstate, result);
-        answer.message = pqr__result_message(result);
-        answer.stale = pqr__item_is_stale(conn, item, result);
+        explain_error(conn, item, &answer);
     } else if (item->own == PQR__OWN_DISCARD && answer.kind == PQR__ANSWER_OK) {
         pqr__prepared_lost_all(&conn->prepared);
     }
@@ -93,7 +100,7 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
     conn->home->base.events->settled(conn->context, flight, &facts);
 }
 
-static void out_of_step(struct pqr__conn *conn, PGresult *result)
+static PQR__SELDOM void out_of_step(struct pqr__conn *conn, PGresult *result)
 {
     PQclear(result);
     PQclear(conn->held);
@@ -134,7 +141,8 @@ static void take_first_result(struct pqr__conn *conn, PGresult *result)
 }
 
 /* Of what the transport sent before the item, on its own account. */
-static void take_preceding_result(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+static PQR__SELDOM void take_preceding_result(
+    struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
     bool error = pqr__result_is_error(result);
@@ -151,7 +159,7 @@ static void take_preceding_result(struct pqr__conn *conn, struct pqr__flight *fl
 }
 
 /* More after an answer: only an error may, and is the last word. */
-static void take_further_result(struct pqr__conn *conn, PGresult *result)
+static PQR__SELDOM void take_further_result(struct pqr__conn *conn, PGresult *result)
 {
     if (!pqr__result_is_error(result)) {
         out_of_step(conn, result);
@@ -162,7 +170,7 @@ static void take_further_result(struct pqr__conn *conn, PGresult *result)
 }
 
 /* Of an item that was answered by the error of what precedes it. */
-static void take_skipped_result(struct pqr__conn *conn, PGresult *result)
+static PQR__SELDOM void take_skipped_result(struct pqr__conn *conn, PGresult *result)
 {
     if (conn->expects_end || PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
         take_further_result(conn, result);
@@ -194,7 +202,7 @@ static void take_pipelined(
     }
 }
 
-static void take_simple(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
+static PQR__SELDOM void take_simple(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result)
 {
     if (result) {
         if (conn->held && pqr__result_is_error(conn->held))
@@ -231,7 +239,7 @@ static bool is_made_up(const PGconn *pg, const PGresult *result, ExecStatusType 
     return pqr__result_is_error(result) && !PQresultErrorField(result, PG_DIAG_SQLSTATE);
 }
 
-static void lose_by(struct pqr__conn *conn, PGresult *result)
+static PQR__SELDOM void lose_by(struct pqr__conn *conn, PGresult *result)
 {
     char message[sizeof(conn->message)];
     pqr__text_copy(message, sizeof(message), result ? pqr__result_message(result) : "");

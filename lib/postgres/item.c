@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/seldom.h"
 #include "postgres/conn.h"
 #include "postgres/newer.h"
 
@@ -37,7 +38,7 @@ static bool send_give_up(PGconn *pg, uint64_t statement)
     return PQsendQueryParams(pg, sql, 0, NULL, NULL, NULL, NULL, 0);
 }
 
-static bool prepare(
+static PQR__SELDOM bool prepare(
     struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item, const char *name)
 {
     conn->preparing = flight;
@@ -51,7 +52,7 @@ static bool prepare(
 }
 
 /* Where it can't be kept it is parsed as the statement without a name, so that its error is told all the same. */
-static bool send_prepare_only(
+static PQR__SELDOM bool send_prepare_only(
     struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item, enum pqr__prepared_how how)
 {
     char name[PQR__PREPARED_NAME_SIZE];

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/seldom.h"
 #include "router/balance.h"
 #include "router/batch.h"
 #include "router/pressure.h"
@@ -78,7 +79,7 @@ static bool others_first(const struct pqr_reply *request)
     return false;
 }
 
-static void refuse(struct pqr_reply *request, const char *why)
+static PQR__SELDOM void refuse(struct pqr_reply *request, const char *why)
 {
     pqr_router *router = request->router;
     router->refused++;
@@ -86,33 +87,44 @@ static void refuse(struct pqr_reply *request, const char *why)
     pqr__request_finish(request, PQR_STATUS_OVERLOADED, PQR_OUTCOME_NOT_EXECUTED, why);
 }
 
-static void explain_full(const struct pqr_reply *request, char *out, size_t size)
+static PQR__SELDOM void refuse_full(struct pqr_reply *request)
 {
     const struct pqr__queue *queue = &request->router->queue;
-    char numbers[160];
+    char numbers[160], why[PQR__ERROR_SIZE];
     pqr__pressure_numbers(request, numbers, sizeof(numbers));
-    snprintf(out, size,
+    snprintf(why, sizeof(why),
         "the queue is full: %u waiting of queue.max_requests %u, %llu of queue.max_bytes %llu bytes; %s",
         pqr__queue_lane_count(queue, request->entry.lane), queue->max_entries,
         (unsigned long long)queue->bytes[request->entry.lane], (unsigned long long)queue->max_bytes, numbers);
+    refuse(request, why);
+}
+
+static PQR__SELDOM bool refuse_late(struct pqr_reply *request)
+{
+    char why[PQR__ERROR_SIZE];
+    bool refused = pqr__pressure_refuses(request, why, sizeof(why));
+    if (refused)
+        refuse(request, why);
+    return refused;
+}
+
+/* What it has to wait behind may go now. */
+static PQR__SELDOM bool push_again(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    if (!router->poked || router->in_log)
+        return false;
+    pqr__dispatch_due(router);
+    return pqr__queue_push(&router->queue, &request->entry);
 }
 
 static void enqueue(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    char why[PQR__ERROR_SIZE];
-    if (pqr__pressure_refuses(request, why, sizeof(why))) {
-        refuse(request, why);
+    if (pqr__queue_makes_wait(&router->queue, request->entry.role) && refuse_late(request))
         return;
-    }
-    bool pushed = pqr__queue_push(&router->queue, &request->entry);
-    if (!pushed && router->poked && !router->in_log) { /* what it has to wait behind may go now */
-        pqr__dispatch_due(router);
-        pushed = pqr__queue_push(&router->queue, &request->entry);
-    }
-    if (!pushed) {
-        explain_full(request, why, sizeof(why));
-        refuse(request, why);
+    if (!pqr__queue_push(&router->queue, &request->entry) && !push_again(request)) {
+        refuse_full(request);
         return;
     }
     request->state = PQR__REQUEST_QUEUED;

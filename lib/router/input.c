@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/seldom.h"
 #include "base/text.h"
 #include "policy/message.h"
 #include "router/request.h"
@@ -60,7 +61,7 @@ static const char *flaw_of(const pqr_query *query)
 }
 
 /* One that begins like a query, of another version's size; NULL: it does not. */
-static const pqr_query *complete(pqr_query *room, const pqr_query *query)
+static PQR__SELDOM const pqr_query *complete(pqr_query *room, const pqr_query *query)
 {
     if (query->struct_size < offsetof(pqr_query, label) || query->struct_size > 4096)
         return NULL;
@@ -85,7 +86,7 @@ static size_t value_size(const pqr_query *query, int i)
     return (binary ? (size_t)query->param_lengths[i] : strlen(query->param_values[i])) + 1;
 }
 
-static bool buffer_grow(struct pqr_reply *request, size_t size)
+static PQR__SELDOM bool buffer_grow(struct pqr_reply *request, size_t size)
 {
     char *buffer = pqr__malloc(size);
     if (!buffer)
@@ -155,7 +156,7 @@ enum pqr__bulk pqr__bulk_of(uint64_t bytes)
 }
 
 /* What no server takes is not kept either: nothing but its size and label. */
-static bool copy_too_large(struct pqr_reply *request, const pqr_query *query, uint64_t message)
+static PQR__SELDOM bool copy_too_large(struct pqr_reply *request, const pqr_query *query, uint64_t message)
 {
     pqr_query bare = PQR_QUERY_INIT;
     bare.sql = "";

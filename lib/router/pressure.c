@@ -72,8 +72,6 @@ bool pqr__pressure_refuses(const struct pqr_reply *request, char *why, size_t si
 {
     const pqr_router *router = request->router;
     const struct pqr__queue_entry *entry = &request->entry;
-    if (router->queue.drain[entry->role].gap_ns == 0) /* no wait is expected */
-        return false;
     if (entry->lane == PQR__LANE_ADMIN || entry->exempt || request->timeout_us == 0 ||
         router->queue.codel[entry->role][entry->lane].overloaded) /* where the newest goes first */
         return false;

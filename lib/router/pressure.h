@@ -4,7 +4,8 @@
 
 #include "router/router.h"
 
-/* It would wait past its deadline, by what is known: why, or false. */
+/* Of one that has to expect a wait (pqr__queue_makes_wait): it would wait past its deadline, by what is known. Why, or
+   false. */
 bool pqr__pressure_refuses(const struct pqr_reply *request, char *why, size_t size);
 /* Answers those that have waited too long while there is overload. */
 void pqr__pressure_shed(pqr_router *router);

@@ -8,7 +8,7 @@
 
 static void reset(struct pqr_reply *request)
 {
-    request->entry = (struct pqr__queue_entry){.bytes = request->entry.bytes};
+    request->entry = (struct pqr__queue_entry){0};
     request->deadline.due = pqr__request_due;
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = false;
@@ -66,10 +66,6 @@ struct pqr_reply *pqr__request_new(
     struct pqr_reply *request = pqr__request_take(router);
     if (!request)
         return NULL;
-    if (!pqr__request_copy(request, query)) {
-        pqr__request_put(request);
-        return NULL;
-    }
     reset(request);
     request->target = query->target;
     request->flags = query->flags;
@@ -78,6 +74,10 @@ struct pqr_reply *pqr__request_new(
                                                      : PQR__LANE_NORMAL;
     request->cb = cb;
     request->data = data;
+    if (!pqr__request_copy(request, query)) {
+        pqr__request_put(request);
+        return NULL;
+    }
     request->accepted_us = pqr__router_now(router);
     pqr__queue_time(&router->queue, request->accepted_us);
     request->item.own = own;

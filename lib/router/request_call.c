@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/seldom.h"
 #include "base/text.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
@@ -10,7 +11,7 @@
 
 static char without_memory[] = "out of memory for what is to be said";
 
-void pqr__request_say_instead(struct pqr_reply *request, const char *text)
+PQR__SELDOM void pqr__request_say_instead(struct pqr_reply *request, const char *text)
 {
     char *before = request->error;
     request->error = NULL;
@@ -68,13 +69,18 @@ static void count_answer(const struct pqr_reply *request)
         backend->errors++;
 }
 
+static PQR__SELDOM void log_answer(const struct pqr_reply *request)
+{
+    pqr__log_write(&request->router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s",
+        request->label ? request->label : "-", pqr_status_name(request->status),
+        pqr_outcome_name(request->outcome), request->error ? ": " : "", pqr__request_error(request));
+}
+
 static void call(struct pqr_reply *request)
 {
     struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
-    pqr_router *router = request->router;
-    pqr__log(&router->log, PQR_LOG_DEBUG, "request %s: %s, %s%s%s", request->label ? request->label : "-",
-        pqr_status_name(request->status), pqr_outcome_name(request->outcome), request->error ? ": " : "",
-        pqr__request_error(request));
+    if (pqr__log_takes(&request->router->log, PQR_LOG_DEBUG))
+        log_answer(request);
     count_answer(request);
     request->state = PQR__REQUEST_CALLED;
     if (tx)

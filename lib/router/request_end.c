@@ -7,7 +7,9 @@
 #include "router/pressure.h"
 #include "router/transaction.h"
 
-static void conclude(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
+/* Of each request: inline, which it is too long for by itself. */
+static inline void conclude(
+    struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
 {
     pqr_router *router = request->router;
     assert(request->state != PQR__REQUEST_FREE && request->state < PQR__REQUEST_FINISHED);

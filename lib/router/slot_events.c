@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/seldom.h"
 #include "policy/backoff.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
@@ -122,15 +123,10 @@ static void identified(struct pqr__slot *slot)
 
 /* --- what flies --- */
 
-static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
-    const struct pqr__answer *answer)
+static PQR__SELDOM void own_item(
+    struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer)
 {
-    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    const struct pqr__transport_ops *ops = endpoint->router->ops;
-    if (flight != &slot->own_flight) {
-        pqr__run_item(slot, item, answer);
-        return;
-    }
+    const struct pqr__transport_ops *ops = slot->backend->router->ops;
     if (slot->warming) {
         pqr__warm_item(slot, item, answer);
         ops->result_free(answer->result);
@@ -144,6 +140,16 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
     else if (slot->own_item.own == PQR__OWN_IDENTITY)
         slot->own_failed = !pqr__identity_read(&slot->identity, ops, answer->result);
     ops->result_free(answer->result);
+}
+
+static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, struct pqr__item *item,
+    const struct pqr__answer *answer)
+{
+    struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
+    if (flight == &slot->own_flight)
+        own_item(slot, item, answer);
+    else
+        pqr__run_item(slot, item, answer);
 }
 
 /* What comes after one of our own statements that went well. */

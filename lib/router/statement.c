@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/seldom.h"
 
 int pqr_statement_new(pqr_statement **out, const char *sql)
 {
@@ -49,16 +50,21 @@ struct pqr_statement *pqr__statement_ref(const struct pqr_statement *statement)
     return own(statement);
 }
 
-struct pqr__known *pqr__statement_classify(const struct pqr_statement *statement, struct pqr__verdict *out,
+static PQR__SELDOM struct pqr__known *look_up(struct pqr_statement *seen, struct pqr__verdict *out,
     struct pqr__known_table *table, const struct pqr__dialect *dialect)
 {
-    struct pqr_statement *seen = own(statement);
-    if (seen->known && seen->seed == table->seed) {
-        pqr__known_verdict(seen->known, out, table, dialect);
-        return pqr__known_ref(seen->known);
-    }
     pqr__known_unref(seen->known);
     seen->known = pqr__known_keep(table, out, seen->sql, seen->length, dialect);
     seen->seed = table->seed;
     return seen->known ? pqr__known_ref(seen->known) : NULL;
+}
+
+struct pqr__known *pqr__statement_classify(const struct pqr_statement *statement, struct pqr__verdict *out,
+    struct pqr__known_table *table, const struct pqr__dialect *dialect)
+{
+    struct pqr_statement *seen = own(statement);
+    if (!seen->known || seen->seed != table->seed)
+        return look_up(seen, out, table, dialect);
+    pqr__known_verdict(seen->known, out, table, dialect);
+    return pqr__known_ref(seen->known);
 }

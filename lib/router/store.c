@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/seldom.h"
 #include "router/request.h"
 #include "router/router.h"
 
@@ -54,7 +55,7 @@ static bool store_reserve(struct pqr__request_store *store)
     return true;
 }
 
-static struct pqr_reply *store_add(pqr_router *router)
+static PQR__SELDOM struct pqr_reply *store_add(pqr_router *router)
 {
     struct pqr__request_store *store = &router->store;
     struct pqr_reply *request = store_reserve(store) ? pqr__calloc(1, sizeof(*request)) : NULL;
