@@ -293,7 +293,7 @@ static void notices_come_with_their_item(void **state)
     const char *const middle[] = {"select 1", "do $$begin raise warning 'mind the gap'; end$$", "select 3"};
     party_send(&party, PQR__FLIGHT_PIPELINE, 3, middle);
     rig_until_count(&rig, &party.settled, 1);
-    assert_string_equal(party.log, "cniiis");
+    assert_string_equal(party.log, "ciniis");
     assert_ptr_equal(party.notice_item, &party.items[1]);
     /* At the Sync every item has ended: what a deferred trigger says is the last one's. */
     party_run_simple(&party,
