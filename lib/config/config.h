@@ -18,6 +18,10 @@ enum pqr__balance {
 };
 enum pqr__reads_primary { PQR__PRIMARY_NEVER, PQR__PRIMARY_FALLBACK, PQR__PRIMARY_ALWAYS };
 
+/* Since when a client that is gone is noticed while a statement runs (PostgreSQL manual, section 20.3.2). */
+#define PQR__CHECK_SETTING "client_connection_check_interval"
+#define PQR__CHECK_OPTION  "-c " PQR__CHECK_SETTING "=500ms"
+
 struct pqr__server_config {
     char *name; /* unique; by default host:port */
     char *host; /* for people: host, else hostaddr, else socket folder */
@@ -27,6 +31,8 @@ struct pqr__server_config {
        PQconnectStartParams(keywords, values, 0); one host, any target_session_attrs. */
     char **keywords;
     char **values;
+    char *
+        options; /* to be taken in the place of theirs: with ours before them; NULL: theirs say, or none may be sent */
     enum pqr__expected_role role;
     uint32_t weight; /* 1 .. 1000, default 100; of reads among replicas */
     uint32_t min, max;

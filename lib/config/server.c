@@ -1,5 +1,6 @@
 #include "config/server.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,33 @@ static void add_ours(struct parameters *parameters, const struct pqr__server_sou
     add_unless_set(parameters, resolved, "tcp_user_timeout", config->tcp.user_timeout_us / 1000);
     if (!pqr__conninfo_get(resolved, "fallback_application_name"))
         add(parameters, "fallback_application_name", "pqrouter");
+}
+
+/* In any of the ways that the server reads: in capitals, and with dashes as --name=value. */
+static bool names_check_setting(const char *options)
+{
+    static const char name[] = PQR__CHECK_SETTING;
+    for (; *options; options++) {
+        size_t same = 0;
+        while (name[same] && (tolower((unsigned char)options[same]) == name[same] ||
+                                 (name[same] == '_' && options[same] == '-')))
+            same++;
+        if (!name[same])
+            return true;
+    }
+    return false;
+}
+
+/* Before what people wrote, whose settings count more. A pooler refuses what it does not know. */
+static int write_options(struct pqr__server_config *server, const struct pqr__conninfo *resolved)
+{
+    const char *theirs = pqr__conninfo_get(resolved, "options");
+    struct pqr__text text = {0};
+    if (server->pooler || (theirs && names_check_setting(theirs)))
+        return 0;
+    pqr__text_printf(&text, "%s%s%s", PQR__CHECK_OPTION, theirs ? " " : "", theirs ? theirs : "");
+    server->options = pqr__text_take(&text);
+    return server->options ? 0 : PQR_ENOMEM;
 }
 
 static int write_parameters(struct pqr__server_config *server, const struct pqr__server_source *source,
@@ -157,7 +185,8 @@ static int make(struct pqr__server_config *server, const struct pqr__server_sour
     if (!server->name)
         return PQR_ENOMEM;
     set_bounds(server, source);
-    return write_parameters(server, source, host, hostaddr);
+    int status = write_options(server, &source->resolved);
+    return status ? status : write_parameters(server, source, host, hostaddr);
 }
 
 int pqr__server_config_make(struct pqr__server_config *out, const struct pqr__server_source *source,
@@ -180,6 +209,7 @@ void pqr__server_config_finish(struct pqr__server_config *server)
         pqr__free_wiped(server->values[i], strlen(server->values[i]));
     pqr__free(server->keywords);
     pqr__free(server->values);
+    pqr__free(server->options);
     pqr__free(server->name);
     pqr__free(server->host);
     pqr__free(server->port);

@@ -26,6 +26,7 @@ struct pqr__postgres {
     struct {
         struct pqr_config *config; /* NULL: never named */
         uint32_t entry;
+        bool plain; /* it refuses the options that we would add */
     } servers[64];
     pqr_callbacks callbacks;
     struct pqr__log log;

@@ -99,10 +99,23 @@ static void open_wire(struct pqr__conn *conn, PGconn *pg)
     refuse(conn, &refusal);
 }
 
+static void note_options(struct pqr__postgres *home, uint32_t server)
+{
+    if (home->servers[server].plain)
+        return;
+    home->servers[server].plain = true;
+    pqr__log(&home->log, PQR_LOG_INFO,
+        "%s: takes no " PQR__CHECK_SETTING
+        ": a statement that nobody waits for may run on, and counts for 5 s",
+        pqr__conn_server(home, server)->name);
+}
+
 static void on_connector(struct pqr__connector *connector)
 {
     struct pqr__conn *conn = connector->owner;
     uv_timer_stop(&conn->deadline);
+    if (connector->refused_options)
+        note_options(conn->home, conn->server);
     if (conn->state == PQR__CONN_GIVING_UP) {
         if (!conn->timed_out) { /* opened in the last moment: it ends like any other */
             conn->pg = connector->pg;
@@ -132,10 +145,11 @@ static int start_connector(struct pqr__conn *conn, uint64_t timeout_us)
 {
     struct pqr__postgres *home = conn->home;
     bool stuck = pqr__mailbox_stuck(home->mailbox, PQR__LANE_CONNECT + conn->server) >= STUCK_MAX;
-    int failed = stuck ? 0
-                       : pqr__connector_start(&conn->connector, home->mailbox,
-                             home->servers[conn->server].config, home->servers[conn->server].entry,
-                             PQR__LANE_CONNECT + conn->server, &home->callbacks, on_connector, conn);
+    int failed =
+        stuck ? 0
+              : pqr__connector_start(&conn->connector, home->mailbox, home->servers[conn->server].config,
+                    home->servers[conn->server].entry, home->servers[conn->server].plain,
+                    PQR__LANE_CONNECT + conn->server, &home->callbacks, on_connector, conn);
     if (failed)
         return failed;
     uv_timer_init(home->loop, &conn->deadline);

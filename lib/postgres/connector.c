@@ -97,64 +97,59 @@ static bool is_unwanted(const struct pqr__connector *connector)
     return poll(&fd, 1, 0) == 1;
 }
 
-/* libpq's parameters with one more; of two equal keywords the later one counts. */
-static PGconn *start_with_password(const struct pqr__server_config *server, const char *password)
+/* libpq's parameters with what is known only now; of two equal keywords the later one counts. */
+static PGconn *start_with(const struct pqr__connector *connector, const char *password)
 {
+    enum { MORE = 2 };
+    const struct pqr__server_config *server = connector->server;
     size_t n = 0;
     while (server->keywords[n])
         n++;
-    const char **arrays = pqr__calloc(2 * (n + 2), sizeof(*arrays));
+    const char **arrays = pqr__calloc(2 * (n + MORE + 1), sizeof(*arrays));
     if (!arrays)
         return NULL;
     const char **keywords = arrays;
-    const char **values = arrays + n + 2;
+    const char **values = arrays + n + MORE + 1;
     for (size_t i = 0; i < n; i++) {
         keywords[i] = server->keywords[i];
         values[i] = server->values[i];
     }
-    keywords[n] = "password";
-    values[n] = password;
+    if (connector->options) {
+        keywords[n] = "options";
+        values[n++] = connector->options;
+    }
+    if (password) {
+        keywords[n] = "password";
+        values[n] = password;
+    }
     PGconn *pg = PQconnectStartParams(keywords, values, 0);
     pqr__free(arrays);
     return pg;
 }
 
-static void start_asking(struct pqr__connector *connector)
+/* False: refused. */
+static bool ask(struct pqr__connector *connector, char *password)
 {
-    char *password = pqr__calloc(1, PASSWORD_SIZE);
-    if (!password) {
+    if (!password)
         refuse(connector, pqr_error_text(PQR_ENOMEM));
-        return;
-    }
-    if (connector->password(connector->password_data, connector->server->name, password, PASSWORD_SIZE) !=
-        0) {
+    else if (connector->password(
+                 connector->password_data, connector->server->name, password, PASSWORD_SIZE) != 0)
         refuse(connector, "the password callback failed");
-    } else if (!memchr(password, '\0', PASSWORD_SIZE)) {
+    else if (!memchr(password, '\0', PASSWORD_SIZE))
         refuse(connector, "the password callback wrote no end of string");
-    } else if (is_unwanted(connector)) { /* nobody counts it any more: nothing is opened */
-        refuse(connector, ABANDONED);
-    } else {
-        atomic_store(&connector->phase, PHASE_START);
-        connector->pg = start_with_password(connector->server, password);
-        if (!connector->pg)
-            refuse(connector, pqr_error_text(PQR_ENOMEM));
-    }
-    pqr__free_wiped(password, PASSWORD_SIZE);
+    else
+        return true;
+    return false;
 }
 
-static void start(struct pqr__connector *connector)
+static void start(struct pqr__connector *connector, const char *password)
 {
-    if (connector->password) {
-        start_asking(connector);
-        return;
-    }
-    if (is_unwanted(connector)) {
+    if (is_unwanted(connector)) { /* nobody counts it any more: nothing is opened */
         refuse(connector, ABANDONED);
         return;
     }
-    const struct pqr__server_config *server = connector->server;
-    connector->pg =
-        PQconnectStartParams((const char *const *)server->keywords, (const char *const *)server->values, 0);
+    atomic_store(&connector->phase, PHASE_START);
+    connector->pg = start_with(connector, password);
     if (!connector->pg)
         refuse(connector, pqr_error_text(PQR_ENOMEM));
 }
@@ -238,12 +233,41 @@ static void establish(struct pqr__connector *connector)
         fail(connector);
 }
 
+static void open_connection(struct pqr__connector *connector, const char *password)
+{
+    start(connector, password);
+    if (connector->pg)
+        establish(connector);
+}
+
+/* It is about what we have added: by name (a server older than it, or on a system without it), or about options as such,
+   as some that stand in front of servers take none. */
+static bool refuses_options(const struct pqr__connector *connector)
+{
+    return !connector->pg && connector->options && connector->sqlstate[0] &&
+           (strstr(connector->message, PQR__CHECK_SETTING) || strstr(connector->message, "options"));
+}
+
+/* The same connect, once more and unseen, without what the server refuses. */
+static void open_plain(struct pqr__connector *connector, const char *password)
+{
+    connector->options = NULL;
+    connector->sqlstate[0] = '\0';
+    connector->out_of_step = false;
+    open_connection(connector, password);
+    connector->refused_options = connector->pg != NULL;
+}
+
 static void body(struct pqr__mail *mail)
 {
     struct pqr__connector *connector = pqr__container_of(mail, struct pqr__connector, mail);
-    start(connector);
-    if (connector->pg)
-        establish(connector);
+    char *password = connector->password ? pqr__calloc(1, PASSWORD_SIZE) : NULL;
+    if (!connector->password || ask(connector, password)) {
+        open_connection(connector, password);
+        if (refuses_options(connector))
+            open_plain(connector, password);
+    }
+    pqr__free_wiped(password, password ? PASSWORD_SIZE : 0);
     pqr__mail_post(mail);
 }
 
@@ -260,8 +284,8 @@ static int prepare(struct pqr__connector *connector, const pqr_callbacks *callba
 }
 
 int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailbox,
-    const struct pqr_config *config, uint32_t entry, uint32_t lane, const pqr_callbacks *callbacks,
-    void (*done)(struct pqr__connector *connector), void *owner)
+    const struct pqr_config *config, uint32_t entry, bool plain, uint32_t lane,
+    const pqr_callbacks *callbacks, void (*done)(struct pqr__connector *connector), void *owner)
 {
     struct pqr__connector *connector = pqr__calloc(1, sizeof(*connector));
     if (!connector)
@@ -273,6 +297,7 @@ int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailb
     }
     connector->config = pqr__config_ref(config); /* the thread may outlive the router */
     connector->server = &config->servers[entry];
+    connector->options = plain ? NULL : connector->server->options;
     connector->done = done;
     connector->owner = owner;
     /* The application's password callback gets as much stack as its other threads have. */

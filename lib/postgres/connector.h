@@ -20,7 +20,9 @@ struct pqr__connector {
     int (*password)(void *data, const char *server, char *buffer, size_t size);
     void *password_data;
     void (*done)(struct pqr__connector *connector);
-    void *owner; /* of the receiver */
+    void *owner;          /* of the receiver */
+    const char *options;  /* of libpq, instead of the server's; NULL: as they are */
+    bool refused_options; /* the server, but it let us in without them */
     int wake[2];
     atomic_int phase;   /* what the thread is doing: pqr__connector_phase */
     PGconn *pg;         /* open, nonblocking and in pipeline mode; NULL: refused */
@@ -29,10 +31,11 @@ struct pqr__connector {
     char message[1000]; /* when refused */
 };
 
-/* server's password callback may be NULL. PQR_ENOMEM, PQR_ESYSTEM. */
+/* server's password callback may be NULL. plain: without options of ours, which the server is known to refuse.
+   PQR_ENOMEM, PQR_ESYSTEM. */
 int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailbox,
-    const struct pqr_config *config, uint32_t entry, uint32_t lane, const pqr_callbacks *callbacks,
-    void (*done)(struct pqr__connector *connector), void *owner);
+    const struct pqr_config *config, uint32_t entry, bool plain, uint32_t lane,
+    const pqr_callbacks *callbacks, void (*done)(struct pqr__connector *connector), void *owner);
 /* What it was busy with, for people: "looking up the host name" ... */
 const char *pqr__connector_phase(const struct pqr__connector *connector);
 /* It shall end without a connection, at once if nothing holds it; done comes as ever. */

@@ -105,6 +105,7 @@ static void configure(
     replace_config(&postgres->config, config);
     replace_config(&postgres->servers[server].config, config);
     postgres->servers[server].entry = entry;
+    postgres->servers[server].plain = false;
 }
 
 static const struct pqr__transport_ops ops = {

@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fake_server.h"
 #include "rig.h"
 #include "suite.h"
 
@@ -484,6 +486,112 @@ static void running_out_of_memory_is_an_answer(void **state)
     rig_close(&rig);
 }
 
+/* --- a server that takes no options of ours --- */
+
+/* What the server's process tells the test, and what it refuses with. */
+static struct tale {
+    volatile int connects, with;
+    int passwords;
+    const char *sqlstate, *text;
+    bool always;
+} * tale;
+
+static bool startup_has(int fd, const char *word)
+{
+    char body[2000] = "";
+    uint32_t size = 0;
+    if (recv(fd, &size, 4, MSG_WAITALL) != 4 || ntohl(size) - 4 >= sizeof(body))
+        return false;
+    ssize_t length = recv(fd, body, ntohl(size) - 4, MSG_WAITALL);
+    for (ssize_t i = 0; i < length; i++)
+        body[i] = body[i] ? body[i] : ' ';
+    return strstr(body, word) != NULL;
+}
+
+static void refuse_options(int fd, const void *data)
+{
+    struct fake_bytes bytes = {.length = 0};
+    (void)data;
+    bool has = startup_has(fd, PQR__CHECK_SETTING);
+    tale->connects++;
+    tale->with += has;
+    if (has || tale->always)
+        fake_report(
+            &bytes, 'E', "FATAL", has ? tale->sqlstate : "28000", has ? tale->text : "nobody is let in");
+    else
+        fake_welcome(&bytes);
+    fake_write(fd, bytes.at, bytes.length);
+    if (!has && !tale->always)
+        fake_linger(fd);
+}
+
+static int count_passwords(void *data, const char *server, char *buffer, size_t size)
+{
+    (void)data;
+    (void)server;
+    tale->passwords++;
+    snprintf(buffer, size, "secret");
+    return 0;
+}
+
+static void open_at_refusal(struct fake_server *server, const char *sqlstate, const char *text, bool always)
+{
+    pqr_callbacks callbacks = callbacks_with(count_passwords, NULL);
+    *tale = (struct tale){.sqlstate = sqlstate, .text = text, .always = always};
+    fake_server_start(server, refuse_options, NULL);
+    rig_open(&rig, server->conninfo, &callbacks);
+    party_join(&party, &rig);
+}
+
+static void options_that_are_refused_are_left_out_unseen(void **state)
+{
+    (void)state;
+    static const char *const refusals[][2] = {
+        {"22023", "invalid value for parameter \"client_connection_check_interval\": 500"},
+        {"42704", "unrecognized configuration parameter \"client_connection_check_interval\""},
+        {"08P01", "unsupported startup parameter: options"},
+        {"0A000", "command-line options are not supported"}};
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        struct fake_server server;
+        open_at_refusal(&server, refusals[i][0], refusals[i][1], false);
+        assert_string_equal(party.log, "c");
+        assert_int_equal(tale->connects, 2);
+        assert_int_equal(tale->passwords, 1);
+        rig.transport->ops->abandon(party.conn);
+        rig_until(&rig, &party.closed);
+        party_join(&party, &rig); /* it is known now */
+        assert_string_equal(party.log, "c");
+        assert_int_equal(tale->connects, 3);
+        assert_int_equal(tale->with, 1);
+        rig.transport->ops->abandon(party.conn);
+        rig_until(&rig, &party.closed);
+        fake_server_stop(&server);
+        rig_close(&rig);
+    }
+}
+
+static void other_refusals_are_told_as_they_are(void **state)
+{
+    (void)state;
+    struct fake_server server;
+    open_at_refusal(&server, "53300", "too many clients", false);
+    assert_string_equal(party.log, "r");
+    assert_string_equal(party.sqlstate, "53300");
+    assert_int_equal(tale->connects, 1);
+    fake_server_stop(&server);
+    rig_close(&rig);
+    /* Nothing is learned from a server that lets nobody in. */
+    open_at_refusal(&server, "22023", "client_connection_check_interval", true);
+    assert_string_equal(party.log, "r");
+    assert_string_equal(party.sqlstate, "28000");
+    assert_non_null(strstr(party.message, "nobody is let in"));
+    party_join(&party, &rig);
+    assert_int_equal(tale->connects, 4);
+    assert_int_equal(tale->with, 2);
+    fake_server_stop(&server);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,7 +614,12 @@ int main(void)
         cmocka_unit_test(a_connector_thread_takes_no_signal),
         cmocka_unit_test(a_child_does_not_end_its_parents_sessions),
         cmocka_unit_test(running_out_of_memory_is_an_answer),
+        cmocka_unit_test(options_that_are_refused_are_left_out_unseen),
+        cmocka_unit_test(other_refusals_are_told_as_they_are),
     };
+    tale = mmap(NULL, sizeof(*tale), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (tale == MAP_FAILED)
+        return 1;
     pqr_set_allocator(failing_malloc, failing_calloc, failing_realloc, free);
     int failed = SUITE_RUN(tests, 0, NULL);
     rig_end();

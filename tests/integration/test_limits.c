@@ -71,15 +71,16 @@ static void no_server_has_more_connections_than_max(void **state)
     app_close(&app);
 }
 
-/* Their sessions go on where nobody waits for them any more. */
-static void calls_that_cannot_be_cancelled_keep_their_places(void **state)
+/* Their sessions go on where nobody waits for them any more: for 2 seconds, or until the server looks for its client. */
+static void keep_places(const char *sql, const char *interval)
 {
-    (void)state;
     enum { N = 12, MAX = 4 };
     struct answer *answers[N];
     struct app app = {0};
     pqr_query query = PQR_QUERY_INIT;
-    query.sql = "select stubborn(2)";
+    query.sql = sql;
+    if (interval)
+        setenv("PGOPTIONS", interval, 1);
     query.target = PQR_TARGET_PRIMARY;
     query.timeout_ms = 300;
     app_start(&app, &cluster, "pool = { min = 1; max = 4; }; request = { cancel_grace = \"100ms\"; };");
@@ -98,6 +99,14 @@ static void calls_that_cannot_be_cancelled_keep_their_places(void **state)
     assert_int_equal(most, 2); /* the probe and the administrators have the others */
     assert_ok(app_run(&app, "insert into filled values (1)"));
     app_close(&app);
+    unsetenv("PGOPTIONS");
+}
+
+static void calls_that_cannot_be_cancelled_keep_their_places(void **state)
+{
+    (void)state;
+    keep_places("select stubborn(2)", "-c client_connection_check_interval=0");
+    keep_places("select stubborn(600)", NULL);
 }
 
 static void all_servers_together_have_no_more_than_max_total(void **state)

@@ -460,6 +460,46 @@ static void a_result_beyond_the_limit_is_seen_on_a_unix_socket(void **state)
     expect_the_end_beyond(2000000);
 }
 
+static void rejoin(const char *options)
+{
+    char conninfo[240];
+    if (!party.closed)
+        party_leave(&party);
+    rig_close(&rig);
+    snprintf(conninfo, sizeof(conninfo), "%s %s", cluster_conninfo(&cluster, 0), options);
+    rig_open(&rig, conninfo, NULL);
+    party_join(&party, &rig);
+}
+
+static void a_server_looks_for_clients_that_are_gone(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"", "options='-c work_mem=1MB'",
+        "options='-c client_connection_check_interval=0'",
+        "options=--client-connection-check-interval=2500ms"};
+    static const char *const told[] = {"500ms", "500ms", "0", "2500ms"};
+    for (int i = 0; i < 4; i++) {
+        rejoin(options[i]);
+        party_run(&party, "show client_connection_check_interval");
+        assert_string_equal(party.answers[0].value, told[i]);
+    }
+}
+
+static void a_statement_that_nobody_waits_for_is_ended_by_the_server(void **state)
+{
+    (void)state;
+    const char *sql =
+        "do $$begin loop begin perform pg_sleep(0.05); exception when query_canceled then null; "
+        "end; end loop; end$$";
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.closed);
+    char count[80];
+    snprintf(
+        count, sizeof(count), "select count(*) from pg_stat_activity where pid = %u", party.info.backend_pid);
+    assert_string_equal(cluster_exec(&cluster, 0, count), "0");
+}
+
 /* Its session goes on until it is terminated: libpq's good-bye does not end a statement. */
 static void close_while_it_runs(void)
 {
@@ -481,6 +521,7 @@ static void close_while_it_runs(void)
 static void a_session_that_goes_on_is_waited_for(void **state)
 {
     (void)state;
+    rejoin("options='-c client_connection_check_interval=0'");
     close_while_it_runs();
     assert_string_equal(party.log, "cLz");
 }
@@ -497,7 +538,8 @@ static void tls_is_no_different(void **state)
     cluster_exec(&cluster, 0, "alter system set ssl = on");
     cluster_exec(&cluster, 0, "select pg_reload_conf()");
     char conninfo[160];
-    snprintf(conninfo, sizeof(conninfo), "%s sslmode=require", cluster_conninfo(&cluster, 0));
+    snprintf(conninfo, sizeof(conninfo), "%s sslmode=require options='-c client_connection_check_interval=0'",
+        cluster_conninfo(&cluster, 0));
     rig_open(&rig, conninfo, NULL);
     do { /* the server may not have heard of it yet */
         party_join(&party, &rig);
@@ -627,6 +669,8 @@ int main(void)
         TEST(a_result_beyond_the_limit_is_seen_on_a_unix_socket),
         TEST(notifications_do_not_disturb),
         TEST(a_close_settles_what_flies),
+        TEST(a_server_looks_for_clients_that_are_gone),
+        TEST(a_statement_that_nobody_waits_for_is_ended_by_the_server),
         TEST(a_session_that_goes_on_is_waited_for),
         TEST(what_is_sent_after_a_close_is_settled_unsent),
         TEST(a_close_after_any_number_of_turns_ends_in_closed),

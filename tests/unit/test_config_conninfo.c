@@ -325,6 +325,51 @@ static void libpq_itself_accepts_the_parameters(void **state)
     pqr_config_free(config);
 }
 
+static void assert_options(const char *conninfo, const char *expected)
+{
+    struct pqr_config *config = help_conninfo(conninfo);
+    if (expected)
+        assert_string_equal(config->servers[0].options, expected);
+    else
+        assert_null(config->servers[0].options);
+    pqr_config_free(config);
+}
+
+static void servers_are_asked_to_look_for_clients_that_are_gone(void **state)
+{
+    (void)state;
+    assert_options("host=db", PQR__CHECK_OPTION);
+    assert_options("host=db options='-c a=1'", PQR__CHECK_OPTION " -c a=1"); /* of two the later one counts */
+    assert_options(
+        "host=db options='-c client_connection_check_interval_=1'", NULL); /* as far as we read them */
+    setenv("PGOPTIONS", "-c b=2", 1);
+    assert_options("host=db", PQR__CHECK_OPTION " -c b=2");
+    assert_options("host=db options='-c a=1'", PQR__CHECK_OPTION " -c a=1");
+    unsetenv("PGOPTIONS");
+}
+
+static void who_has_an_interval_of_their_own_keeps_it(void **state)
+{
+    (void)state;
+    assert_options("host=db options='-c a=1 -c client_connection_check_interval=0'", NULL);
+    assert_options("host=db options=-cCLIENT_connection_CHECK_interval=1s", NULL);
+    assert_options("host=db options=--client-connection-check-interval=1s", NULL);
+    setenv("PGOPTIONS", "-c client_connection_check_interval=2s", 1);
+    assert_options("host=db", NULL);
+    unsetenv("PGOPTIONS");
+}
+
+static void a_pooler_is_sent_no_options(void **state)
+{
+    (void)state;
+    struct pqr_config *config =
+        help_parse("connection = \"user=app\"; servers = ( { connection = \"host=a\"; }, "
+                   "{ connection = \"host=b\"; pooler = true; } );");
+    assert_non_null(config->servers[0].options);
+    assert_null(config->servers[1].options);
+    pqr_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +389,9 @@ int main(void)
         cmocka_unit_test(the_common_strings_problems_are_told_once),
         cmocka_unit_test(reading_a_string_connects_to_nobody),
         cmocka_unit_test(libpq_itself_accepts_the_parameters),
+        cmocka_unit_test(servers_are_asked_to_look_for_clients_that_are_gone),
+        cmocka_unit_test(who_has_an_interval_of_their_own_keeps_it),
+        cmocka_unit_test(a_pooler_is_sent_no_options),
     };
     help_clean_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
