@@ -15,6 +15,19 @@ struct sim_entry *sim_check_entry(const struct sim_checks *checks, const struct 
 
 /* --- Promise 3: limits ---------------------------------------------------------------------------------- */
 
+/* As the server sees them: what is waited for, and what is on its way. */
+static uint32_t sessions(const struct pqr__conn *conn)
+{
+    uint32_t n = 0;
+    pqr__list_each (link, &conn->server->backends)
+        n += !pqr__container_of(link, struct sim_backend, link)->forsaken;
+    pqr__list_each (link, &conn->wire->conns) {
+        const struct pqr__conn *other = pqr__container_of(link, struct pqr__conn, link);
+        n += other->server == conn->server && other->state == SIM_CONNECTING;
+    }
+    return n;
+}
+
 void sim_check_connect(struct sim_checks *checks, const struct pqr__conn *conn)
 {
     uint32_t server = conn->server->index, max = checks->config->servers[server].max;
@@ -23,6 +36,8 @@ void sim_check_connect(struct sim_checks *checks, const struct pqr__conn *conn)
     if (checks->connections[server] > max)
         sim_fail(checks->world, "promise 3: %u connections to s%u, max is %u", checks->connections[server],
             server, max);
+    if (sessions(conn) > max)
+        sim_fail(checks->world, "promise 3: %u sessions on s%u, max is %u", sessions(conn), server, max);
     uint32_t max_total = checks->config->pool.max_total;
     if (max_total > 0 && checks->total > max_total)
         sim_fail(

@@ -9,7 +9,7 @@
 #include "router/router.h"
 #include "vary.h"
 
-enum { MAX_STEPS = 400000, DOWN_US = 8000000 };
+enum { MAX_STEPS = 400000, DOWN_US = 8000000, CHECK_US = 500000 };
 
 struct scenario {
     struct sim_world world;
@@ -52,6 +52,7 @@ static void make_servers(struct scenario *scenario)
         server->connect_us = sim_skewed(world, 500, scenario->config->pool.connect_timeout_us / 6);
         server->in_recovery = i != primary;
         server->closes = sim_chance(world, 500);
+        server->check_us = (world->seed + i) % 4 ? CHECK_US : 0;
         server->upstream = i != primary ? &scenario->servers[primary] : NULL;
     }
     scenario->wire.servers = scenario->servers;

@@ -36,9 +36,12 @@ static void backend_free(struct sim_backend *backend)
         free(pqr__container_of(link, struct sim_job, link));
     }
     sim_alarm_clear(backend->server->world, &backend->alarm);
+    sim_alarm_clear(backend->server->world, &backend->check);
     pqr__list_remove(&backend->server->backends, &backend->link);
     if (backend->conn)
         backend->conn->backend = NULL;
+    if (backend->left)
+        sim_wire_session_over(backend->left);
     free(backend);
 }
 
@@ -257,8 +260,25 @@ void sim_backend_take(struct sim_backend *backend, struct sim_job *job)
         go_on(backend);
 }
 
+/* client_connection_check_interval. What commits is not interrupted. */
+static void look_for_client(void *context)
+{
+    struct sim_backend *backend = context;
+    struct sim_server *server = backend->server;
+    if (backend->state == SIM_EXECUTING && !server->frozen && !backend->stopped)
+        sim_backend_die(backend, false);
+    else
+        sim_alarm_set(server->world, &backend->check, server->world->now_us + server->check_us,
+            look_for_client, backend);
+}
+
 void sim_backend_abandoned(struct sim_backend *backend, bool reset)
 {
+    struct sim_world *world = backend->server->world;
+    if (backend->state != SIM_IDLE && backend->server->check_us > 0)
+        sim_alarm_set(world, &backend->check,
+            world->now_us + backend->server->latency_us + sim_between(world, 0, backend->server->check_us),
+            look_for_client, backend);
     backend->conn = NULL;
     backend->eof_us = backend->server->world->now_us + backend->server->latency_us;
     struct sim_job *first = backend->state == SIM_IDLE ? NULL : current(backend);

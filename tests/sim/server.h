@@ -1,6 +1,6 @@
 /* Simulated PostgreSQL servers: their roles and conditions, and the backends that execute flights, item after item,
    each after its service time. A backend outlives its client's connection, as a real one does: it finishes what it
-   was given, and only then sees that nobody listens. */
+   was given, and only then sees that nobody listens, unless its server looks for that meanwhile. */
 #ifndef SIM_SERVER_H
 #define SIM_SERVER_H
 
@@ -36,6 +36,7 @@ struct sim_server {
     struct pqr__list backends;
     uint64_t latency_us, connect_us;
     unsigned slowness; /* service times are multiplied with it */
+    uint64_t check_us; /* how often a backend that runs something looks for its client; 0: never */
     bool closes;       /* clients give up what is prepared by Close, not by DEALLOCATE */
     uint64_t calm_us;  /* since when nothing was done to it */
 };
@@ -67,12 +68,14 @@ enum sim_backend_state {
 struct sim_backend {
     struct sim_server *server;
     struct pqr__conn *conn; /* NULL: nobody listens any more */
+    struct pqr__conn *left; /* which has ended, and waits for this session's end; NULL: nobody does */
+    bool forsaken;          /* nobody waits, though it goes on: it is in no limit */
     struct pqr__link link;
     uint32_t pid;
     uint64_t started_us;
     enum sim_backend_state state;
     struct pqr__list jobs; /* first: the one that is executed */
-    struct sim_alarm alarm;
+    struct sim_alarm alarm, check;
     bool stopped;    /* this process alone, for ever */
     bool stalled;    /* its alarm came while the server was frozen */
     uint64_t eof_us; /* when it sees that the client is gone; 0: it is not */

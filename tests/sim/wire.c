@@ -159,6 +159,13 @@ static void op_close(struct pqr__conn *conn)
         world, &conn->alarm, world->now_us + sim_between(world, 0, 1000), sim_conn_settle_then_end, conn);
 }
 
+static void op_abandon(struct pqr__conn *conn)
+{
+    sim_trace(conn->wire->world, "  c%u is abandoned", conn->id);
+    op_close(conn);
+    sim_conn_abandon(conn);
+}
+
 /* --- Timer, clock, the end ------------------------------------------------------------------------------ */
 
 static void timer_due(void *context)
@@ -215,7 +222,7 @@ static const struct pqr__transport_ops sim_ops = {
     .send = op_send,
     .cancel = op_cancel,
     .close = op_close,
-    .abandon = op_close,
+    .abandon = op_abandon,
     .timer_set = op_timer_set,
     .now_us = op_now_us,
     .shutdown = op_shutdown,

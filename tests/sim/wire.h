@@ -13,6 +13,7 @@ struct pqr__conn {
     struct sim_wire *wire;
     struct sim_server *server;
     struct sim_backend *backend;
+    struct sim_backend *session; /* that may go on behind an ended connection; NULL: it is over */
     void *context;
     struct pqr__link link;
     unsigned id;
@@ -20,6 +21,8 @@ struct pqr__conn {
     bool doomed;       /* the backend is gone, the client will see it at its next send */
     bool closed_by_us; /* by the router */
     bool told;         /* a flight was settled as lost */
+    bool ended;        /* the router knows */
+    bool abandoned;    /* and does not wait for the session's end */
     struct pqr__list flights, messages;
     struct pqr__prepared books;    /* of what its server keeps prepared */
     struct pqr__flight *preparing; /* the only one in the air that prepares anything; NULL: none */
@@ -73,6 +76,9 @@ void sim_wire_notice(
     struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity);
 /* The backend is gone. at_once: what was under way to the client is lost too. */
 void sim_wire_broken(struct pqr__conn *conn, bool at_once);
+
+/* What a connection has left behind is over. */
+void sim_wire_session_over(struct pqr__conn *conn);
 
 /* The client's end of the connection breaks; the backend learns it later. */
 void sim_wire_reset(struct pqr__conn *conn);

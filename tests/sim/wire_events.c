@@ -5,6 +5,8 @@
 #include "checks.h"
 #include "wire_parts.h"
 
+enum { LINGER_US = 5000000 };
+
 enum message_kind { SETTLED, ITEM, NOTICE, BROKEN };
 
 /* Something on its way to the router. */
@@ -55,9 +57,21 @@ static void settle_lost(struct pqr__conn *conn)
     }
 }
 
+static void forsake(struct pqr__conn *conn)
+{
+    if (!conn->session)
+        return;
+    sim_trace(conn->wire->world, "  c%u waits no longer for s%u/%u", conn->id, conn->server->index,
+        conn->session->pid);
+    conn->session->left = NULL;
+    conn->session->forsaken = true;
+    conn->session = NULL;
+}
+
 void sim_conn_free(struct pqr__conn *conn)
 {
     struct sim_world *world = conn->wire->world;
+    forsake(conn);
     drop_messages(conn);
     if (conn->backend)
         sim_backend_abandoned(conn->backend, false);
@@ -72,20 +86,53 @@ void sim_conn_free(struct pqr__conn *conn)
     free(conn);
 }
 
-static void end(void *context)
+static void closed(void *context)
 {
     struct pqr__conn *conn = context;
     const struct pqr__transport_events *events = sim_events_of(conn);
     void *receiver = conn->context;
-    settle_lost(conn);
-    events->ended(receiver);
     sim_trace(conn->wire->world, "  c%u closed", conn->id);
+    forsake(conn);
     sim_check_gone(conn->wire->checks, conn);
     sim_conn_free(conn);
     events->closed(receiver);
 }
 
-/* What flew is told soon; that the connection is gone, when the server lets it go. */
+static void end(void *context)
+{
+    struct pqr__conn *conn = context;
+    struct sim_world *world = conn->wire->world;
+    settle_lost(conn);
+    sim_trace(world, "  c%u ended%s", conn->id, conn->session ? ", its session goes on" : "");
+    conn->ended = true;
+    sim_events_of(conn)->ended(conn->context);
+    if (conn->session && !conn->abandoned)
+        sim_alarm_set(world, &conn->alarm, world->now_us + LINGER_US, closed, conn);
+    else
+        closed(conn);
+}
+
+static void closed_soon(struct pqr__conn *conn, uint64_t within_us)
+{
+    struct sim_world *world = conn->wire->world;
+    sim_alarm_set(world, &conn->alarm, world->now_us + sim_between(world, 0, within_us), closed, conn);
+}
+
+void sim_wire_session_over(struct pqr__conn *conn)
+{
+    conn->session = NULL;
+    if (conn->ended && conn->alarm.place != 0)
+        closed_soon(conn, 2 * conn->server->latency_us);
+}
+
+void sim_conn_abandon(struct pqr__conn *conn)
+{
+    conn->abandoned = true;
+    if (conn->ended && conn->alarm.place != 0)
+        closed_soon(conn, 100);
+}
+
+/* What flew is told soon; that the connection has ended, a little later. */
 void sim_conn_settle_then_end(void *context)
 {
     struct pqr__conn *conn = context;
@@ -99,8 +146,11 @@ void sim_conn_begin_end(struct pqr__conn *conn)
 {
     conn->state = SIM_ENDING;
     drop_messages(conn);
-    if (conn->backend)
+    if (conn->backend) {
+        conn->session = conn->backend;
+        conn->session->left = conn;
         sim_backend_abandoned(conn->backend, !conn->closed_by_us);
+    }
     conn->backend = NULL;
 }
 
@@ -226,8 +276,10 @@ void sim_wire_reset(struct pqr__conn *conn)
 {
     if (conn->state != SIM_OPEN)
         return;
-    if (conn->backend)
+    if (conn->backend) {
+        conn->backend->forsaken = true; /* there is no socket left on which its end could be seen */
         sim_backend_abandoned(conn->backend, sim_chance(conn->wire->world, 500));
+    }
     conn->backend = NULL;
     sim_wire_broken(conn, true);
 }

@@ -13,8 +13,11 @@ int sim_wire_connect(struct pqr__transport *transport, uint32_t number, uint64_t
 
 /* wire_events.c. What is under way to the router is dropped, and the backend abandoned. */
 void sim_conn_begin_end(struct pqr__conn *conn);
-/* What flew is told now; that the connection is gone, when the server lets it go. An alarm's. */
+/* What flew is told now, that the connection has ended a little later, and that it is closed when its session is over.
+   An alarm's. */
 void sim_conn_settle_then_end(void *conn);
+/* Closed as soon as it has ended. */
+void sim_conn_abandon(struct pqr__conn *conn);
 void sim_conn_free(struct pqr__conn *conn);
 
 /* wire_result.c */
