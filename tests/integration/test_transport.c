@@ -500,22 +500,40 @@ static void a_statement_that_nobody_waits_for_is_ended_by_the_server(void **stat
     assert_string_equal(cluster_exec(&cluster, 0, count), "0");
 }
 
-/* Its session goes on until it is terminated: libpq's good-bye does not end a statement. */
-static void close_while_it_runs(void)
+/* Its session runs something. */
+static bool is_active(void)
 {
     char sql[120];
-    const char *endless = "do $$begin loop perform pg_sleep(0.05); end loop; end$$";
-    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &endless);
     snprintf(sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %u and state = 'active'",
         party.info.backend_pid);
-    while (strcmp(cluster_exec(&cluster, 0, sql), "1") != 0)
+    return strcmp(cluster_exec(&cluster, 0, sql), "1") == 0;
+}
+
+static void close_while_active(const char *endless)
+{
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &endless);
+    while (!is_active())
         uv_run(&rig.loop, UV_RUN_NOWAIT);
     rig.transport->ops->close(party.conn);
     rig_until(&rig, &party.ended);
-    assert_string_equal(cluster_exec(&cluster, 0, sql), "1");
+}
+
+/* Its session goes on until it is terminated: libpq's good-bye does not end a statement. */
+static void close_while_it_runs(void)
+{
+    close_while_active("do $$begin loop perform pg_sleep(0.05); end loop; end$$");
+    assert_true(is_active());
     assert_false(party.closed);
     terminate(&party);
     rig_until(&rig, &party.closed);
+}
+
+/* It sends until nobody takes it. */
+static void close_while_it_sends(void)
+{
+    close_while_active("select repeat('x', 100000), generate_series(1, 1000000000)");
+    rig_until(&rig, &party.closed);
+    assert_false(is_active());
 }
 
 static void a_session_that_goes_on_is_waited_for(void **state)
@@ -523,6 +541,9 @@ static void a_session_that_goes_on_is_waited_for(void **state)
     (void)state;
     rejoin("options='-c client_connection_check_interval=0'");
     close_while_it_runs();
+    assert_string_equal(party.log, "cLz");
+    rejoin("options='-c client_connection_check_interval=0'");
+    close_while_it_sends();
     assert_string_equal(party.log, "cLz");
 }
 
@@ -558,6 +579,8 @@ static void tls_is_no_different(void **state)
     rig_until(&rig, &party.closed);
     party_join(&party, &rig);
     close_while_it_runs();
+    party_join(&party, &rig);
+    close_while_it_sends();
 }
 
 static void notifications_do_not_disturb(void **state)
