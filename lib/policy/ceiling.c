@@ -304,9 +304,15 @@ static void judge(struct pqr__ceiling *ceiling, uint64_t now_us)
         judge_hold(ceiling, &level, now_us);
 }
 
+/* Between four and eight a step of one is less than a quarter: half the gain to be seen takes four times as many. */
+static uint64_t enough_for_a_step(uint64_t limit)
+{
+    return limit <= 4 || limit >= 8 ? TRIAL_ENOUGH : TRIAL_ENOUGH * limit * limit / 16;
+}
+
 static uint64_t enough_of(const struct pqr__ceiling *ceiling)
 {
-    uint64_t enough = climbing(ceiling) ? CLIMB_ENOUGH : TRIAL_ENOUGH;
+    uint64_t enough = climbing(ceiling) ? CLIMB_ENOUGH : enough_for_a_step(ceiling->limit);
     if (ceiling->reason == PQR__CEILING_START) /* there is nothing to compare it with: it climbs anyway */
         return ceiling->limit > CLIMB_LEAST ? ceiling->limit : CLIMB_LEAST;
     return enough > UINT64_C(4) * ceiling->limit ? enough : UINT64_C(4) * ceiling->limit;

@@ -7,11 +7,19 @@ static double shared_rate(double at_s)
     return at_s >= 8 && at_s < 20 ? 12000 : 1000;
 }
 
-static uint32_t ceiling_at(const struct run *run, double at_s)
+/* The median: now and then it tries one more, or one less. */
+static uint32_t usual_ceiling(const struct run *run, double from_s, double to_s)
 {
-    for (uint32_t i = 0; i < run->n_samples; i++)
-        if (run->samples[i].at_s >= at_s)
-            return run->samples[i].ceiling;
+    enum { MOST = 100 };
+    uint32_t times[MOST + 1] = {0}, n = 0, below = 0;
+    for (uint32_t i = 0; i < run->n_samples; i++) {
+        const struct sample *sample = &run->samples[i];
+        if (sample->at_s >= from_s && sample->at_s < to_s && ++n)
+            times[sample->ceiling < MOST ? sample->ceiling : MOST]++;
+    }
+    for (uint32_t ceiling = 0; ceiling <= MOST; ceiling++)
+        if (2 * (below += times[ceiling]) > n)
+            return ceiling;
     return 0;
 }
 
@@ -19,8 +27,8 @@ static void flights_check(const struct run *ours)
 {
     double capacity = 10000.0 * 12, offered = 12000.0 * 12 + 1000.0 * 13;
     run_demand(ours, run_goodput(ours) > 0.9 * (capacity + 13000) / offered, "the server is not used up");
-    run_demand(
-        ours, ceiling_at(ours, 19.5) >= 3 && ceiling_at(ours, 19.5) <= 6, "the knee at 4 is not found");
+    uint32_t ceiling = usual_ceiling(ours, 12, 20);
+    run_demand(ours, ceiling >= 3 && ceiling <= 6, "the knee at 4 is not found");
     run_demand(ours, run_mean_connections(ours, 14, 20) < 9, "connections that add nothing stay");
 }
 
