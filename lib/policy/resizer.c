@@ -121,7 +121,7 @@ bool pqr__resizer_shrinks(
 
 /* --- growing for who waits --- */
 
-uint32_t pqr__resizer_connects(const struct pqr__demand *demand)
+static uint32_t for_who_waits(const struct pqr__demand *demand)
 {
     if (demand->waiting == 0)
         return 0;
@@ -140,4 +140,20 @@ uint32_t pqr__resizer_connects(const struct pqr__demand *demand)
         return 0;
     double worth = needed - demand->in_use;
     return worth >= demand->waiting ? demand->waiting : (uint32_t)worth + 1;
+}
+
+/* Hardly one is left for who comes next, and of what is likely to come there are too few. By the time that the rate is
+   sure a queue would stand, and each connect then takes of the work that is to end it. For the same reason no longer
+   where one stands already: there what is sure decides. */
+static uint32_t for_a_rush(const struct pqr__demand *demand)
+{
+    bool stands = demand->waiting > demand->in_use + demand->in_use / 2;
+    double lacking = demand->likely * demand->service_us / 1e6 - demand->in_use - demand->idle;
+    return demand->idle > 1 || stands || lacking <= 0 ? 0 : (uint32_t)lacking + 1;
+}
+
+uint32_t pqr__resizer_connects(const struct pqr__demand *demand)
+{
+    uint32_t now = for_who_waits(demand), soon = for_a_rush(demand);
+    return now > soon ? now : soon;
 }

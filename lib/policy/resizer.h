@@ -65,13 +65,16 @@ bool pqr__resizer_shrinks(
 /* Of all servers of a role. */
 struct pqr__demand {
     uint32_t waiting, in_use;
-    double arrivals;     /* a second, of late */
+    uint32_t idle;       /* for who comes next */
+    double arrivals;     /* a second, of late: so many at least */
+    double likely;       /* so many as like as not */
     double service_us;   /* 0: not known */
     uint64_t connect_us; /* what a connect takes; 0: not known */
 };
 
 /* How many connects the waiters are worth, those under way included: only as many as will still be needed when
-   the connect has finished, which the connections in use may have made needless by then, or soon after. */
+   the connect has finished, which the connections in use may have made needless by then, or soon after. And, before
+   anybody waits, what a rush that begins will need. */
 uint32_t pqr__resizer_connects(const struct pqr__demand *demand);
 
 const char *pqr__wanted_text(enum pqr__wanted_reason reason);

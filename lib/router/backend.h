@@ -114,6 +114,8 @@ struct pqr__slot *pqr__pool_idle(const struct pqr__backend *backend);
 uint32_t pqr__pool_shares(const struct pqr__backend *backend);
 /* Idle connections that only administrators may take now. */
 uint32_t pqr__pool_reserve(const struct pqr__backend *backend);
+/* An idle one was taken: where hardly another is left, it is looked soon whether a rush begins (grow.c). */
+void pqr__pool_taken(struct pqr__backend *backend);
 /* Opens connections for who waits, for min and for the reserve, as far as limits allow (grow.c). */
 void pqr__pools_grow(pqr_router *router);
 /* Closes an idle connection when the resizer says so. */

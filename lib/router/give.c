@@ -329,6 +329,8 @@ void pqr__dispatch_due(pqr_router *router)
     router->poked = false;
     while (pqr__queue_any(&router->queue) && give_one(router, false))
         ;
-    if (pqr__queue_any(&router->queue) || router->waiters.count > 0)
+    bool thin = router->thin;
+    router->thin = false;
+    if (pqr__queue_any(&router->queue) || router->waiters.count > 0 || thin)
         pqr__pools_grow(router);
 }

@@ -4,9 +4,12 @@
  */
 #include "router/balance.h"
 #include "router/breadth.h"
+#include "router/dispatch.h"
 #include "router/elastic.h"
 #include "router/sizing.h"
 #include "router/slot.h"
+
+enum { LOOK_US = 500 }; /* between two looks at pools that hardly have one left, while nobody waits */
 
 /* What the budget calls wanted: with the probe's and the reserve, which is part of min. Spare ones are none of it. */
 static uint32_t demand(const struct pqr__backend *backend)
@@ -220,6 +223,17 @@ static void grow_role(pqr_router *router, pqr_role role)
             return;
         under_way++;
     }
+}
+
+void pqr__pool_taken(struct pqr__backend *backend)
+{
+    pqr_router *router = backend->router;
+    if (backend->slots[PQR__SLOT_IDLE].count > pqr__pool_reserve(backend) + 1 || router->thin ||
+        !has_place(backend) || at_ceiling(backend) || pqr__router_now(router) < router->thin_us + LOOK_US)
+        return;
+    router->thin = true;
+    router->thin_us = pqr__router_now(router);
+    pqr__dispatch_soon(router);
 }
 
 void pqr__pools_grow(pqr_router *router)

@@ -61,7 +61,9 @@ struct pqr_router {
     bool in_event;
     bool in_log;              /* the log callback runs */
     bool poked;               /* from inside a call: something waits that was not seen to yet */
+    bool thin;                /* a pool has hardly one left to give: a rush may begin */
     bool crowded;             /* by a new configuration more is taken than there may be (room.c) */
+    uint64_t thin_us;         /* when thin was set last */
     uint64_t event_us;        /* when it began: the time for all that it does */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
     const struct pqr__sizing *sizing;

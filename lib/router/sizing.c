@@ -11,6 +11,8 @@ enum {
     SPARE = 4,
     LONG = 8, /* service times */
 };
+/* Standard errors of a rate. */
+static const double SURE = 2, LIKELY = 0.6;
 
 /* A server whose like are used has one to be used as well: with no more than its reserve the balancer would pass it
    over for as long as the others let nobody wait. */
@@ -78,14 +80,13 @@ static uint32_t elastic_spare(const struct pqr__backend *backend)
     return spare < ceiling - wanted ? spare : ceiling - wanted;
 }
 
-/* Of late, to the queues that a role's servers take from. What holds for less than a connect takes is of no use to
-   one. */
-static double arrivals_of(const pqr_router *router, unsigned roles, uint64_t connect_us)
+/* Of late, to the queues that a role's servers take from. */
+static double arrivals_of(const pqr_router *router, unsigned roles, double errors, uint64_t least_us)
 {
     double sum = 0;
     for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
         if (roles >> role & 1)
-            sum += pqr__arrivals_rate(&router->arrivals[role], pqr__router_now(router), connect_us);
+            sum += pqr__arrivals_rate(&router->arrivals[role], errors, pqr__router_now(router), least_us);
     return sum;
 }
 
@@ -115,6 +116,12 @@ static uint32_t come_free_in(const pqr_router *router, pqr_role role, const stru
     return n;
 }
 
+static uint32_t idle_for_all(const struct pqr__backend *backend)
+{
+    uint32_t idle = backend->slots[PQR__SLOT_IDLE].count, reserve = pqr__pool_reserve(backend);
+    return idle > reserve ? idle - reserve : 0;
+}
+
 static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32_t waiting)
 {
     struct pqr__demand demand = {.waiting = waiting};
@@ -125,13 +132,17 @@ static uint32_t elastic_connects(const pqr_router *router, pqr_role role, uint32
         if (backend->role != role)
             continue;
         roles |= pqr__backend_roles(backend);
+        demand.idle += idle_for_all(backend);
         served += backend->resizer.served;
         busy += backend->resizer.busy;
         if (backend->load.connect_us > demand.connect_us)
             demand.connect_us = backend->load.connect_us;
     }
-    demand.arrivals = arrivals_of(router, roles, demand.connect_us);
     demand.service_us = served > 0 ? busy / served * 1e6 : 0;
+    /* What holds for less than a connect takes is of no use to one; of what holds for less than a service time not so
+       many are in use at once. */
+    demand.arrivals = arrivals_of(router, roles, SURE, demand.connect_us);
+    demand.likely = arrivals_of(router, roles, LIKELY, (uint64_t)demand.service_us);
     demand.in_use = come_free_in(router, role, &demand);
     return pqr__resizer_connects(&demand);
 }

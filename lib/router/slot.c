@@ -55,8 +55,10 @@ void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to)
         pqr__list_push_front(&lists[to], &slot->link);
     else
         pqr__list_push_back(&lists[to], &slot->link);
-    if (from == PQR__SLOT_IDLE && to != PQR__SLOT_CLOSING)
+    if (from == PQR__SLOT_IDLE && to != PQR__SLOT_CLOSING) {
         note_peak(slot->backend);
+        pqr__pool_taken(slot->backend);
+    }
     pqr__log(&slot->backend->router->log, PQR_LOG_DEBUG, "%s: connection of backend %u: %s -> %s",
         slot->backend->config->name, slot->info.backend_pid, state_names[from], state_names[to]);
 }

@@ -27,7 +27,7 @@ static void come(struct source *source, double rate)
 
 static double rate_of(const struct source *source)
 {
-    return pqr__arrivals_rate(&source->arrivals, (uint64_t)source->now_us, LEAST_US);
+    return pqr__arrivals_rate(&source->arrivals, 2, (uint64_t)source->now_us, LEAST_US);
 }
 
 static void too_few_tell_nothing(void **state)
@@ -75,6 +75,25 @@ static void ten_times_the_rate_shows_within_fifteen_milliseconds(void **state)
     }
 }
 
+static void fewer_errors_tell_more_and_are_wrong_more_often(void **state)
+{
+    enum { N = 20000 };
+    struct source source = {.now_us = S};
+    unsigned above = 0;
+    double sum = 0;
+    (void)state;
+    pqr__random_seed(&source.random, 2);
+    for (int i = 0; i < N; i++) {
+        come(&source, 1000);
+        double told = pqr__arrivals_rate(&source.arrivals, 0.6, (uint64_t)source.now_us, LEAST_US);
+        assert_true(told >= rate_of(&source));
+        sum += told;
+        above += told > 1000;
+    }
+    assert_true(sum / N > 950 && sum / N < 1200);
+    assert_true(above > N / 4 && above < 3 * N / 4);
+}
+
 static void a_high_rate_is_told_as_well(void **state)
 {
     static const double rates[] = {5000, 20000, 100000};
@@ -84,7 +103,7 @@ static void a_high_rate_is_told_as_well(void **state)
         pqr__random_seed(&source.random, i);
         for (int n = 0; n < 20000; n++)
             come(&source, rates[i]);
-        double told = pqr__arrivals_rate(&source.arrivals, (uint64_t)source.now_us, 50000);
+        double told = pqr__arrivals_rate(&source.arrivals, 2, (uint64_t)source.now_us, 50000);
         assert_true(told > 0.6 * rates[i] && told < rates[i]);
     }
 }
@@ -127,6 +146,7 @@ int main(void)
         cmocka_unit_test(too_few_tell_nothing),
         cmocka_unit_test(a_steady_rate_is_told_and_seldom_exceeded),
         cmocka_unit_test(ten_times_the_rate_shows_within_fifteen_milliseconds),
+        cmocka_unit_test(fewer_errors_tell_more_and_are_wrong_more_often),
         cmocka_unit_test(a_high_rate_is_told_as_well),
         cmocka_unit_test(a_rate_that_is_over_is_forgotten),
         cmocka_unit_test(a_burst_is_no_rate),

@@ -242,6 +242,34 @@ static void connects_make_up_what_those_in_use_lack(void **state)
     assert_int_equal(pqr__resizer_connects(&demand), 0);
 }
 
+static void a_rush_is_met_before_anybody_waits(void **state)
+{
+    (void)state;
+    /* 5 of 6 are taken, and 8 will be if 1500 a second are what comes. */
+    struct pqr__demand demand = {
+        .in_use = 5, .idle = 1, .arrivals = 500, .likely = 1500, .service_us = 5000, .connect_us = 15000};
+    assert_int_equal(pqr__resizer_connects(&demand), 2);
+    demand.idle = 2; /* there is room yet */
+    assert_int_equal(pqr__resizer_connects(&demand), 0);
+    demand.idle = 1;
+    demand.likely = 1100; /* those that are there do */
+    assert_int_equal(pqr__resizer_connects(&demand), 0);
+    demand.likely = 1500;
+    demand.service_us = 0; /* nothing is known */
+    assert_int_equal(pqr__resizer_connects(&demand), 0);
+}
+
+static void what_is_likely_does_not_lengthen_a_queue(void **state)
+{
+    (void)state;
+    /* 9 in use keep up with what is sure and take the queue in; a connect would be work in their way. */
+    struct pqr__demand demand = {
+        .in_use = 9, .arrivals = 1400, .likely = 2200, .service_us = 5000, .connect_us = 15000, .waiting = 9};
+    assert_int_equal(pqr__resizer_connects(&demand), 3);
+    demand.waiting = 14;
+    assert_int_equal(pqr__resizer_connects(&demand), 0);
+}
+
 /* What is left after a time, step by step: connections that end evenly spread. */
 static bool some_are_left(const struct pqr__demand *demand, double after_us)
 {
@@ -300,6 +328,8 @@ int main(void)
         cmocka_unit_test(waiters_get_connections_when_nothing_is_known),
         cmocka_unit_test(a_connection_about_to_be_free_is_preferred),
         cmocka_unit_test(connects_make_up_what_those_in_use_lack),
+        cmocka_unit_test(a_rush_is_met_before_anybody_waits),
+        cmocka_unit_test(what_is_likely_does_not_lengthen_a_queue),
         cmocka_unit_test(it_connects_exactly_when_the_demand_outlives_the_connect_for_long),
         cmocka_unit_test(each_reason_has_its_text),
     };

@@ -94,8 +94,7 @@ static bool within(struct row *ours, struct row *other, double part, double time
 /* Within 3% of pools that people use, and within 10% of the size that nobody knows beforehand. */
 static bool holds(struct row *rows)
 {
-    double of_fixed = rows->scenario->of_fixed > 0 ? rows->scenario->of_fixed : 1.1;
-    bool held = within(&rows[OURS], &rows[FIXED], 0.9, of_fixed);
+    bool held = within(&rows[OURS], &rows[FIXED], 0.9, 1.1);
     for (unsigned i = OURS + 1; i < WAYS; i++)
         held &= within(&rows[OURS], &rows[i], 0.97, 1.03);
     return held;

@@ -43,7 +43,6 @@ struct scenario {
     /* What has to be true of ours, beside how it compares with the others. Ends the program when it is not. */
     void (*check)(const struct run *ours);
     uint32_t best_fixed;  /* the size of a fixed pool that does best, as --table finds it */
-    double of_fixed;      /* times the p99 of that; 0: 1.1 */
     bool no_size_is_best; /* it is about something else: none is searched for */
 };
 
