@@ -4,8 +4,6 @@
  * constraint), and take its place. So an answer is held until its item's end, the last one until the Sync. A flight that
  * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
  * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's. */
-#include <assert.h>
-
 #include "base/seldom.h"
 #include "base/text.h"
 #include "postgres/conn.h"
@@ -135,7 +133,10 @@ static void take_end(struct pqr__conn *conn, struct pqr__flight *flight)
 
 static void take_first_result(struct pqr__conn *conn, PGresult *result)
 {
-    assert(!conn->held); /* the answer to the item before was told at its end */
+    if (conn->held) { /* what came before was told at its end */
+        out_of_step(conn, result);
+        return;
+    }
     conn->expects_end = true;
     conn->held = result;
 }
