@@ -1,6 +1,11 @@
-/* A cancel request on a thread of its own: it blocks for as long as the server likes, in TLS handshakes too. By a newer
-   libpq it is as encrypted as the connection that it cancels, by an older one it never is. */
+/* A cancel request on a thread of its own. By a newer libpq it is as encrypted as the connection that it cancels, and
+   ends when nobody waits for it any more; by an older one it never is encrypted, and blocks for as long as the server
+   likes. */
+#include <errno.h>
 #include <libpq-fe.h>
+#include <poll.h>
+#include <unistd.h>
+#include <uv.h>
 
 #include "base/alloc.h"
 #include "postgres/conn.h"
@@ -19,6 +24,7 @@ struct pqr__canceller {
 #if PQR__HAVE_NEWER
     PGcancelConn *newer; /* instead of it */
 #endif
+    int wake[2]; /* a pipe: a byte in it says that nobody waits */
     bool delivered;
 };
 
@@ -30,6 +36,8 @@ static struct pqr__canceller *canceller_of(struct pqr__mail *mail)
 static void dispose(struct pqr__mail *mail)
 {
     struct pqr__canceller *canceller = canceller_of(mail);
+    close(canceller->wake[0]);
+    close(canceller->wake[1]);
     PQfreeCancel(canceller->cancel);
 #if PQR__HAVE_NEWER
     if (canceller->newer && PQcancelFinish)
@@ -48,23 +56,57 @@ static void deliver(struct pqr__mail *mail)
     conn->home->base.events->cancelled(conn->context, delivered);
 }
 
-static const struct pqr__mail_ops mail_ops = {.deliver = deliver, .dispose = dispose};
+static void wake(struct pqr__mail *mail)
+{
+    ssize_t written = write(canceller_of(mail)->wake[1], "", 1);
+    (void)written; /* the pipe is empty */
+}
+
+static const struct pqr__mail_ops mail_ops = {.deliver = deliver, .wake = wake, .dispose = dispose};
 
 static bool take_target(struct pqr__canceller *canceller, PGconn *pg)
 {
 #if PQR__HAVE_NEWER
-    if (PQcancelCreate && PQcancelBlocking && PQcancelFinish)
+    if (PQcancelCreate && PQcancelStart && PQcancelPoll && PQcancelSocket && PQcancelFinish)
         return (canceller->newer = PQcancelCreate(pg)) != NULL;
 #endif
     return (canceller->cancel = PQgetCancel(pg)) != NULL;
 }
+
+#if PQR__HAVE_NEWER
+/* False: nobody waits. */
+static bool wait_for(const struct pqr__canceller *canceller, PostgresPollingStatusType wanted)
+{
+    struct pollfd fds[] = {
+        {.fd = canceller->wake[0], .events = POLLIN},
+        {.fd = PQcancelSocket(canceller->newer),
+            .events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT},
+    };
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR && errno != EAGAIN && errno != ENOMEM)
+            return true; /* cannot be; PQcancelPoll will see what is wrong */
+    return !fds[0].revents;
+}
+
+static bool ask_newer(const struct pqr__canceller *canceller)
+{
+    PostgresPollingStatusType status =
+        PQcancelStart(canceller->newer) == 1 ? PGRES_POLLING_WRITING : PGRES_POLLING_FAILED;
+    while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
+        if (!wait_for(canceller, status))
+            return false;
+        status = PQcancelPoll(canceller->newer);
+    }
+    return status == PGRES_POLLING_OK;
+}
+#endif
 
 static bool ask(const struct pqr__canceller *canceller)
 {
     char error[256];
 #if PQR__HAVE_NEWER
     if (canceller->newer)
-        return PQcancelBlocking(canceller->newer) == 1;
+        return ask_newer(canceller);
 #endif
     return PQcancel(canceller->cancel, error, sizeof(error)) == 1;
 }
@@ -76,6 +118,28 @@ static void body(struct pqr__mail *mail)
     pqr__mail_post(mail);
 }
 
+/* PQR_ENOMEM, PQR_ESYSTEM. */
+static int start(struct pqr__conn *conn)
+{
+    struct pqr__canceller *canceller = pqr__calloc(1, sizeof(*canceller));
+    if (!canceller)
+        return PQR_ENOMEM;
+    canceller->mail = (struct pqr__mail){
+        .mailbox = conn->home->mailbox, .ops = &mail_ops, .lane = PQR__LANE_CANCEL + conn->server};
+    canceller->conn = conn;
+    if (uv_pipe(canceller->wake, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) != 0) {
+        pqr__free(canceller);
+        return PQR_ESYSTEM;
+    }
+    int failed =
+        take_target(canceller, conn->pg) ? pqr__mail_start(&canceller->mail, body, STACK_SIZE) : PQR_ENOMEM;
+    if (failed)
+        dispose(&canceller->mail);
+    else
+        conn->canceller = canceller;
+    return failed;
+}
+
 int pqr__conn_cancel(struct pqr__conn *conn)
 {
     if (!pqr__conn_is_open(conn) || conn->canceller)
@@ -85,20 +149,7 @@ int pqr__conn_cancel(struct pqr__conn *conn)
         return PQR_EINVAL;
     if (pqr__mailbox_stuck(conn->home->mailbox, PQR__LANE_CANCEL + conn->server) >= STUCK_MAX)
         return PQR_ESYSTEM;
-    struct pqr__canceller *canceller = pqr__calloc(1, sizeof(*canceller));
-    if (!canceller)
-        return PQR_ENOMEM;
-    canceller->mail = (struct pqr__mail){
-        .mailbox = conn->home->mailbox, .ops = &mail_ops, .lane = PQR__LANE_CANCEL + conn->server};
-    canceller->conn = conn;
-    int failed =
-        take_target(canceller, conn->pg) ? pqr__mail_start(&canceller->mail, body, STACK_SIZE) : PQR_ENOMEM;
-    if (failed) {
-        dispose(&canceller->mail);
-        return failed;
-    }
-    conn->canceller = canceller;
-    return 0;
+    return start(conn);
 }
 
 void pqr__conn_cancel_abandon(struct pqr__conn *conn)

@@ -13,10 +13,12 @@
 extern int PQsendClosePrepared(PGconn *conn, const char *statement) __attribute__((weak));
 /* 17: a Sync that is not flushed at once; without it every Sync is a system call. */
 extern int PQsendPipelineSync(PGconn *conn) __attribute__((weak));
-/* 17: a cancel that is as encrypted as its connection; without it: PQcancel. */
+/* 17: a cancel that is as encrypted as its connection, and can be given up; without it: PQcancel. */
 typedef struct pg_cancel_conn PGcancelConn;
 extern PGcancelConn *PQcancelCreate(PGconn *conn) __attribute__((weak));
-extern int PQcancelBlocking(PGcancelConn *cancel) __attribute__((weak));
+extern int PQcancelStart(PGcancelConn *cancel) __attribute__((weak));
+extern PostgresPollingStatusType PQcancelPoll(PGcancelConn *cancel) __attribute__((weak));
+extern int PQcancelSocket(const PGcancelConn *cancel) __attribute__((weak));
 extern void PQcancelFinish(PGcancelConn *cancel) __attribute__((weak));
 #else
 #define PQR__HAVE_NEWER 0

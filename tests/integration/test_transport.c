@@ -396,35 +396,6 @@ static void copy_ends_the_connection(void **state)
     }
 }
 
-static void a_running_statement_can_be_cancelled(void **state)
-{
-    (void)state;
-    const char *sql = "select pg_sleep(20)";
-    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
-    uv_run(&rig.loop, UV_RUN_NOWAIT); /* it may be sent from the loop only */
-    char waits[120];
-    snprintf(waits, sizeof(waits), "select wait_event from pg_stat_activity where pid = %u",
-        party.info.backend_pid);
-    while (strcmp(cluster_exec(&cluster, 0, waits), "PgSleep") != 0) {}
-    assert_int_equal(rig.transport->ops->cancel(party.conn), 0);
-    assert_int_not_equal(rig.transport->ops->cancel(party.conn), 0); /* one at a time */
-    rig_until_count(&rig, &party.cancelled, 1);
-    assert_true(party.delivered);
-    rig_until_count(&rig, &party.settled, 1);
-    assert_string_equal(party.answers[0].sqlstate, "57014");
-    assert_false(party.facts.lost);
-}
-
-static void nothing_of_a_cancel_comes_after_closed(void **state)
-{
-    (void)state;
-    const char *sql = "select pg_sleep(20)";
-    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
-    assert_int_equal(rig.transport->ops->cancel(party.conn), 0);
-    party_leave(&party);
-    assert_string_equal(party.log, "cLz");
-}
-
 /* Half of the limit is fine. */
 static void expect_the_end_beyond(uint64_t limit_bytes)
 {
@@ -686,8 +657,6 @@ int main(void)
         TEST(a_flight_given_to_a_dead_connection_was_not_sent),
         TEST(a_connection_that_dies_in_flight_is_lost),
         TEST(copy_ends_the_connection),
-        TEST(a_running_statement_can_be_cancelled),
-        TEST(nothing_of_a_cancel_comes_after_closed),
         TEST(a_result_beyond_the_limit_ends_the_connection),
         TEST(a_result_beyond_the_limit_is_seen_on_a_unix_socket),
         TEST(notifications_do_not_disturb),
