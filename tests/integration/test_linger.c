@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +136,30 @@ static void a_connection_is_closed_when_the_server_has_closed_its_end(void **sta
     kill(server.pid, SIGUSR1);
     rig_until(&rig, &party.closed);
     assert_string_equal(party.log, "cLz");
+    end();
+}
+
+/* Its thread is done, and the loop has not looked: then it is closed. */
+static void a_connection_that_was_opened_in_the_last_moment_is_waited_for_too(void **state)
+{
+    (void)state;
+    memset(notes, 0, sizeof(*notes));
+    fake_server_start(&server, close_when_told, NULL);
+    rig_open(&rig, server.conninfo, NULL);
+    uv_run(&rig.loop, UV_RUN_NOWAIT); /* from now on it can be woken up */
+    party_connect(&party, &rig, 10 * RIG_SECOND);
+    struct pollfd woken = {.fd = uv_backend_fd(&rig.loop), .events = POLLIN};
+    assert_int_equal(poll(&woken, 1, 20000), 1);
+    rig.transport->ops->close(party.conn);
+    rig_until(&rig, &party.ended);
+    assert_string_equal(party.log, "");
+    assert_false(party.closed);
+    assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
+    turn_until(&notes->end);
+    assert_true(notes->good_bye);
+    kill(server.pid, SIGUSR1);
+    rig_until(&rig, &party.closed);
+    assert_string_equal(party.log, "z");
     end();
 }
 
@@ -270,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_closed_when_the_server_has_closed_its_end),
+        cmocka_unit_test(a_connection_that_was_opened_in_the_last_moment_is_waited_for_too),
         cmocka_unit_test(a_second_close_changes_nothing),
         cmocka_unit_test(a_server_that_never_closes_its_end_is_not_waited_for_without_end),
         cmocka_unit_test(what_comes_after_a_close_is_thrown_away_up_to_a_limit),
