@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "fake_router.h"
@@ -116,6 +117,56 @@ static void the_body_runs_again_when_commit_was_never_sent(void **state)
     assert_int_equal(told.outcome, PQR_OUTCOME_UNKNOWN);
 }
 
+struct spy {
+    struct told told; /* first */
+    pqr_tx *tx;
+    unsigned attempts;
+    int status; /* of a statement that is asked for while the second attempt has not begun */
+};
+
+static void fail_once(pqr_tx *tx, unsigned attempt, void *data)
+{
+    struct spy *spy = data;
+    spy->tx = tx;
+    spy->attempts = attempt;
+    if (attempt == 1)
+        run_in(tx, "insert into t values (1)", &in_savepoint);
+    commit_at_once(tx, attempt, NULL);
+}
+
+static void ask_when_it_goes_on(void *data, pqr_log_level level, const char *text)
+{
+    static struct told never;
+    struct spy *spy = data;
+    pqr_query query = PQR_QUERY_INIT;
+    (void)level;
+    query.sql = "select 1";
+    if (spy->attempts == 1 && strstr(text, "waiting -> running"))
+        spy->status = pqr_tx_query(spy->tx, &query, on_reply, &never);
+}
+
+/* It knows of the first attempt only, and would be the second one's first statement. */
+static void a_log_callback_adds_nothing_to_an_attempt_that_has_not_begun(void **state)
+{
+    static struct spy spy;
+    (void)state;
+    spy = (struct spy){.status = 1};
+    start();
+    fake.router->log.write = ask_when_it_goes_on;
+    fake.router->log.data = &spy;
+    fake.router->log.level = PQR_LOG_DEBUG;
+    assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, fail_once, on_reply, &spy), 0);
+    settle();
+    struct pqr__conn *conn = flying_on(0, 0);
+    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    answer_in(conn, "40001", NULL, PQR__TX_FAILED);
+    answer_in(conn, NULL, "ROLLBACK", PQR__TX_IDLE);
+    settle();
+    answer_in(flying_on(0, 0), NULL, "BEGIN", PQR__TX_OPEN);
+    assert_int_equal(spy.attempts, 2);
+    assert_int_equal(spy.status, PQR_ECLOSED);
+}
+
 static struct told unknown;
 
 static void run_what_is_not_recognised(pqr_tx *tx, unsigned attempt, void *data)
@@ -198,6 +249,7 @@ int main(void)
         TEST(a_commit_that_fails_without_sqlstate_is_unknown),
         TEST(a_conflict_at_commit_runs_the_body_again),
         TEST(the_body_runs_again_when_commit_was_never_sent),
+        TEST(a_log_callback_adds_nothing_to_an_attempt_that_has_not_begun),
         TEST(a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown),
         TEST(a_transaction_whose_statement_was_never_sent_runs_again),
         TEST(a_statement_that_commits_unseen_ends_the_transaction),
