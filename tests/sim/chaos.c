@@ -149,21 +149,17 @@ static struct pqr__conn *random_conn(const struct sim_chaos *chaos)
 static void hurt_conn(struct sim_chaos *chaos)
 {
     struct pqr__conn *conn = random_conn(chaos);
-    if (!conn || conn->state != SIM_OPEN || !conn->backend)
-        return;
-    uint64_t how = sim_between(chaos->world, 0, 4);
-    static const char *const names[] = {"is reset", "has its backend killed", "has its backend terminated",
-        "dies", "has its backend stopped"};
-    sim_trace(chaos->world, "chaos: c%u %s", conn->id, names[how]);
-    sim_server_disturbed(conn->server);
-    if (how == 0)
-        sim_wire_reset(conn);
-    else if (how == 3)
-        sim_wire_doom(conn);
-    else if (how == 4)
-        conn->backend->stopped = true;
-    else
-        sim_backend_die(conn->backend, how == 2);
+    if (conn)
+        sim_wire_hurt(conn);
+}
+
+void sim_chaos_hurt_probes(struct sim_chaos *chaos)
+{
+    pqr__list_each (link, &chaos->wire->conns) {
+        struct pqr__conn *conn = pqr__container_of(link, struct pqr__conn, link);
+        if (conn->timeline > 0 && sim_chance(chaos->world, 500))
+            sim_wire_hurt(conn);
+    }
 }
 
 /* Somebody's migration, or a session that forgets what it prepared: no fault of a server, only of what is kept. */
@@ -236,9 +232,10 @@ void sim_chaos_heal(struct sim_chaos *chaos)
     sim_alarm_clear(chaos->world, &chaos->migration);
     chaos->wire->connect_no_memory = chaos->wire->connect_lost = 0;
     chaos->wire->send_lost = chaos->wire->cancel_lost = chaos->wire->cancel_stuck = 0;
-    chaos->wire->answer_lost = 0;
+    chaos->wire->answer_lost = chaos->wire->commit_lost = 0;
     pqr__list_each (conn_link, &chaos->wire->conns) {
         struct pqr__conn *conn = pqr__container_of(conn_link, struct pqr__conn, link);
+        sim_alarm_clear(chaos->world, &conn->blow);
         /* What is in the air on a stopped process stays so: somebody has to give it up. */
         bool idle = pqr__list_empty(&conn->flights);
         if (conn->doomed || (conn->backend && conn->backend->stopped && idle))

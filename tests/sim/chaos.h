@@ -22,6 +22,8 @@ struct sim_chaos {
 
 void sim_chaos_init(struct sim_chaos *chaos, struct sim_wire *wire);
 void sim_chaos_start(struct sim_chaos *chaos);
+/* Something happens to connections that have probed a server. */
+void sim_chaos_hurt_probes(struct sim_chaos *chaos);
 /* Everything is mended, for good: one primary, nobody stuck. */
 void sim_chaos_heal(struct sim_chaos *chaos);
 /* Since when the only primary has been undisturbed; UINT64_MAX: it is not. */

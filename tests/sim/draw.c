@@ -31,6 +31,8 @@ enum sim_fate sim_fate_random(struct sim_load *load, enum sim_kind kind, bool ad
         return SIM_HALF;
     if (sim_kind_writes(kind) && sim_chance(world, 40))
         return SIM_DEFERRED;
+    if (sim_chance(world, load->units / 6)) /* the body saves itself from it, or runs again */
+        return SIM_CONFLICT;
     if (sim_chance(world, 850))
         return SIM_FINE;
     static const enum sim_fate bad[] = {SIM_BAD, SIM_BAD, SIM_CONFLICT, SIM_CONFLICT, SIM_ENDLESS, SIM_STUCK};

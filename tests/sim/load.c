@@ -302,6 +302,8 @@ void sim_load_act(struct sim_load *load)
     uint64_t what = sim_between(world, 0, 99);
     if (what < 60 && !load->siege && sim_chance(world, load->bursts))
         burst(load);
+    else if (what < 60 && !load->siege && sim_chance(world, load->units))
+        sim_chance(world, 500) ? sim_tx_random(load) : sim_batch_random(load);
     else if (what < 60)
         random_query(load);
     else if (what < 68)

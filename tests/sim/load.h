@@ -65,6 +65,7 @@ struct sim_load {
     struct sim_texts texts;
     unsigned repeats; /* of a thousand requests, so many are of a text that comes again */
     unsigned bursts;  /* of a thousand actions that send a request, so many send several */
+    unsigned units;   /* of a thousand actions that send one request, so many send a transaction or a batch */
     struct sim_alarm tick, close;
     uint64_t interval_us, delay_us; /* between ticks, before the first */
     unsigned budget, proofs, close_chance, ready_calls, ready_callbacks;

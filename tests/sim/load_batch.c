@@ -24,9 +24,12 @@ static struct sim_entry *draw(struct sim_load *load, bool reads)
     enum sim_kind kind = most[sim_between(world, 0, sizeof(most) / sizeof(most[0]) - 1)];
     if (sim_chance(world, 15))
         kind = others[sim_between(world, 0, sizeof(others) / sizeof(others[0]) - 1)];
+    bool plain = sim_chance(world, load->units); /* or hardly one comes as far as its COMMIT */
     if (reads)
         kind = SIM_READ;
-    enum sim_fate fate = sim_fate_random(load, kind, false);
+    else if (plain)
+        kind = SIM_WRITE;
+    enum sim_fate fate = plain ? SIM_FINE : sim_fate_random(load, kind, false);
     entry = sim_ledger_add(load->ledger, kind, fate == SIM_ENDS_TX ? SIM_FINE : fate);
     if (kind != SIM_SEVERAL)
         entry->n_params = (int)sim_skewed(world, 0, 4);

@@ -37,7 +37,7 @@ static void statement_answered(pqr_reply *reply, void *data)
         sim_fail(load->world, "a statement of an attempt that is over is answered");
     attempt->n_open--;
     attempt->failed |= request->status != PQR_STATUS_OK;
-    if (attempt->chained || (attempt->failed && sim_chance(load->world, 500)))
+    if (attempt->chained || (attempt->failed && sim_chance(load->world, 500 + load->units / 2)))
         go_on(attempt);
     sim_load_act(load);
 }
@@ -82,14 +82,16 @@ static void run_statement(struct sim_attempt *attempt, bool rescue)
 
 static void go_on(struct sim_attempt *attempt)
 {
-    if (attempt->failed && sim_chance(attempt->tx->request->load->world, 500)) {
+    const struct sim_load *load = attempt->tx->request->load;
+    struct sim_world *world = load->world;
+    if (attempt->failed && sim_chance(world, 500 + load->units / 4)) {
         attempt->failed = false;
         attempt->chained = true;
         run_statement(attempt, true);
         return;
     }
     if (attempt->failed) {
-        ask_end(attempt, sim_chance(attempt->tx->request->load->world, 300));
+        ask_end(attempt, sim_chance(world, 300));
         return;
     }
     if (attempt->plan_statements > 0) {
@@ -135,7 +137,7 @@ static void body(pqr_tx *handle, unsigned number, void *data)
     tx->attempts[tx->n_attempts++] = attempt;
     tx->handle = handle;
     attempt->plan_statements = (unsigned)sim_between(world, 0, 4);
-    attempt->chained = sim_chance(world, 500);
+    attempt->chained = sim_chance(world, 500 + tx->request->load->units / 3);
     attempt->commits = sim_chance(world, 800);
     attempt->ends = sim_chance(world, 930);
     if (attempt->chained && attempt->plan_statements > 0) {

@@ -106,6 +106,8 @@ static void reload(void *context)
     struct scenario *scenario = context;
     struct sim_world *world = &scenario->world;
     reload_with(scenario, sim_chance(world, 500));
+    if (scenario->chaos.interval_us > 0 && sim_chance(world, 600)) /* there may be no room for others now */
+        sim_chaos_hurt_probes(&scenario->chaos);
     sim_alarm_set(
         world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
 }
@@ -153,6 +155,21 @@ static void make_readers(struct scenario *scenario)
     scenario->wire.answer_lost /= 5;
 }
 
+/* Much is to be all or nothing, and what says so is lost: each end of a COMMIT needs many of them. */
+static void make_committers(struct scenario *scenario)
+{
+    struct sim_world *world = &scenario->world;
+    scenario->load.units = 900;
+    scenario->load.budget = sim_pick(world, 50, 300);
+    scenario->load.interval_us = sim_skewed(world, 20000, 300000); /* or most find the queue full */
+    scenario->load.delay_us = sim_skewed(world, 0, 1000000);
+    if (scenario->chaos.interval_us == 0)
+        return;
+    scenario->chaos.interval_us *= 3;
+    scenario->wire.commit_lost = (unsigned)sim_between(world, 100, 500);
+    scenario->wire.answer_lost = (unsigned)sim_between(world, 0, 10); /* of COMMITs up to 600 */
+}
+
 static void make_load(struct scenario *scenario, const struct sim_options *options)
 {
     struct sim_world *world = &scenario->world;
@@ -173,7 +190,9 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     load->siege = sim_chance(world, 60);
     if (!load->siege && sim_chance(world, 400))
         make_readers(scenario);
-    if (scenario->fewer && !load->siege && sim_chance(world, 200))
+    else if (!load->siege && sim_chance(world, 400))
+        make_committers(scenario);
+    if (scenario->fewer && !load->siege && sim_chance(world, 300))
         sim_alarm_set(
             world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
     bool dies_young = !load->siege && sim_chance(world, 400);

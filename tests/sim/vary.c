@@ -122,7 +122,7 @@ static int copy_rules(struct sim_world *world, struct pqr_config *fewer, const s
     }
     fewer->pool = config->pool;
     fewer->pool.init_sql = config->pool.init_sql ? pqr__strdup(config->pool.init_sql) : NULL;
-    if (sim_chance(world, 500))
+    if (sim_chance(world, 700))
         vary_limits(world, fewer);
     fewer->probe = config->probe;
     fewer->reads = config->reads;

@@ -8,7 +8,7 @@
 #include "checks.h"
 #include "wire_parts.h"
 
-enum { CANCEL_RETRY_US = 100000, CANCEL_PATIENCE_US = 6000000 };
+enum { CANCEL_RETRY_US = 100000, CANCEL_PATIENCE_US = 6000000, OWN_US = 150 };
 
 struct sim_wire *sim_wire_of(struct pqr__transport *transport)
 {
@@ -60,6 +60,26 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
     return job;
 }
 
+static void hurt(void *context)
+{
+    sim_wire_hurt(context);
+}
+
+/* On its way, or when it is done and nobody knows yet. */
+static void endanger_commit(struct pqr__conn *conn, const struct sim_job *job)
+{
+    struct sim_world *world = conn->wire->world;
+    if (job->items[job->n_items - 1].own != PQR__OWN_COMMIT || !sim_chance(world, conn->wire->commit_lost))
+        return;
+    uint64_t done_us = job->arrives_us;
+    for (uint32_t i = 0; i < job->n_items; i++)
+        done_us += job->items[i].entry ? job->items[i].entry->service_us * conn->server->slowness : OWN_US;
+    uint64_t after_us = conn->server->latency_us + 2 * OWN_US;
+    uint64_t at_us = sim_chance(world, 300) ? sim_between(world, world->now_us, done_us)
+                                            : sim_between(world, done_us, done_us + after_us);
+    sim_alarm_set(world, &conn->blow, at_us, hurt, conn);
+}
+
 static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     struct sim_wire *wire = conn->wire;
@@ -88,6 +108,7 @@ static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)
     if (job->arrives_us < conn->last_arrival_us)
         job->arrives_us = conn->last_arrival_us;
     conn->last_arrival_us = job->arrives_us;
+    endanger_commit(conn, job);
     if (sim_chance(world, wire->notices))
         sim_wire_notice(conn, flight, "01000", "WARNING");
     sim_backend_take(conn->backend, job);

@@ -28,6 +28,7 @@ struct pqr__conn {
     struct pqr__flight *preparing; /* the only one in the air that prepares anything; NULL: none */
     struct sim_alarm alarm;        /* connecting, then closing */
     struct sim_alarm cancel;
+    struct sim_alarm blow; /* that it gets while a COMMIT is in the air */
     bool cancelling;
     uint32_t cancel_pid;
     uint64_t give_up_us, cancel_since_us; /* connecting, cancelling */
@@ -52,6 +53,7 @@ struct sim_wire {
     bool shut, gone;
     /* Chances in a thousand. */
     unsigned connect_no_memory, connect_lost, send_lost, cancel_lost, cancel_stuck, answer_lost, notices;
+    unsigned commit_lost; /* the connection, while a COMMIT is in the air */
 };
 
 /* The transport's results. */
@@ -84,6 +86,8 @@ void sim_wire_session_over(struct pqr__conn *conn);
 void sim_wire_reset(struct pqr__conn *conn);
 /* The backend dies, and nobody tells the client. */
 void sim_wire_doom(struct pqr__conn *conn);
+/* Any of these, or its backend ends, or is stopped. */
+void sim_wire_hurt(struct pqr__conn *conn);
 
 struct pg_result *sim_result_new(uint64_t nonce, const char *tag);
 void sim_result_add(struct pg_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));

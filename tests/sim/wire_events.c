@@ -81,6 +81,7 @@ void sim_conn_free(struct pqr__conn *conn)
         sim_server_cancel(conn->server, conn->cancel_pid);
     sim_alarm_clear(world, &conn->alarm);
     sim_alarm_clear(world, &conn->cancel);
+    sim_alarm_clear(world, &conn->blow);
     pqr__list_remove(&conn->wire->conns, &conn->link);
     pqr__prepared_finish(&conn->books);
     free(conn);
@@ -295,4 +296,24 @@ void sim_wire_doom(struct pqr__conn *conn)
     sim_backend_die(backend, false);
     if (!pqr__list_empty(&conn->flights))
         sim_wire_broken(conn, true);
+}
+
+void sim_wire_hurt(struct pqr__conn *conn)
+{
+    struct sim_world *world = conn->wire->world;
+    if (conn->state != SIM_OPEN || !conn->backend)
+        return;
+    uint64_t how = sim_between(world, 0, 4);
+    static const char *const names[] = {"is reset", "has its backend killed", "has its backend terminated",
+        "dies", "has its backend stopped"};
+    sim_trace(world, "chaos: c%u %s", conn->id, names[how]);
+    sim_server_disturbed(conn->server);
+    if (how == 0)
+        sim_wire_reset(conn);
+    else if (how == 3)
+        sim_wire_doom(conn);
+    else if (how == 4)
+        conn->backend->stopped = true;
+    else
+        sim_backend_die(conn->backend, how == 2);
 }
