@@ -50,7 +50,7 @@ struct pqr_tx;
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
     struct pqr__queue_entry entry;
-    struct pqr__link link; /* of the router's finished list, its transaction's, or its slot's air */
+    struct pqr__link link; /* of the router's free or finished ones, its transaction's, or its slot's air */
     struct pqr__timer deadline;
     pqr_router *router;
     uint64_t id;
@@ -98,8 +98,8 @@ struct pqr_reply {
 };
 
 struct pqr__request_store {
-    struct pqr_reply **all;  /* by the low bits of the id */
-    struct pqr_reply **free; /* of those the ones of no use, the latest last */
+    struct pqr_reply **all; /* by the low bits of the id */
+    struct pqr__link *free; /* of those the ones of no use, the latest first, each with the next behind it */
     uint32_t count, n_free, capacity;
 };
 

@@ -28,7 +28,6 @@ void pqr__request_store_finish(struct pqr__request_store *store)
         pqr__free(store->all[i]);
     }
     pqr__free(store->all);
-    pqr__free(store->free);
 }
 
 uint32_t pqr__request_store_active(const struct pqr__request_store *store)
@@ -47,10 +46,6 @@ static bool store_reserve(struct pqr__request_store *store)
     if (!all)
         return false;
     store->all = all;
-    struct pqr_reply **spare = pqr__realloc(store->free, capacity * sizeof(struct pqr_reply *));
-    if (!spare)
-        return false;
-    store->free = spare;
     store->capacity = capacity;
     return true;
 }
@@ -70,9 +65,15 @@ static PQR__SELDOM struct pqr_reply *store_add(pqr_router *router)
 struct pqr_reply *pqr__request_take(pqr_router *router)
 {
     struct pqr__request_store *store = &router->store;
-    struct pqr_reply *request = store->n_free > 0 ? store->free[--store->n_free] : store_add(router);
+    struct pqr__link *link = store->free;
+    struct pqr_reply *request = link ? pqr__container_of(link, struct pqr_reply, link) : store_add(router);
     if (!request)
         return NULL;
+    if (link) {
+        store->free = link->next;
+        link->next = NULL;
+        store->n_free--;
+    }
     request->id += UINT64_C(1) << INDEX_BITS;
     request->state = PQR__REQUEST_ACCEPTED;
     return request;
@@ -97,7 +98,9 @@ void pqr__request_put(struct pqr_reply *request)
     request->statement = NULL;
     request->known = NULL;
     request->state = PQR__REQUEST_FREE;
-    store->free[store->n_free++] = request;
+    request->link.next = store->free;
+    store->free = &request->link;
+    store->n_free++;
 }
 
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)
