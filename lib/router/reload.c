@@ -141,10 +141,16 @@ static void apply_pending(pqr_router *router)
 {
     struct pqr_config *next = router->pending;
     struct pqr__reload_plan plan;
+    pqr_error error;
     router->pending = NULL;
-    /* It was valid when it was asked for; what can't change has not. */
-    if (router->state == PQR__ROUTER_RUNNING && plan_for(&plan, router, next, NULL) == 0)
-        apply(router, next, &plan);
+    if (router->state == PQR__ROUTER_RUNNING) {
+        /* It was valid when it was asked for; what has become known in the same event may speak against it. */
+        if (plan_for(&plan, router, next, &error) == 0)
+            apply(router, next, &plan);
+        else
+            pqr__log(
+                &router->log, PQR_LOG_ERROR, "the new configuration is not taken over: %s", error.message);
+    }
     pqr_config_free(next);
 }
 
