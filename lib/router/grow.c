@@ -11,13 +11,15 @@
 
 enum { LOOK_US = 500 }; /* between two looks at pools that hardly have one left, while nobody waits */
 
-/* What the budget calls wanted: with the probe's and the reserve, which is part of min. Spare ones are none of it. */
+/* What the budget calls wanted: with the probe's and the reserve, which is part of min, and with those that are closing,
+   of no use to anybody, but not to be had either. Spare ones are none of it. */
 static uint32_t demand(const struct pqr__backend *backend)
 {
     uint32_t used = pqr__pool_in_use(backend) + pqr__elastic_waiting(backend);
     uint32_t wanted = backend->router->sizing->wanted(backend);
     uint32_t loaded = pqr__pool_reserve(backend) + (used > wanted ? used : wanted);
-    return 1 + (loaded > backend->config->min ? loaded : backend->config->min);
+    return 1 + backend->slots[PQR__SLOT_CLOSING].count +
+           (loaded > backend->config->min ? loaded : backend->config->min);
 }
 
 static struct pqr__budget_pool in_budget(const struct pqr__backend *backend)

@@ -202,6 +202,47 @@ static void a_session_that_goes_on_does_not_keep_others_from_giving_way(void **s
     assert_in_range(sessions(0) + sessions(1) + sessions(2), 0, MAX_TOTAL);
 }
 
+static unsigned connects_to(uint32_t server)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < fake.n_conns; i++)
+        n += fake.conns[i].server == server;
+    return n;
+}
+
+/* One of three servers has four sessions that go on beside its five connections, which is no more than its part of all:
+   they are not taken for another one's, to be opened anew in the next moment. */
+static void sessions_that_go_on_are_no_riches(void **state)
+{
+    enum { MIN = 5, GOING_ON = 4, WRITES = 20 };
+    static struct told told[WRITES];
+    unsigned lost = 0;
+    (void)state;
+    fake.config->pool.max_total = 24;
+    fake.config->pool.lifetime_us = 0;
+    for (uint32_t i = 0; i < SERVERS; i++)
+        fake.config->servers[i].max = 20;
+    fake.config->servers[1].min = MIN;
+    start();
+    advance(SECOND);
+    fake.goes_on[1] = true;
+    for (uint32_t i = 0; i < fake.n_conns && lost < GOING_ON; i++)
+        if (fake.conns[i].phase == OPEN && fake.conns[i].server == 1 && !is_probe(&fake.conns[i])) {
+            lose(&fake.conns[i]);
+            lost++;
+        }
+    advance(SECOND);
+    assert_int_equal(pool(1).closing, GOING_ON);
+    assert_int_equal(count_open(1), MIN);
+    unsigned connects = connects_to(1);
+    for (unsigned i = 0; i < WRITES; i++)
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    advance(3 * SECOND);
+    assert_int_equal(count_open(1), MIN);
+    assert_int_equal(connects_to(1), connects);
+    assert_in_range(sessions(0) + sessions(1) + sessions(2), 20, 24);
+}
+
 static void a_server_that_leaves_keeps_its_place_until_its_sessions_are_over(void **state)
 {
     static struct told told;
@@ -233,6 +274,7 @@ int main(void)
         TEST(a_probes_session_is_waited_for_as_long_as_an_answer),
         TEST(a_probe_connects_as_soon_as_its_session_is_over),
         TEST(a_session_that_goes_on_does_not_keep_others_from_giving_way),
+        TEST(sessions_that_go_on_are_no_riches),
         TEST(a_server_that_leaves_keeps_its_place_until_its_sessions_are_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
