@@ -34,8 +34,8 @@ static void close_connections(pqr_router *router)
     for (uint32_t i = 0; i < router->n_backends; i++) {
         struct pqr__backend *backend = &router->backends[i];
         pqr__timer_clear(&backend->retry);
-        for (unsigned state = 0; state < PQR__SLOT_STATES;
-             state++) { /* those that are closing: at once now */
+        /* Those that are closing, too: at once now. */
+        for (unsigned state = 0; state < PQR__SLOT_STATES; state++) {
             pqr__list_each (link, &backend->slots[state])
                 pqr__slot_close(pqr__container_of(link, struct pqr__slot, link));
         }

@@ -11,7 +11,7 @@ enum {
     SPARE = 4,
     LONG = 8, /* service times */
 };
-/* Standard errors of a rate. */
+/* Standard errors that a rate is told less by: so many come at least; as like as not. */
 static const double SURE = 2, LIKELY = 0.6;
 
 /* A server whose like are used has one to be used as well: with no more than its reserve the balancer would pass it
