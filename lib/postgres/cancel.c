@@ -24,7 +24,7 @@ struct pqr__canceller {
 #if PQR__HAVE_NEWER
     PGcancelConn *newer; /* instead of it */
 #endif
-    int wake[2]; /* a pipe: a byte in it says that nobody waits */
+    int wake[2]; /* a pipe: a byte in it says that nobody waits; -1: what is asked by can't be given up */
     bool delivered;
 };
 
@@ -36,8 +36,10 @@ static struct pqr__canceller *canceller_of(struct pqr__mail *mail)
 static void dispose(struct pqr__mail *mail)
 {
     struct pqr__canceller *canceller = canceller_of(mail);
-    close(canceller->wake[0]);
-    close(canceller->wake[1]);
+    if (canceller->wake[0] >= 0) {
+        close(canceller->wake[0]);
+        close(canceller->wake[1]);
+    }
     PQfreeCancel(canceller->cancel);
 #if PQR__HAVE_NEWER
     if (canceller->newer && PQcancelFinish)
@@ -58,19 +60,26 @@ static void deliver(struct pqr__mail *mail)
 
 static void wake(struct pqr__mail *mail)
 {
-    ssize_t written = write(canceller_of(mail)->wake[1], "", 1);
+    int fd = canceller_of(mail)->wake[1];
+    ssize_t written = fd >= 0 ? write(fd, "", 1) : 0;
     (void)written; /* the pipe is empty */
 }
 
 static const struct pqr__mail_ops mail_ops = {.deliver = deliver, .wake = wake, .dispose = dispose};
 
-static bool take_target(struct pqr__canceller *canceller, PGconn *pg)
+/* PQR_ENOMEM, PQR_ESYSTEM. */
+static int take_target(struct pqr__canceller *canceller, PGconn *pg)
 {
 #if PQR__HAVE_NEWER
-    if (PQcancelCreate && PQcancelStart && PQcancelPoll && PQcancelSocket && PQcancelFinish)
-        return (canceller->newer = PQcancelCreate(pg)) != NULL;
+    if (PQcancelCreate && PQcancelStart && PQcancelPoll && PQcancelSocket && PQcancelFinish) {
+        if (uv_pipe(canceller->wake, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) != 0)
+            return PQR_ESYSTEM;
+        canceller->newer = PQcancelCreate(pg);
+        return canceller->newer ? 0 : PQR_ENOMEM;
+    }
 #endif
-    return (canceller->cancel = PQgetCancel(pg)) != NULL;
+    canceller->cancel = PQgetCancel(pg);
+    return canceller->cancel ? 0 : PQR_ENOMEM;
 }
 
 #if PQR__HAVE_NEWER
@@ -127,12 +136,10 @@ static int start(struct pqr__conn *conn)
     canceller->mail = (struct pqr__mail){
         .mailbox = conn->home->mailbox, .ops = &mail_ops, .lane = PQR__LANE_CANCEL + conn->server};
     canceller->conn = conn;
-    if (uv_pipe(canceller->wake, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE) != 0) {
-        pqr__free(canceller);
-        return PQR_ESYSTEM;
-    }
-    int failed =
-        take_target(canceller, conn->pg) ? pqr__mail_start(&canceller->mail, body, STACK_SIZE) : PQR_ENOMEM;
+    canceller->wake[0] = canceller->wake[1] = -1;
+    int failed = take_target(canceller, conn->pg);
+    if (!failed)
+        failed = pqr__mail_start(&canceller->mail, body, STACK_SIZE);
     if (failed)
         dispose(&canceller->mail);
     else
