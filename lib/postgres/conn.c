@@ -66,6 +66,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (conn->state != PQR__CONN_REFUSED)
         conn->home->base.events->closed(conn->context);
     pqr__prepared_finish(&conn->prepared);
+    pqr__linger_drop(conn);
     pqr__free(conn);
 }
 
@@ -99,8 +100,8 @@ void pqr__conn_go_down(struct pqr__conn *conn)
     pqr__conn_cancel_abandon(conn);
     if (pqr__link_listed(&conn->unflushed))
         pqr__list_remove(&conn->home->unflushed, &conn->unflushed);
-    pqr__conn_close_handles(conn); /* before the socket, whose number may be another one's at once */
-    pqr__linger_keep(conn);
+    pqr__conn_close_handles(conn);
+    pqr__linger_look(conn);
     if (conn->pg && !conn->in_libpq)
         pqr__conn_drop(conn);
 }
@@ -119,6 +120,7 @@ void pqr__conn_lose(struct pqr__conn *conn, const char *message)
     if (!pqr__conn_is_open(conn))
         return;
     if (conn->held && pqr__result_is_error(conn->held)) {
+        conn->said_over |= pqr__result_is_fatal(conn->held);
         pqr__result_sqlstate(conn->sqlstate, conn->held);
         message = pqr__result_message(conn->held);
     }

@@ -65,19 +65,20 @@ struct pqr__conn {
     uv_poll_t poll;      /* from open on */
     uv_timer_t deadline; /* of the connect; of lingering */
     unsigned n_handles;
-    int fd;
-    int armed;         /* events the poll handle waits for */
-    int linger_fd;     /* the socket, beyond the PGconn's life; -1: nothing to wait for */
-    uint32_t lingered; /* bytes that came meanwhile */
+    int fd;             /* the socket, by a descriptor of our own, which libpq does not close; -1: none */
+    int armed;          /* events the poll handle waits for */
+    uint32_t linger_ms; /* how long the server's end is waited for */
+    uint32_t lingered;  /* bytes that came meanwhile */
 
-    bool linger_busy; /* something was in the air: the session may have a statement to end first */
-    bool abandoned;   /* nobody waits for the server's end */
-    bool timed_out;   /* giving up for that: refused is told, not closed */
-    bool in_libpq;    /* libpq is parsing: the PGconn must stay */
-    bool poisoned;    /* must not be used again: out of step, or the server said good-bye */
-    bool swollen;     /* libpq has taken much memory for a row, and keeps it */
-    bool completed;   /* this read completed a flight */
-    bool reading;     /* its input is being read; what is sent meanwhile is flushed after that */
+    bool cut;       /* the socket is of no use any more, and the server may not know yet */
+    bool said_over; /* by the server: it ends the session */
+    bool abandoned; /* nobody waits for the server's end */
+    bool timed_out; /* giving up for that: refused is told, not closed */
+    bool in_libpq;  /* libpq is parsing: the PGconn must stay */
+    bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
+    bool swollen;   /* libpq has taken much memory for a row, and keeps it */
+    bool completed; /* this read completed a flight */
+    bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
     struct pqr__link unflushed;
     bool together;       /* flights of a turn can be kept together: cork.c */
     bool fresh;          /* something was sent since the last flush */
@@ -141,12 +142,14 @@ void pqr__conn_keep_message(struct pqr__conn *conn, const char *message);
 const struct pqr__server_config *pqr__conn_server(const struct pqr__postgres *home, uint32_t server);
 
 /* --- linger.c --- */
-/* Before the PGconn is finished: keeps the socket, unless there is nothing to wait for. */
-void pqr__linger_keep(struct pqr__conn *conn);
+/* On the way down, before the PGconn is finished: looks for how long there will be something to wait for. */
+void pqr__linger_look(struct pqr__conn *conn);
 /* After `ended`. False: there is nothing to wait for, and no handle was opened. */
 bool pqr__linger_begin(struct pqr__conn *conn);
 /* Nobody waits any more, before or while it lingers. */
 void pqr__linger_abandon(struct pqr__conn *conn);
+/* Closes the socket, if there is one still. */
+void pqr__linger_drop(struct pqr__conn *conn);
 
 /* --- wire.c --- */
 /* From now on what the server sends is read. 0, or an error of libuv. */
@@ -205,6 +208,8 @@ void pqr__conn_cancel_abandon(struct pqr__conn *conn);
 /* --- result.c --- */
 /* False for NULL. */
 bool pqr__result_is_error(const PGresult *result);
+/* The server ends the session with it. */
+bool pqr__result_is_fatal(const PGresult *result);
 /* "" when there is none. */
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);
 /* The primary message, or the whole text of an error of libpq's own; "" when there is none. */

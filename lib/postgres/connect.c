@@ -1,6 +1,7 @@
 /* How a connection comes about: a connector thread opens it. What may go wrong: it is refused, takes too long, or is
  * closed by us meanwhile (the thread keeps what it has). */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,7 @@ static void on_connector(struct pqr__connector *connector)
         if (!conn->timed_out) { /* opened in the last moment: it ends like any other */
             conn->pg = connector->pg;
             connector->pg = NULL;
+            conn->fd = fcntl(PQsocket(conn->pg), F_DUPFD_CLOEXEC, 0);
         }
         pqr__connector_free(connector);
         given_up(conn);
@@ -182,7 +184,7 @@ int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_
     conn->context = context;
     conn->server = server;
     conn->state = PQR__CONN_CONNECTING;
-    conn->fd = conn->linger_fd = -1;
+    conn->fd = -1;
     pqr__list_init(&conn->flights);
     pqr__prepared_init(&conn->prepared, most_prepared(conn->home, server));
     int failed = start_connector(conn, timeout_us);

@@ -12,6 +12,12 @@ bool pqr__result_is_error(const PGresult *result)
     return status == PGRES_FATAL_ERROR || status == PGRES_NONFATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
+bool pqr__result_is_fatal(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 void pqr__result_sqlstate(char sqlstate[6], const PGresult *result)
 {
     const char *field = PQresultErrorField(result, PG_DIAG_SQLSTATE);

@@ -1,10 +1,12 @@
 /* The socket of an open connection: when it is read, what libpq finds in it, and what it says outside of replies.
  *
  * READABLE stays armed for the connection's whole life, so that the end of an idle connection is noticed, and a
- * reply costs no call of epoll_ctl. What may go wrong: libpq closes the socket inside PQconsumeInput; the poll
- * handle reports an error and stops itself; a notice shows that the protocol is out of step; the router closes the
- * connection from inside a notice, in the middle of libpq's parser (the PGconn then waits for libpq to return). */
+ * reply costs no call of epoll_ctl. What may go wrong: libpq closes the socket whenever it reads or parses (which is why
+ * it is watched by a descriptor of our own: libpq's may be another socket's a moment later); the poll handle reports an
+ * error and stops itself; a notice shows that the protocol is out of step; the router closes the connection from inside
+ * a notice, in the middle of libpq's parser (the PGconn then waits for libpq to return). */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -56,7 +58,8 @@ static void on_notice(void *data, const PGresult *result)
         pqr__text_copy(conn->message, sizeof(conn->message), notice.text);
         return;
     }
-    bool fatal = strcmp(notice.severity, "FATAL") == 0 || strcmp(notice.severity, "PANIC") == 0;
+    bool fatal = pqr__result_is_fatal(result);
+    conn->said_over |= fatal || strncmp(notice.sqlstate, "57P0", 4) == 0; /* a crash only warns */
     if (fatal) { /* a session never survives one; while a statement runs it comes as that one's result */
         conn->poisoned = true;
         memcpy(conn->sqlstate, notice.sqlstate, sizeof(conn->sqlstate));
@@ -149,12 +152,10 @@ static void read_input(struct pqr__conn *conn)
     conn->completed = false;
     pqr__meter_before(&conn->meter, conn->fd);
     bool alive = PQconsumeInput(conn->pg) == 1;
-    if (PQsocket(conn->pg) < 0)
-        uv_poll_stop(&conn->poll); /* libpq closed it; its number may be another one's already */
     parse(conn);
     if (!pqr__conn_is_open(conn))
         return;
-    if (!alive)
+    if (!alive || PQsocket(conn->pg) < 0) /* libpq closed it: lost, or it can make nothing of what came */
         pqr__conn_lose(conn, PQerrorMessage(conn->pg));
     else
         check_size(conn);
@@ -221,11 +222,11 @@ void pqr__wire_flush_all(uv_idle_t *idle)
 
 int pqr__wire_open(struct pqr__conn *conn)
 {
-    conn->fd = PQsocket(conn->pg);
+    conn->fd = fcntl(PQsocket(conn->pg), F_DUPFD_CLOEXEC, 0);
+    if (conn->fd < 0)
+        return uv_translate_sys_error(errno);
     pqr__cork_open(conn);
     conn->ssl = pqr__tls_of(conn->pg);
-    /* UV_EEXIST: somebody's handle still watches a closed socket of this number. Never ours: they are stopped
-       before their socket is closed. */
     int failed = uv_poll_init(conn->home->loop, &conn->poll, conn->fd);
     if (failed)
         return failed;

@@ -32,13 +32,18 @@ static struct notes {
     volatile uint64_t sent;
 } * notes;
 
-static void begin(fake_serve serve)
+static void begin_with(fake_serve serve, const void *data)
 {
     memset(notes, 0, sizeof(*notes));
-    fake_server_start(&server, serve, NULL);
+    fake_server_start(&server, serve, data);
     rig_open(&rig, server.conninfo, NULL);
     party_join(&party, &rig);
     assert_true(party.connected);
+}
+
+static void begin(fake_serve serve)
+{
+    begin_with(serve, NULL);
 }
 
 static void end(void)
@@ -61,7 +66,7 @@ static void turn_until_flooded(void)
 {
     do
         uv_run(&rig.loop, UV_RUN_NOWAIT);
-    while (!party.closed && party.conn->linger_fd >= 0);
+    while (!party.closed && party.conn->fd >= 0);
     assert_false(party.closed);
 }
 
@@ -83,14 +88,20 @@ static void take_leave(int fd)
     notes->end = true;
 }
 
-static void close_when_told(int fd, const void *data)
+static sigset_t block_told(void)
 {
     sigset_t told;
-    int number;
-    (void)data;
     sigemptyset(&told);
     sigaddset(&told, SIGUSR1);
     sigprocmask(SIG_BLOCK, &told, NULL);
+    return told;
+}
+
+static void close_when_told(int fd, const void *data)
+{
+    sigset_t told = block_told();
+    int number;
+    (void)data;
     if (!fake_log_in(fd))
         return;
     take_leave(fd);
@@ -121,6 +132,52 @@ static void send_without_end(int fd, const void *data)
         pause();
 }
 
+/* What a server does to a connection on its own account, when a statement is in the air or when it is told to. */
+struct blow {
+    bool busy;
+    const char *severity, *sqlstate, *text; /* said before; NULL: nothing */
+};
+
+static void await_occasion(int fd, const struct blow *blow, const sigset_t *told)
+{
+    int number;
+    if (blow->busy)
+        fake_await(fd, 'S');
+    else
+        sigwait(told, &number);
+}
+
+static void reset(int fd, const void *data)
+{
+    const struct blow *blow = data;
+    struct linger at_once = {.l_onoff = 1};
+    struct fake_bytes bytes = {.length = 0};
+    sigset_t told = block_told();
+    if (!fake_log_in(fd))
+        return;
+    await_occasion(fd, blow, &told);
+    if (blow->sqlstate)
+        fake_report(&bytes, strcmp(blow->severity, "WARNING") == 0 ? 'N' : 'E', blow->severity,
+            blow->sqlstate, blow->text);
+    fake_write(fd, bytes.at, bytes.length);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+/* Of a length that none has. */
+static void send_nonsense(int fd, const void *data)
+{
+    const struct blow *blow = data;
+    sigset_t told = block_told();
+    int number;
+    if (!fake_log_in(fd))
+        return;
+    await_occasion(fd, blow, &told);
+    fake_write(fd, "D\0\0\0\1", 5);
+    fake_linger(fd);
+    notes->end = true;
+    sigwait(&told, &number);
+}
+
 /* --- The tests --- */
 
 static void a_connection_is_closed_when_the_server_has_closed_its_end(void **state)
@@ -140,16 +197,21 @@ static void a_connection_is_closed_when_the_server_has_closed_its_end(void **sta
 }
 
 /* Its thread is done, and the loop has not looked: then it is closed. */
-static void a_connection_that_was_opened_in_the_last_moment_is_waited_for_too(void **state)
+static void begin_until_the_thread_is_done(fake_serve serve)
 {
-    (void)state;
     memset(notes, 0, sizeof(*notes));
-    fake_server_start(&server, close_when_told, NULL);
+    fake_server_start(&server, serve, NULL);
     rig_open(&rig, server.conninfo, NULL);
     uv_run(&rig.loop, UV_RUN_NOWAIT); /* from now on it can be woken up */
     party_connect(&party, &rig, 10 * RIG_SECOND);
     struct pollfd woken = {.fd = uv_backend_fd(&rig.loop), .events = POLLIN};
     assert_int_equal(poll(&woken, 1, 20000), 1);
+}
+
+static void a_connection_that_was_opened_in_the_last_moment_is_waited_for_too(void **state)
+{
+    (void)state;
+    begin_until_the_thread_is_done(close_when_told);
     rig.transport->ops->close(party.conn);
     rig_until(&rig, &party.ended);
     assert_string_equal(party.log, "");
@@ -247,22 +309,94 @@ static void an_open_connection_may_be_abandoned(void **state)
     end();
 }
 
-static void without_a_descriptor_nothing_is_waited_for(void **state)
+/* The server deals a blow, and our end is over. */
+static void suffer(fake_serve serve, const struct blow *blow)
 {
+    const char *sql = "select";
+    begin_with(serve, blow);
+    if (blow->busy)
+        party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    else
+        kill(server.pid, SIGUSR1);
+    rig_until(&rig, &party.ended);
+}
+
+static void a_session_whose_connection_was_reset_is_given_time_to_find_out(void **state)
+{
+    static const struct blow blows[] = {{.busy = false}, {.busy = true},
+        {.busy = true, .severity = "ERROR", .sqlstate = "22012", .text = "division by zero"}};
     (void)state;
-    struct rlimit before, none = {0};
-    begin(never_close);
+    for (size_t i = 0; i < sizeof(blows) / sizeof(*blows); i++) {
+        suffer(reset, &blows[i]);
+        assert_false(party.closed);
+        assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
+        rig_until(&rig, &party.closed);
+        assert_string_equal(party.log, blows[i].busy ? "cLz" : "cz");
+        end();
+    }
+}
+
+static void a_session_that_the_server_has_ended_is_over_although_it_resets(void **state)
+{
+    static const struct blow blows[] = {
+        {.busy = true, .severity = "FATAL", .sqlstate = "57P01", .text = "terminated by an administrator"},
+        {.busy = true, .severity = "WARNING", .sqlstate = "57P02", .text = "another one has crashed"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(blows) / sizeof(*blows); i++) {
+        suffer(reset, &blows[i]);
+        assert_true(party.closed);
+        end();
+    }
+}
+
+static void what_libpq_can_make_nothing_of_does_not_end_a_session(void **state)
+{
+    static const struct blow blows[] = {{.busy = false}, {.busy = true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(blows) / sizeof(*blows); i++) {
+        suffer(send_nonsense, &blows[i]);
+        assert_false(party.closed);
+        assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
+        turn_until(&notes->end);
+        kill(server.pid, SIGUSR1);
+        rig_until(&rig, &party.closed);
+        end();
+    }
+}
+
+static struct rlimit let_no_descriptor_be_opened(void)
+{
+    struct rlimit before, none = {.rlim_cur = 1};
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none.rlim_max = before.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
+}
+
+static void closing_takes_no_descriptor(void **state)
+{
+    (void)state;
+    begin(never_close);
+    struct rlimit before = let_no_descriptor_be_opened();
     rig.transport->ops->close(party.conn);
-    int descriptor = party.conn->linger_fd;
+    rig_until(&rig, &party.ended);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_int_equal(descriptor, -1);
-    uv_run(&rig.loop, UV_RUN_NOWAIT);
-    assert_string_equal(party.log, "cz");
+    assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
     turn_until(&notes->end);
     assert_true(notes->good_bye);
+    rig_until(&rig, &party.closed);
+    end();
+}
+
+static void a_connection_needs_a_descriptor_of_our_own(void **state)
+{
+    (void)state;
+    begin_until_the_thread_is_done(never_close);
+    struct rlimit before = let_no_descriptor_be_opened();
+    rig_until(&rig, &party.refused);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_string_equal(party.message, uv_strerror(UV_EMFILE));
     end();
 }
 
@@ -300,7 +434,11 @@ int main(void)
         cmocka_unit_test(what_comes_after_a_close_is_thrown_away_up_to_a_limit),
         cmocka_unit_test(an_abandoned_connection_is_closed_at_once),
         cmocka_unit_test(an_open_connection_may_be_abandoned),
-        cmocka_unit_test(without_a_descriptor_nothing_is_waited_for),
+        cmocka_unit_test(a_session_whose_connection_was_reset_is_given_time_to_find_out),
+        cmocka_unit_test(a_session_that_the_server_has_ended_is_over_although_it_resets),
+        cmocka_unit_test(what_libpq_can_make_nothing_of_does_not_end_a_session),
+        cmocka_unit_test(closing_takes_no_descriptor),
+        cmocka_unit_test(a_connection_needs_a_descriptor_of_our_own),
         cmocka_unit_test(a_child_of_fork_waits_for_nothing),
     };
     notes = mmap(NULL, sizeof(*notes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -5,7 +5,7 @@
 #include "checks.h"
 #include "wire_parts.h"
 
-enum { LINGER_US = 5000000 };
+enum { LINGER_US = 5000000, CUT_BUSY_US = 1000000, CUT_IDLE_US = 100000 };
 
 enum message_kind { SETTLED, ITEM, NOTICE, BROKEN };
 
@@ -103,12 +103,13 @@ static void end(void *context)
 {
     struct pqr__conn *conn = context;
     struct sim_world *world = conn->wire->world;
+    uint64_t cut_us = conn->told || conn->flights.count > 0 ? CUT_BUSY_US : CUT_IDLE_US;
     settle_lost(conn);
     sim_trace(world, "  c%u ended%s", conn->id, conn->session ? ", its session goes on" : "");
     conn->ended = true;
     sim_events_of(conn)->ended(conn->context);
-    if (conn->session && !conn->abandoned)
-        sim_alarm_set(world, &conn->alarm, world->now_us + LINGER_US, closed, conn);
+    if ((conn->session || conn->cut) && !conn->abandoned)
+        sim_alarm_set(world, &conn->alarm, world->now_us + (conn->cut ? cut_us : LINGER_US), closed, conn);
     else
         closed(conn);
 }
@@ -122,7 +123,7 @@ static void closed_soon(struct pqr__conn *conn, uint64_t within_us)
 void sim_wire_session_over(struct pqr__conn *conn)
 {
     conn->session = NULL;
-    if (conn->ended && conn->alarm.place != 0)
+    if (conn->ended && conn->alarm.place != 0 && !conn->cut)
         closed_soon(conn, 2 * conn->server->latency_us);
 }
 
@@ -278,9 +279,11 @@ void sim_wire_reset(struct pqr__conn *conn)
     if (conn->state != SIM_OPEN)
         return;
     if (conn->backend) {
-        conn->backend->forsaken = true; /* there is no socket left on which its end could be seen */
+        conn->session = conn->backend;
+        conn->session->left = conn;
         sim_backend_abandoned(conn->backend, sim_chance(conn->wire->world, 500));
     }
+    conn->cut = true;
     conn->backend = NULL;
     sim_wire_broken(conn, true);
 }
