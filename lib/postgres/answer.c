@@ -3,10 +3,14 @@
  * An item's first result is not its outcome: an error may follow, that of the last one at the Sync (a deferred
  * constraint), and take its place. So an answer is held until its item's end, the last one until the Sync. A flight that
  * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
- * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's. */
+ * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's.
+ *
+ * Rows that were asked for in parts are told as they come, and may be followed by an error. */
 #include "base/seldom.h"
 #include "base/text.h"
 #include "postgres/conn.h"
+#include "postgres/newer.h"
+#include "postgres/rows.h"
 
 static enum pqr__answer_kind kind_of(const PGresult *result)
 {
@@ -112,6 +116,14 @@ static void hold(struct pqr__conn *conn, PGresult *result)
     conn->held = result;
 }
 
+static PQR__SELDOM void step_over(struct pqr__conn *conn, struct pqr__item *item)
+{
+    pqr__item_step_over(item);
+    bool begins = !pqr__item_is_preceded(item) && !item->refused;
+    if (begins && item->rows_at_once != 0 && !pqr__item_ask_for_parts(conn, item))
+        pqr__conn_lose(conn, PQerrorMessage(conn->pg));
+}
+
 static void take_end(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     if (!conn->expects_end) {
@@ -123,7 +135,7 @@ static void take_end(struct pqr__conn *conn, struct pqr__flight *flight)
     if (!item)
         return;
     if (pqr__item_is_preceded(item)) {
-        pqr__item_step_over(item);
+        step_over(conn, item);
         return;
     }
     flight->running = item->next;
@@ -181,6 +193,41 @@ static PQR__SELDOM void take_skipped_result(struct pqr__conn *conn, PGresult *re
     conn->expects_end = true;
 }
 
+/* What arrives faster than it is read is here at once, however large it is. */
+static bool is_too_large(struct pqr__conn *conn, const PGresult *result)
+{
+    uint64_t limit = conn->home->config->request.max_result_bytes;
+    size_t memory = PQresultMemorySize(result); /* told at once, and more than was sent for it */
+    conn->swollen |= pqr__result_is_bulky(result, memory);
+    return limit != 0 && memory > limit && pqr__result_bytes(result) > limit;
+}
+
+/* What was sent for it: encryption wraps rows, 29 bytes around each 8 kB that PostgreSQL sends. */
+static uint64_t bytes_of(const struct pqr__conn *conn, const PGresult *part)
+{
+    enum { WRAPPED = 32 };
+    uint64_t bytes = pqr__result_bytes(part);
+    bool wrapped = PQsslInUse(conn->pg) || PQgssEncInUse(conn->pg);
+    return bytes + (wrapped ? bytes / WRAPPED : 0);
+}
+
+static bool is_part(ExecStatusType status)
+{
+    return status == PGRES_SINGLE_TUPLE || status == PQR__TUPLES_CHUNK;
+}
+
+static PQR__SELDOM void take_part(struct pqr__conn *conn, struct pqr__flight *flight, PGresult *part)
+{
+    if (is_too_large(conn, part)) {
+        PQclear(part);
+        pqr__wire_cut_off(conn);
+        return;
+    }
+    if (conn->meter.running)
+        pqr__meter_part(&conn->meter, bytes_of(conn, part));
+    conn->home->base.events->part(conn->context, flight, flight->running, part, pqr__rows_affected(part));
+}
+
 static void take_pipelined(
     struct pqr__conn *conn, struct pqr__flight *flight, PGresult *result, ExecStatusType status)
 {
@@ -198,6 +245,8 @@ static void take_pipelined(
         take_skipped_result(conn, result);
     } else if (complete || conn->expects_end) {
         take_further_result(conn, result);
+    } else if (flight->running->rows_at_once != 0 && is_part(status)) {
+        take_part(conn, flight, result);
     } else {
         take_first_result(conn, result);
     }
@@ -248,15 +297,6 @@ static PQR__SELDOM void lose_by(struct pqr__conn *conn, PGresult *result)
     pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
 }
 
-/* What arrives faster than it is read is here at once, however large it is. */
-static bool is_too_large(struct pqr__conn *conn, const PGresult *result)
-{
-    uint64_t limit = conn->home->config->request.max_result_bytes;
-    size_t memory = PQresultMemorySize(result); /* told at once, and more than was sent for it */
-    conn->swollen |= pqr__result_is_bulky(result, memory);
-    return limit != 0 && memory > limit && pqr__result_bytes(result) > limit;
-}
-
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
     struct pqr__flight *flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
@@ -265,7 +305,7 @@ void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
         return;
     }
     ExecStatusType status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
-    if (conn->meter.running)
+    if (conn->meter.running && !is_part(status))
         pqr__meter_result(&conn->meter, PQresultMemorySize(result));
     if (is_made_up(conn->pg, result, status)) {
         lose_by(conn, result);

@@ -160,7 +160,7 @@ void pqr__wire_arm(struct pqr__conn *conn);
 void pqr__wire_arm_soon(struct pqr__conn *conn);
 /* Of the transport: runs those that are due. */
 void pqr__wire_flush_all(uv_idle_t *idle);
-/* An answer is larger than request.max_result: its connection ends. */
+/* An answer, or a part of one, is larger than request.max_result: its connection ends. */
 void pqr__wire_cut_off(struct pqr__conn *conn);
 /* Is there anything to read (or an end) on a connection that should be quiet? */
 bool pqr__wire_stirs(const struct pqr__conn *conn);
@@ -188,6 +188,9 @@ void pqr__flight_settle_lost(struct pqr__conn *conn);
 /* --- item.c --- */
 /* False: libpq did not take it, or only a part of it. */
 bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item);
+/* Its rows come in parts: said when it has become the one whose results are next, and before any of them is read.
+   False: libpq would not have it. */
+bool pqr__item_ask_for_parts(struct pqr__conn *conn, const struct pqr__item *item);
 /* Do results of the transport's own come before the item's? */
 bool pqr__item_is_preceded(const struct pqr__item *item);
 /* One of them; a failed one sets item->refused, an aborted one does not. */

@@ -62,7 +62,10 @@ static bool take_off(struct pqr__conn *conn, struct pqr__flight *flight)
         pqr__conn_move(conn, PQR__CONN_SIMPLE);
     uint32_t n = simple ? send_simple(conn, flight) : send_pipeline(conn, flight);
     flight->sent = n > 0 || PQstatus(conn->pg) != CONNECTION_OK;
-    return n == flight->n_items && (simple || send_sync(conn->pg));
+    if (n != flight->n_items || (!simple && !send_sync(conn->pg)))
+        return false;
+    const struct pqr__item *first = flight->items;
+    return first->rows_at_once == 0 || pqr__item_is_preceded(first) || pqr__item_ask_for_parts(conn, first);
 }
 
 /* Sends what may be sent. */
@@ -94,6 +97,8 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     enum { CHECK_AFTER_MS = 2, NS_PER_MS = 1000000 };
     assert(flight->n_items > 0 && (flight->kind == PQR__FLIGHT_PIPELINE || flight->n_items == 1));
+    assert(flight->items->rows_at_once == 0 ||
+           (flight->kind == PQR__FLIGHT_PIPELINE && flight->n_items == 1 && pqr__list_empty(&conn->flights)));
     assert(pqr__conn_is_open(conn) || conn->state == PQR__CONN_CLOSING);
     flight->running = flight->items;
     flight->telling = flight->items;

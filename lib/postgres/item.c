@@ -90,6 +90,16 @@ bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct p
            send_name(conn->pg, item, name);
 }
 
+bool pqr__item_ask_for_parts(struct pqr__conn *conn, const struct pqr__item *item)
+{
+#if PQR__HAVE_NEWER
+    if (PQsetChunkedRowsMode)
+        return PQsetChunkedRowsMode(conn->pg, item->rows_at_once) == 1;
+#endif
+    (void)item;
+    return PQsetSingleRowMode(conn->pg) == 1;
+}
+
 /* --- Results of what precedes an item ------------------------------------------------------------------- */
 
 bool pqr__item_is_preceded(const struct pqr__item *item)

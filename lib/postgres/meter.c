@@ -57,7 +57,7 @@ void pqr__meter_before(struct pqr__meter *meter, int fd)
 static void start(struct pqr__meter *meter, int fd)
 {
     meter->running = true;
-    meter->bytes = meter->results = 0;
+    meter->bytes = meter->results = meter->parts = 0;
     meter->tcp = received(fd, &meter->base);
     if (meter->tcp)
         meter->base -= unread(fd);
@@ -80,5 +80,14 @@ uint64_t pqr__meter_after(struct pqr__meter *meter, int fd)
         meter->bytes += estimate(meter->before, left);
     else if (received(fd, &now))
         meter->bytes = now - left - meter->base;
-    return meter->bytes;
+    /* Rows of the first read are in the parts alone. */
+    return meter->bytes > meter->parts ? meter->bytes - meter->parts : 0;
+}
+
+void pqr__meter_part(struct pqr__meter *meter, uint64_t bytes)
+{
+    if (meter->tcp)
+        meter->parts += bytes;
+    else
+        meter->running = false;
 }

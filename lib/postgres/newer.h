@@ -13,6 +13,8 @@
 extern int PQsendClosePrepared(PGconn *conn, const char *statement) __attribute__((weak));
 /* 17: a Sync that is not flushed at once; without it every Sync is a system call. */
 extern int PQsendPipelineSync(PGconn *conn) __attribute__((weak));
+/* 17: rows in parts of several; without it each part is one row (PQsetSingleRowMode). */
+extern int PQsetChunkedRowsMode(PGconn *conn, int rows) __attribute__((weak));
 /* 17: a cancel that is as encrypted as its connection, and can be given up; without it: PQcancel. */
 typedef struct pg_cancel_conn PGcancelConn;
 extern PGcancelConn *PQcancelCreate(PGconn *conn) __attribute__((weak));
@@ -22,6 +24,13 @@ extern int PQcancelSocket(const PGcancelConn *cancel) __attribute__((weak));
 extern void PQcancelFinish(PGcancelConn *cancel) __attribute__((weak));
 #else
 #define PQR__HAVE_NEWER 0
+#endif
+
+/* The status of such a part, which older headers do not have: by its number, that of libpq's interface. */
+#ifdef LIBPQ_HAS_CHUNK_MODE
+#define PQR__TUPLES_CHUNK PGRES_TUPLES_CHUNK
+#else
+#define PQR__TUPLES_CHUNK ((ExecStatusType)12)
 #endif
 
 #endif

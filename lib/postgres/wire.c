@@ -122,12 +122,22 @@ static void drop_held(struct pqr__conn *conn)
     conn->held = NULL;
 }
 
+static bool is_in_parts(const struct pqr__conn *conn)
+{
+    const struct pqr__flight *first = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
+    return first->items->rows_at_once != 0;
+}
+
 void pqr__wire_cut_off(struct pqr__conn *conn)
 {
     char text[160];
     memcpy(conn->sqlstate, PQR__SQLSTATE_CUT_OFF, sizeof(conn->sqlstate));
     snprintf(text, sizeof(text),
-        "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the limit",
+        is_in_parts(conn)
+            ? "a part of the result is larger than request.max_result (%llu bytes): ask for fewer rows at "
+              "once, or raise the limit"
+            : "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the "
+              "limit",
         (unsigned long long)conn->home->config->request.max_result_bytes);
     drop_held(conn);
     pqr__conn_lose(conn, text);

@@ -182,7 +182,7 @@ static uint64_t put_all(struct copy *copy, struct pqr_reply *request, const pqr_
 {
     const struct pqr_statement *statement = query->statement;
     struct pqr__item *item = &request->item;
-    *item = (struct pqr__item){.n_params = query->n_params, .result_format = query->result_format};
+    *item = (struct pqr__item){.n_params = query->n_params, .result_format = (uint8_t)query->result_format};
     uint64_t values_bytes = query->n_params > 0 ? put_parameters(copy, item, query) : 0;
     size_t length = statement ? statement->length : strlen(query->sql);
     item->sql = statement ? statement->sql : put(copy, query->sql, length + 1);

@@ -6,7 +6,7 @@
  *
  * A connection's life, seen from the router (each line is events in order):
  *   connect -> refused                                          (no further event; the handle is gone)
- *   connect -> connected -> (item* settled | notice | cancelled)* -> ended -> closed
+ *   connect -> connected -> ((part* item)* settled | notice | cancelled)* -> ended -> closed
  *   connect -> close before either -> ended -> closed           (neither connected nor refused comes)
  *
  * A connection has two ends. Ours is over with `ended`, soon after a close or a loss: every flight in the air has been
@@ -50,7 +50,12 @@ struct pqr__item {
                                types for as long as the process lives: the transport may keep it prepared on a
                                connection. */
     const char *sql;
-    int n_params, result_format;
+    int n_params;
+    /* 0: its rows come with its answer. Else they come before that, in parts of at most so many, fewer where the
+       transport can't count: such an item is the only one of its flight, a pipeline, and has the connection's air for
+       itself, since how long it takes is its receiver's affair. */
+    uint16_t rows_at_once;
+    uint8_t result_format;
     const Oid *param_types;
     const char *const *param_values;
     const int *param_lengths;
@@ -145,6 +150,11 @@ struct pqr__connect_info {
 struct pqr__transport_events {
     void (*connected)(void *context, const struct pqr__connect_info *info);
     void (*refused)(void *context, const struct pqr__refusal *refusal);
+    /* Of an item with rows_at_once: the next of its rows, in their order. An error may still follow, or a loss. The
+       part is the receiver's now, as an answer's result is. affected: the command's count of rows, which libpq may give
+       to the last part instead of the answer; -1: it is not with this one. */
+    void (*part)(void *context, struct pqr__flight *flight, struct pqr__item *item, struct pg_result *part,
+        int64_t affected);
     /* Once an item, in order. Only an error at the Sync (a deferred constraint, after the last item was OK) comes
        as one more answer to the last item and takes the place of the first: nothing is settled before settled. */
     void (*item)(

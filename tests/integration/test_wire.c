@@ -430,6 +430,47 @@ static void a_connection_whose_server_reports_much_is_not_kept(void **state)
     done();
 }
 
+/* Rows without end, and where data says so a parameter of a new name beside each, which libpq keeps. */
+static void rows_without_end(int fd, const void *data)
+{
+    struct fake_bytes bytes = {.length = 0};
+    if (!fake_log_in(fd) || !fake_await(fd, 'S'))
+        return;
+    fake_row(&bytes, "1");
+    bytes.length -= sizeof("SELECT 1") + 5;
+    bool open = fake_write(fd, bytes.at, bytes.length);
+    for (unsigned i = 0; open && (!*(const bool *)data || report_parameters(fd, i, 1)); i++) {
+        bytes.length = 0;
+        fake_message(&bytes, 'D', "\0\1\0\0\0\4xxxx", 10);
+        open = fake_write(fd, bytes.at, bytes.length);
+    }
+}
+
+static void ask_for_parts(bool parameters, unsigned close_at)
+{
+    begin(rows_without_end, &parameters);
+    rig.config->request.max_result_bytes = 1000000;
+    party_join(&party, &rig);
+    party.close_at_part = close_at;
+    party.items[0] = (struct pqr__item){.sql = "select", .rows_at_once = 1};
+    party_send_items(&party, 1);
+    rig_until(&rig, &party.closed);
+    assert_true(party.facts.lost);
+    end();
+}
+
+/* Rows that have been given up are no burden, whatever else comes with them is. */
+static void of_rows_in_parts_what_is_kept_counts(void **state)
+{
+    enum { ROWS = 120000, KEPT_A_ROW = 3500 };
+    (void)state;
+    ask_for_parts(false, ROWS);
+    assert_int_equal(party.n_parts, ROWS);
+    ask_for_parts(true, ROWS);
+    assert_non_null(strstr(party.message, "request.max_result"));
+    assert_in_range(party.n_parts, 1, 2 * 1000000 / KEPT_A_ROW);
+}
+
 /* --- Silence --- */
 
 static void take_nothing(int fd, const void *data)
@@ -495,6 +536,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_that_babbles_is_closed),
         cmocka_unit_test(a_welcome_without_end_is_a_refusal),
         cmocka_unit_test(a_connection_whose_server_reports_much_is_not_kept),
+        cmocka_unit_test(of_rows_in_parts_what_is_kept_counts),
         cmocka_unit_test(a_server_that_reads_nothing_does_not_block_a_close),
         cmocka_unit_test(a_stuck_cancel_holds_nobody_up),
     };

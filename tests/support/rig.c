@@ -63,6 +63,25 @@ static bool is_ours(const struct party *party, const struct pqr__flight *flight)
     return ours;
 }
 
+static void on_part(void *context, struct pqr__flight *flight, struct pqr__item *item, struct pg_result *part,
+    int64_t affected)
+{
+    struct party *party = context;
+    int rows = PQntuples(part);
+    happened(party->rig);
+    if (!is_ours(party, flight) || item != flight->items || party->answered || party->closed_at_part)
+        die("a part that belongs to nothing");
+    party->n_parts++;
+    party->part_rows += rows;
+    party->largest_part = rows > party->largest_part ? rows : party->largest_part;
+    party->affected = affected;
+    snprintf(party->last_part, sizeof(party->last_part), "%s", PQgetvalue(part, rows - 1, 0));
+    party->rig->transport->ops->result_free(part);
+    party->closed_at_part = party->n_parts == party->close_at_part;
+    if (party->closed_at_part)
+        party->rig->transport->ops->close(party->conn);
+}
+
 static void on_item(
     void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer)
 {
@@ -159,6 +178,7 @@ static void on_down(void *router)
 static const struct pqr__transport_events events = {
     .connected = on_connected,
     .refused = on_refused,
+    .part = on_part,
     .item = on_item,
     .settled = on_settled,
     .notice = on_notice,
@@ -274,7 +294,9 @@ void party_send(struct party *party, enum pqr__flight_kind kind, unsigned n, con
 
 void party_send_items(struct party *party, unsigned n)
 {
-    party->n_answers = 0;
+    party->n_answers = party->n_parts = 0;
+    party->part_rows = party->largest_part = 0;
+    party->affected = -1;
     party->flight = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = n, .items = party->items};
     for (unsigned i = 0; i < n; i++)
         party->items[i].next = i + 1 < n ? &party->items[i + 1] : NULL;

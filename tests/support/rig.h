@@ -47,6 +47,12 @@ struct party {
     struct pqr__item *answered; /* the last one of the flight that is being answered */
     unsigned n_answers;
     struct party_answer answers[PARTY_ANSWERS];
+    unsigned n_parts;
+    int part_rows, largest_part; /* of all parts; of the one with the most */
+    char last_part[64];          /* its last row, column 0 */
+    int64_t affected;            /* as the last part told; -1: it did not */
+    unsigned close_at_part;      /* the connection, inside the event of this one; 0: of none */
+    bool closed_at_part;
     bool keep;                /* the next result */
     struct pg_result *result; /* the one kept, to be freed by the test */
     unsigned settled;         /* flights */
@@ -60,7 +66,7 @@ struct party {
     unsigned cancelled;
     bool delivered;
     char log
-        [400]; /* of events: c connected, r refused, i item, s settled, L settled as lost, n notice, x cancelled,
+        [400]; /* of events, parts apart: c connected, r refused, i item, s settled, L settled as lost, n notice, x cancelled,
                       z closed */
 };
 

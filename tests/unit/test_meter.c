@@ -107,6 +107,38 @@ static void a_refilled_unix_socket_counts_as_a_buffer_read(void **state)
     close(fds[1]);
 }
 
+static void rows_given_up_do_not_count_on_tcp(void **state)
+{
+    (void)state;
+    int fds[2];
+    tcp_pair(fds);
+    struct pqr__meter meter = {.running = false};
+    metered_transfer(&meter, fds, CHUNK);
+    assert_int_equal(metered_transfer(&meter, fds, 1000), 1000);
+    pqr__meter_part(&meter, 400);
+    assert_int_equal(metered_transfer(&meter, fds, 1000), 1600);
+    pqr__meter_part(&meter, CHUNK); /* of the first read, which was not counted */
+    assert_int_equal(metered_transfer(&meter, fds, 1000), 0);
+    assert_int_equal(metered_transfer(&meter, fds, CHUNK), 3000 - 400);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void with_each_part_the_count_of_a_unix_socket_starts_again(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    struct pqr__meter meter = {.running = false};
+    metered_transfer(&meter, fds, CHUNK);
+    assert_int_equal(metered_transfer(&meter, fds, CHUNK), CHUNK);
+    pqr__meter_part(&meter, 10);
+    assert_int_equal(metered_transfer(&meter, fds, CHUNK), 0);
+    assert_int_equal(metered_transfer(&meter, fds, CHUNK), CHUNK);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +146,8 @@ int main(void)
         cmocka_unit_test(the_next_reply_begins_at_nothing),
         cmocka_unit_test(a_unix_socket_is_counted_by_what_is_available),
         cmocka_unit_test(a_refilled_unix_socket_counts_as_a_buffer_read),
+        cmocka_unit_test(rows_given_up_do_not_count_on_tcp),
+        cmocka_unit_test(with_each_part_the_count_of_a_unix_socket_starts_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
