@@ -85,6 +85,22 @@ static inline void pqr__list_join(struct pqr__list *list, struct pqr__list *othe
     pqr__list_init(other);
 }
 
+/* Its first ones up to last, n of them, go to the end of out. */
+static inline void pqr__list_move(
+    struct pqr__list *list, struct pqr__link *last, uint32_t n, struct pqr__list *out)
+{
+    struct pqr__link *first = list->head.next;
+    assert(list != out && n > 0 && n <= list->count);
+    list->head.next = last->next;
+    last->next->prev = &list->head;
+    first->prev = out->head.prev;
+    last->next = &out->head;
+    out->head.prev->next = first;
+    out->head.prev = last;
+    list->count -= n;
+    out->count += n;
+}
+
 /* NULL when empty. */
 static inline struct pqr__link *pqr__list_first(const struct pqr__list *list)
 {

@@ -9,11 +9,11 @@ void pqr__drain_begin(struct pqr__drain *drain, uint64_t now_us)
     *drain = (struct pqr__drain){.since_us = now_us};
 }
 
-void pqr__drain_took(struct pqr__drain *drain, uint64_t now_us)
+void pqr__drain_took(struct pqr__drain *drain, uint32_t n, uint64_t now_us)
 {
     if (drain->since_us == 0)
         return;
-    drain->taken++;
+    drain->taken += n;
     uint64_t took_us = now_us - drain->since_us;
     if (took_us < WINDOW_US || drain->taken < WINDOW_TAKEN)
         return;

@@ -14,8 +14,8 @@ struct pqr__drain {
 
 /* Somebody begins to wait, or the servers are others than before. */
 void pqr__drain_begin(struct pqr__drain *drain, uint64_t now_us);
-/* One was taken out while others waited, or was the last. */
-void pqr__drain_took(struct pqr__drain *drain, uint64_t now_us);
+/* So many were taken out while others waited, or were the last. */
+void pqr__drain_took(struct pqr__drain *drain, uint32_t n, uint64_t now_us);
 /* Nobody waits. */
 void pqr__drain_end(struct pqr__drain *drain);
 /* How long until so many were taken; 0: not known. */

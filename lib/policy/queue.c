@@ -272,15 +272,16 @@ static PQR__SELDOM void settle_credit(struct pqr__queue *queue, struct pqr__turn
     }
 }
 
-/* While others wait behind it, or as the last. */
+/* While others wait behind them, or as the last: so many, and this one is the last of them. Of the others of a row CoDel
+   has nothing to learn: they were all taken at this moment, and those before it waited no less. */
 static void note_taken(
-    struct pqr__queue *queue, const struct pqr__list *list, const struct pqr__queue_entry *entry)
+    struct pqr__queue *queue, const struct pqr__list *list, const struct pqr__queue_entry *entry, uint32_t n)
 {
     if (!entry->exempt)
         pqr__codel_took(&queue->codel[entry->role][entry->lane], pqr__queue_waited_us(queue, entry),
-            list->count - 1, queue->now_us, pqr__queue_target_us(queue, entry->lane),
+            list->count - n, queue->now_us, pqr__queue_target_us(queue, entry->lane),
             queue->tuning.interval_us);
-    pqr__drain_took(&queue->drain[entry->role], queue->now_us);
+    pqr__drain_took(&queue->drain[entry->role], n, queue->now_us);
 }
 
 void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn)
@@ -288,8 +289,29 @@ void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn)
     struct pqr__list *list = list_of(queue, turn.entry);
     if (turn.contended)
         settle_credit(queue, turn);
-    note_taken(queue, list, turn.entry);
+    note_taken(queue, list, turn.entry, 1);
     take_out(queue, list, turn.entry);
+}
+
+struct pqr__list *pqr__queue_row(
+    struct pqr__queue *queue, unsigned roles, const struct pqr__queue_entry *entry)
+{
+    for (unsigned lane = 0; lane < PQR__LANES; lane++)
+        if ((queue->filled[lane] & roles) != (lane == entry->lane ? 1u << entry->role : 0))
+            return NULL;
+    return in_overload(queue, entry) ? NULL : list_of(queue, entry);
+}
+
+void pqr__queue_take_row(struct pqr__queue *queue, struct pqr__queue_entry *last, uint32_t n, uint64_t bytes,
+    struct pqr__list *out)
+{
+    struct pqr__list *list = list_of(queue, last);
+    note_taken(queue, list, last, n);
+    pqr__list_move(list, &last->link, n, out);
+    queue->bytes[last->lane] -= bytes;
+    queue->count[last->lane] -= n;
+    if (pqr__list_empty(list))
+        note_emptied(queue, last);
 }
 
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane)

@@ -93,6 +93,15 @@ struct pqr__turn pqr__queue_turn(
 /* Takes out the entry whose turn it is, which there has to be. */
 void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn);
 
+/* The list of an entry, which was just taken out of it in its turn, when nobody else waits for these roles and it is
+   served in order: those in it have the next turns, one after the other, but for those that avoid the server. NULL: it is
+   not as simple as that. */
+struct pqr__list *pqr__queue_row(
+    struct pqr__queue *queue, unsigned roles, const struct pqr__queue_entry *entry);
+/* Takes out the first ones of a row up to last, n of them, of so many bytes, none of them exempt. */
+void pqr__queue_take_row(struct pqr__queue *queue, struct pqr__queue_entry *last, uint32_t n, uint64_t bytes,
+    struct pqr__list *out);
+
 /* Entries waiting in one lane, over the roles of the mask. */
 uint32_t pqr__queue_waiting(const struct pqr__queue *queue, unsigned roles, enum pqr__lane lane);
 /* All, but for exempt ones. */

@@ -43,7 +43,7 @@ static bool stands_in(const struct pqr__slot *slot)
     struct pqr__link *first = pqr__list_first(&slot->air);
     const struct pqr_reply *owner = slot->tx ? slot->tx->request : NULL;
     if (!owner && first)
-        owner = pqr__container_of(first, struct pqr_reply, link);
+        owner = pqr__request_of(first);
     return owner && owner->entry.role == PQR__QUEUE_REPLICA;
 }
 

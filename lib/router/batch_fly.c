@@ -144,8 +144,7 @@ static void scatter(struct pqr__batch *batch, struct pqr__list *group, uint32_t 
         query->entry.role = lead->entry.role;
         query->entry.lane = lead->entry.lane;
         query->state = PQR__REQUEST_ACCEPTED;
-        pqr__link_init(&query->link);
-        pqr__list_push_back(group, &query->link);
+        pqr__list_push_back(group, &query->entry.link);
     }
 }
 
@@ -169,7 +168,7 @@ static void fly_apart(struct pqr__batch *batch, struct pqr__slot *slot)
 
 void pqr__batch_fly(struct pqr__batch *batch, struct pqr__slot *slot)
 {
-    assert(pqr__list_empty(&slot->air) && batch->lead->state == PQR__REQUEST_ACCEPTED);
+    assert(pqr__list_empty(&slot->air));
     slot->swollen |= batch->lead->bulk == PQR__BULK_SWELLING;
     if (batch->whole)
         fly_whole(batch, slot);

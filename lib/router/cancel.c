@@ -12,7 +12,7 @@ enum { AGAIN_US = 50 * 1000 };
 
 static const struct pqr_reply *head_of(const struct pqr__slot *slot)
 {
-    return pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
+    return pqr__request_of(pqr__list_first(&slot->air));
 }
 
 /* The flight that runs has a request that is to end. */
@@ -22,7 +22,7 @@ static bool is_to_end(const struct pqr__slot *slot)
     pqr__list_each (link, &slot->air) {
         if (n-- == 0)
             break;
-        if (pqr__container_of(link, struct pqr_reply, link)->cause != PQR__CAUSE_NONE)
+        if (pqr__request_of(link)->cause != PQR__CAUSE_NONE)
             return true;
     }
     return false;

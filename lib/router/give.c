@@ -41,25 +41,17 @@ static bool follows(const struct pqr_reply *request, const struct pqr__sharing *
            pqr__sharing_follows(sharing, &request->verdict, request->known);
 }
 
-/* Nothing but its statement might forbid it to fly with others. */
-static bool is_sociable(const struct pqr_reply *request)
-{
-    return !request->alone && request->bulk == PQR__BULK_SMALL && !request->tx &&
-           request->item.own == PQR__OWN_NONE && request->entry.lane != PQR__LANE_ADMIN &&
-           !(request->flags & PQR_ALONE);
-}
-
 bool pqr__dispatch_joins(const struct pqr_reply *request)
 {
     struct pqr__sharing sharing = sharing_of(request->router);
-    return is_sociable(request) &&
+    return !request->alone &&
            (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
                              : follows(request, &sharing));
 }
 
 static const struct pqr_reply *head_of(const struct pqr__slot *slot)
 {
-    return pqr__container_of(pqr__list_first(&slot->air), struct pqr_reply, link);
+    return pqr__request_of(pqr__list_first(&slot->air));
 }
 
 static bool is_overdue(const struct pqr__slot *slot)
@@ -98,9 +90,7 @@ static struct pqr_reply *take(struct pqr__list *group, struct pqr__queue *queue,
 {
     struct pqr_reply *request = request_of(turn.entry);
     pqr__queue_take(queue, turn);
-    request->state = PQR__REQUEST_ACCEPTED;
-    pqr__link_init(&request->link);
-    pqr__list_push_back(group, &request->link);
+    pqr__list_push_back(group, &request->entry.link);
     return request;
 }
 
@@ -111,26 +101,56 @@ static bool belongs(const struct pqr_reply *next, const struct pqr_reply *first,
         return false;
     if (!is_read(first))
         return pqr__dispatch_joins(next);
-    bool joins = next->known == first->known ? is_sociable(next) : pqr__dispatch_joins(next);
+    bool joins = next->known == first->known ? !next->alone : pqr__dispatch_joins(next);
     return joins && pqr__sharing_groups(first->known, next->known, primary);
 }
 
-/* The next ones too, as many as may go with the first. */
-static void take_more(
-    struct pqr__list *group, const struct pqr__backend *backend, unsigned roles, uint32_t most)
+/* What goes out together. */
+struct group {
+    struct pqr__list list;
+    uint64_t bytes;
+};
+
+static bool fits(const struct group *group, struct pqr__queue_entry *next, bool primary)
 {
     enum { BYTES_MAX = 64 * 1024 };
-    struct pqr__queue *queue = &backend->router->queue;
-    const struct pqr_reply *first = pqr__container_of(group->head.next, struct pqr_reply, link);
+    const struct pqr_reply *first = pqr__request_of(group->list.head.next);
+    return group->bytes + next->bytes <= BYTES_MAX && belongs(request_of(next), first, primary);
+}
+
+/* Where those behind the first have the next turns, one walk finds who of them goes with it. */
+static void take_row(
+    struct group *group, const struct pqr__backend *backend, struct pqr__list *row, uint32_t most)
+{
     bool primary = backend->role == PQR_ROLE_PRIMARY;
-    uint64_t bytes = first->entry.bytes;
-    while (group->count < most) {
+    struct pqr__queue_entry *last = NULL;
+    uint64_t before = group->bytes;
+    uint32_t n = 0;
+    pqr__list_each (link, row) {
+        struct pqr__queue_entry *next = pqr__queue_entry_of(link);
+        if (n == most || next->avoid >> backend->index & 1 || !fits(group, next, primary))
+            break;
+        group->bytes += next->bytes;
+        last = next;
+        n++;
+    }
+    if (n > 0)
+        pqr__queue_take_row(&backend->router->queue, last, n, group->bytes - before, &group->list);
+}
+
+/* The next ones too, as many as may go with the first. */
+static void take_more(struct group *group, const struct pqr__backend *backend, unsigned roles, uint32_t most)
+{
+    struct pqr__queue *queue = &backend->router->queue;
+    struct pqr__list *row = pqr__queue_row(queue, roles, &pqr__request_of(group->list.head.next)->entry);
+    if (row && most > 1)
+        take_row(group, backend, row, most - 1);
+    while (group->list.count < most) {
         struct pqr__turn turn = pqr__queue_turn(queue, roles, PQR__LANE_BATCH, backend->index);
-        if (!turn.entry || bytes + turn.entry->bytes > BYTES_MAX ||
-            !belongs(request_of(turn.entry), first, primary))
+        if (!turn.entry || !fits(group, turn.entry, backend->role == PQR_ROLE_PRIMARY))
             return;
-        bytes += turn.entry->bytes;
-        take(group, queue, turn);
+        group->bytes += turn.entry->bytes;
+        take(&group->list, queue, turn);
     }
 }
 
@@ -183,19 +203,20 @@ static void fill(const struct match *match)
     struct pqr__slot *slot = match->slot;
     struct pqr__backend *backend = slot->backend;
     struct pqr__sharing sharing = sharing_on(slot);
-    struct pqr__list group;
+    struct group group;
     uint32_t most = share_of(match, &sharing);
-    pqr__list_init(&group);
-    struct pqr_reply *first = take(&group, &backend->router->queue, match->turn);
+    pqr__list_init(&group.list);
+    struct pqr_reply *first = take(&group.list, &backend->router->queue, match->turn);
+    group.bytes = first->entry.bytes;
     if (pqr__dispatch_joins(first)) {
         uint32_t room = sharing.depth - slot->air.count;
         take_more(&group, backend, match->roles, most < room ? most : room);
         if (is_read(first) && sharing.share_sync > 1)
-            pqr__run_together(&group, slot);
+            pqr__run_together(&group.list, slot);
         else
-            pqr__run_in_turn(&group, slot);
+            pqr__run_in_turn(&group.list, slot);
     } else {
-        pqr__list_remove(&group, &first->link);
+        pqr__list_remove(&group.list, &first->entry.link);
         pqr__run(first, slot);
     }
 }

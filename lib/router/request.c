@@ -12,7 +12,7 @@ static void reset(struct pqr_reply *request)
     request->deadline.due = pqr__request_due;
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = false;
-    request->alone = request->shared = request->stale = request->by_text = request->in_whole = false;
+    request->shared = request->stale = request->by_text = request->in_whole = false;
     request->slot = NULL;
     request->tx = NULL;
     request->batch = NULL;
@@ -60,6 +60,13 @@ void pqr__request_classify(struct pqr_reply *request)
     classify_types(request);
 }
 
+/* Nothing but its statement would let it fly with others. */
+static bool is_unsociable(const struct pqr_reply *request)
+{
+    return request->bulk != PQR__BULK_SMALL || request->item.own != PQR__OWN_NONE ||
+           request->flags & (PQR_ADMIN | PQR_ALONE);
+}
+
 struct pqr_reply *pqr__request_new(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
@@ -81,6 +88,7 @@ struct pqr_reply *pqr__request_new(
     request->accepted_us = pqr__router_now(router);
     pqr__queue_time(&router->queue, request->accepted_us);
     request->item.own = own;
+    request->alone = is_unsociable(request);
     request->entry.exempt = pqr__request_is_own(request);
     if (request->entry.exempt)
         request->entry.bytes = 0;

@@ -49,21 +49,22 @@ struct pqr_tx;
 
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
-    struct pqr__queue_entry entry;
-    struct pqr__link link; /* of the router's free or finished ones, its transaction's, or its slot's air */
+    struct pqr__queue_entry entry; /* its link: of the queue, or of its slot's air */
+    struct pqr__link link;         /* of the router's free or finished ones, or its transaction's */
     struct pqr__timer deadline;
     pqr_router *router;
     uint64_t id;
     enum pqr__request_state state;
     enum pqr__cause cause;
-    bool cancel_asked;         /* from the log callback: the deadline is due for that */
-    bool stale;                /* what its connection had prepared of it was of no use any more */
-    bool shared;               /* the flight it is in has others */
-    bool by_text;              /* nothing that is kept prepared is used for it any more */
-    bool alone;                /* with others it came to harm: shares no connection any more */
-    bool uncertain;            /* an earlier attempt was lost, and may have taken effect */
-    bool in_whole;             /* its time is that of a transaction that was sent as one */
-    uint8_t bulk;              /* enum pqr__bulk */
+    bool cancel_asked; /* from the log callback: the deadline is due for that */
+    bool stale;        /* what its connection had prepared of it was of no use any more */
+    bool shared;       /* the flight it is in has others */
+    bool by_text;      /* nothing that is kept prepared is used for it any more */
+    bool alone;     /* shares no connection, whatever its statement is: by what it is, or since with others it
+                                  came to harm */
+    bool uncertain; /* an earlier attempt was lost, and may have taken effect */
+    bool in_whole;  /* its time is that of a transaction that was sent as one */
+    uint8_t bulk;   /* enum pqr__bulk */
     struct pqr__slot *slot;    /* where it flies */
     struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */
     struct pqr__batch *batch;  /* that it leads, or is a query of until it is answered */
@@ -124,6 +125,11 @@ void pqr__request_classify(struct pqr_reply *request);
 static inline bool pqr__request_is_own(const struct pqr_reply *request)
 {
     return request->item.own == PQR__OWN_CATALOG;
+}
+/* Of the link of a queue, or of a slot's air. */
+static inline struct pqr_reply *pqr__request_of(struct pqr__link *link)
+{
+    return pqr__container_of(link, struct pqr_reply, entry.link);
 }
 /* It may change something: all but harmless reads. */
 static inline bool pqr__request_writes(const struct pqr_reply *request)

@@ -8,11 +8,6 @@
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
-static struct pqr_reply *request_of(struct pqr__link *link)
-{
-    return pqr__container_of(link, struct pqr_reply, link);
-}
-
 static void launch(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
 {
     request->slot = slot;
@@ -26,8 +21,7 @@ static void launch(struct pqr_reply *request, struct pqr__slot *slot, bool share
 
 void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
 {
-    pqr__link_init(&request->link);
-    pqr__list_push_back(&slot->air, &request->link);
+    pqr__list_push_back(&slot->air, &request->entry.link);
     slot->backend->flying++;
     launch(request, slot, shared);
 }
@@ -97,7 +91,7 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
 {
     bool simple =
         request->verdict.several && request->item.n_params == 0 && request->item.own == PQR__OWN_NONE;
-    assert(pqr__list_empty(&slot->air) && request->state == PQR__REQUEST_ACCEPTED);
+    assert(pqr__list_empty(&slot->air));
     if (slot->state == PQR__SLOT_IDLE)
         pqr__slot_move(slot, state_for(request, pqr__dispatch_joins(request)));
     if (request->batch && pqr__batch_leads(request)) {
@@ -111,11 +105,10 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
 
 void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)
 {
-    struct pqr_reply *first = request_of(requests->head.next), *last = NULL;
+    struct pqr_reply *first = pqr__request_of(requests->head.next), *last = NULL;
     uint32_t n = requests->count;
     pqr__list_each (link, requests) {
-        struct pqr_reply *request = request_of(link);
-        assert(request->state == PQR__REQUEST_ACCEPTED);
+        struct pqr_reply *request = pqr__request_of(link);
         launch(request, slot, n > 1);
         pqr__run_make_ready(request, slot);
         if (last)

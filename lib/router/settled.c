@@ -13,8 +13,8 @@ enum { UNSENT_MAX = 1000 };
 
 static struct pqr_reply *land(struct pqr__slot *slot)
 {
-    struct pqr_reply *request = pqr__container_of(slot->air.head.next, struct pqr_reply, link);
-    pqr__list_remove(&slot->air, &request->link);
+    struct pqr_reply *request = pqr__request_of(slot->air.head.next);
+    pqr__list_remove(&slot->air, &request->entry.link);
     slot->backend->flying--;
     return request;
 }
@@ -253,7 +253,7 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
 {
     struct pqr__backend *backend = slot->backend;
     struct pqr_reply *head = pqr__container_of(flight, struct pqr_reply, flight);
-    assert(&head->link == pqr__list_first(&slot->air));
+    assert(&head->entry.link == pqr__list_first(&slot->air));
     uint64_t took_us = note_time(slot, head);
     note_promotion(slot, settled);
     slot->swollen |= settled->swollen;

@@ -9,7 +9,7 @@
 static uint64_t take(struct pqr__drain *drain, uint64_t now_us, int n, uint64_t gap_us)
 {
     for (int i = 0; i < n; i++)
-        pqr__drain_took(drain, now_us += gap_us);
+        pqr__drain_took(drain, 1, now_us += gap_us);
     return now_us;
 }
 

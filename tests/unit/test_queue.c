@@ -430,6 +430,95 @@ static void many_go_back_to_their_places_at_once(void **state)
     free(entries);
 }
 
+/* Twice the same queue. */
+static struct pqr__queue twins[2];
+static struct pqr__queue_entry twin_entries[2][64];
+
+static void begin_twins(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        pqr__queue_init(&twins[i], 100, 1000);
+        twins[i].tuning = (struct pqr__queue_tuning){.target_us = 500, .interval_us = 2000};
+    }
+}
+
+static void push_twins(unsigned place)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        twin_entries[i][place] = entry(PQR__QUEUE_REPLICA, PQR__LANE_NORMAL);
+        assert_true(pqr__queue_push(&twins[i], &twin_entries[i][place]));
+    }
+}
+
+static struct pqr__queue_entry *take_twins(void)
+{
+    struct pqr__queue_entry *first = take(&twins[0], ALL, PQR__LANE_NORMAL, 0);
+    assert_int_equal(first - twin_entries[0], take(&twins[1], ALL, PQR__LANE_NORMAL, 0) - twin_entries[1]);
+    return first;
+}
+
+/* Of one turn by turn, of the other at once. */
+static void take_rows(struct pqr__list *row, unsigned n)
+{
+    struct pqr__queue_entry *last = NULL;
+    struct pqr__list out;
+    pqr__list_init(&out);
+    for (unsigned i = 0; i < n; i++)
+        last = take(&twins[1], ALL, PQR__LANE_NORMAL, 0);
+    assert_true(row->count >= n);
+    if (last)
+        pqr__queue_take_row(&twins[0], &twin_entries[0][last - twin_entries[1]], n, n, &out);
+    assert_int_equal(out.count, n);
+    assert_memory_equal(twins[0].codel, twins[1].codel, sizeof(twins[0].codel));
+    assert_memory_equal(twins[0].count, twins[1].count, sizeof(twins[0].count));
+    assert_memory_equal(twins[0].bytes, twins[1].bytes, sizeof(twins[0].bytes));
+    assert_memory_equal(twins[0].filled, twins[1].filled, sizeof(twins[0].filled));
+}
+
+/* CoDel included, with waits around its target. */
+static void a_row_is_taken_as_its_turns_would_be(void **state)
+{
+    enum { STEPS = 30000, PLACES = 64 };
+    (void)state;
+    unsigned overloads = 0, next = 0;
+    uint64_t now_us = 1;
+    begin_twins();
+    for (unsigned step = 0; step < STEPS; step++) {
+        now_us += (unsigned)rand() % 150;
+        pqr__queue_time(&twins[0], now_us);
+        pqr__queue_time(&twins[1], now_us);
+        for (unsigned n = (unsigned)rand() % 6; n > 0 && pqr__queue_count(&twins[0]) < PLACES; n--)
+            push_twins(next++ % PLACES);
+        if (pqr__queue_count(&twins[0]) == 0)
+            continue;
+        struct pqr__list *row = pqr__queue_row(&twins[0], ALL, take_twins());
+        if (row)
+            take_rows(row, (unsigned)rand() % (row->count < 3 ? row->count + 1 : 3));
+        if (!pqr__queue_overloaded(&twins[0]))
+            continue;
+        assert_null(pqr__queue_row(&twins[0], ALL, &twin_entries[0][0]));
+        overloads++;
+        begin_twins();
+    }
+    assert_true(overloads > 100);
+}
+
+static void others_that_wait_end_a_row(void **state)
+{
+    (void)state;
+    struct pqr__queue_entry one = entry(PQR__QUEUE_REPLICA, PQR__LANE_NORMAL);
+    struct pqr__queue_entry two = one, write = entry(PQR__QUEUE_PRIMARY, PQR__LANE_NORMAL);
+    struct pqr__queue_entry admin = entry(PQR__QUEUE_REPLICA, PQR__LANE_ADMIN);
+    pqr__queue_push(&queue, &one);
+    pqr__queue_push(&queue, &two);
+    pqr__queue_push(&queue, &write);
+    assert_ptr_equal(take(&queue, ALL, PQR__LANE_NORMAL, 0), &one);
+    assert_null(pqr__queue_row(&queue, ALL, &one));
+    assert_ptr_equal(pqr__queue_row(&queue, PQR__MASK_REPLICA, &one)->head.next, &two.link);
+    pqr__queue_push(&queue, &admin);
+    assert_null(pqr__queue_row(&queue, PQR__MASK_REPLICA, &one));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +542,8 @@ int main(void)
         cmocka_unit_test_setup(a_flood_of_administrators_is_not_all_ahead_of_a_normal_request, setup),
         cmocka_unit_test_setup(one_server_is_forgiven_alone, setup),
         cmocka_unit_test_setup(many_go_back_to_their_places_at_once, setup),
+        cmocka_unit_test_setup(a_row_is_taken_as_its_turns_would_be, setup),
+        cmocka_unit_test_setup(others_that_wait_end_a_row, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
