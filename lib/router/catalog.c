@@ -191,12 +191,16 @@ void pqr__catalog_start(pqr_router *router)
     router->catalog.timer.due = due;
 }
 
+bool pqr__catalog_wanted(const pqr_router *router)
+{
+    return router->config->catalog.load && router->config->reads.mode != PQR__READS_EXPLICIT;
+}
+
 void pqr__catalog_wake(pqr_router *router)
 {
     struct pqr__catalog_loader *loader = &router->catalog;
-    const struct pqr_config *config = router->config;
-    if (!config->catalog.load || config->reads.mode == PQR__READS_EXPLICIT ||
-        router->state != PQR__ROUTER_RUNNING || loader->loads > 0 || loader->failures > 0 || loader->building)
+    if (!pqr__catalog_wanted(router) || router->state != PQR__ROUTER_RUNNING || loader->loads > 0 ||
+        loader->failures > 0 || loader->building)
         return;
     if (is_open(router, PQR_ROLE_PRIMARY))
         plan(router, 0);

@@ -5,6 +5,7 @@
 #define PQR_ROUTER_CATALOG_H
 
 #include "policy/catalog.h"
+#include "policy/changes.h"
 #include "router/timer.h"
 
 struct pg_result;
@@ -27,9 +28,13 @@ struct pqr__catalog_loader {
     uint64_t began_us;
     unsigned failures; /* in a row */
     uint64_t loads;
+    struct pqr__changes changes;
+    uint64_t watch_us; /* when those are asked for next */
 };
 
 void pqr__catalog_start(pqr_router *router);
+/* By the configuration. */
+bool pqr__catalog_wanted(const pqr_router *router);
 /* A connection entered a pool: a load that waited for one begins. */
 void pqr__catalog_wake(pqr_router *router);
 /* A statement that defines something was run: what was known to be harmless is not any longer. */

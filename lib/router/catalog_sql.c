@@ -270,4 +270,15 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      false},
 };
 
+#define WRITTEN(what) "pg_catalog.pg_stat_get_tuples_" what "(c.oid)"
+#define TABLE(name) "'pg_catalog." name "'::pg_catalog.regclass"
+
+const char pqr__catalog_changes_sql[] =
+    "select pg_catalog.sum(" WRITTEN("updated") " operator(pg_catalog.+) case when c.oid" EQ TABLE("pg_class")
+    " then 0 else " WRITTEN("inserted") " operator(pg_catalog.+) " WRITTEN("deleted") " end)"
+    " from pg_catalog.unnest(array[" TABLE("pg_class") "," TABLE("pg_proc") "," TABLE("pg_rewrite") ","
+    TABLE("pg_operator") "," TABLE("pg_cast") "," TABLE("pg_policy") "," TABLE("pg_constraint") ","
+    TABLE("pg_index") "," TABLE("pg_inherits") "," TABLE("pg_namespace") "," TABLE("pg_statistic_ext") ","
+    TABLE("pg_partitioned_table") "," TABLE("pg_foreign_table") "]) c(oid)";
+
 /* clang-format on */

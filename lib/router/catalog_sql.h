@@ -31,4 +31,9 @@ struct pqr__catalog_step {
    asked again until nothing more is found. */
 extern const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS];
 
+/* One number, which is another when something was written to what the steps read. Of tables only that they were
+   changed counts, since temporary ones come and go. The server's sessions report what they wrote about once a second
+   (PostgreSQL manual, 28.2), an idle one after ten at the latest; where track_counts is off the number stays. */
+extern const char pqr__catalog_changes_sql[];
+
 #endif

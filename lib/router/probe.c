@@ -1,4 +1,5 @@
-/* The connection that asks each server what it is, once an interval; what it asks and learns is in probe_ask.c.
+/* The connection that asks each server what it is, once an interval; what it asks and learns is in probe_ask.c and
+ * probe_more.c.
  *
  * What may go wrong: the connect fails or hangs, the answer never comes (the server stands still), the connection
  * dies (a restart, mostly). Each makes the server DOWN at once or after probe.timeout; the next connect follows
@@ -27,10 +28,11 @@ static const char *const state_names[] = {
 static const unsigned allowed[PQR__PROBE_STATES] = {
     [PQR__PROBE_ABSENT] = BIT(CONNECTING),
     [PQR__PROBE_CONNECTING] = BIT(IDLE) | BIT(CLOSING) | BIT(ABSENT),
-    [PQR__PROBE_IDLE] = BIT(ASKING) | BIT(CANCELLING) | BIT(COUNTING) | BIT(CLOSING),
+    [PQR__PROBE_IDLE] = BIT(ASKING) | BIT(CANCELLING) | BIT(COUNTING) | BIT(WATCHING) | BIT(CLOSING),
     [PQR__PROBE_ASKING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_CANCELLING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_COUNTING] = BIT(IDLE) | BIT(CLOSING),
+    [PQR__PROBE_WATCHING] = BIT(IDLE) | BIT(CLOSING),
     [PQR__PROBE_CLOSING] = BIT(ABSENT),
 };
 

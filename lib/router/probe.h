@@ -15,6 +15,7 @@
     XX(ASKING, asking)                                                 \
     XX(CANCELLING, cancelling) /* a pg_cancel_backend is in the air */ \
     XX(COUNTING, counting)     /* the fleet's members are */           \
+    XX(WATCHING, watching)     /* changes of the catalogs are */       \
     XX(CLOSING, closing)       /* until its session is over at the server, too */
 
 enum pqr__probe_state {
@@ -58,13 +59,19 @@ void pqr__probe_renew(struct pqr__probe *probe);
 /* No more questions; closes its connection. */
 void pqr__probe_stop(struct pqr__probe *probe);
 
-/* --- between the connection (probe.c) and what is asked on it (probe_ask.c) --- */
+/* --- between the connection (probe.c) and what is asked on it (probe_ask.c, probe_more.c) --- */
 
 void pqr__probe_move(struct pqr__probe *probe, enum pqr__probe_state to);
 /* Nothing is asked any more, and nobody listens. */
 bool pqr__probe_stopped(const struct pqr__probe *probe);
 void pqr__probe_set_timeout(struct pqr__probe *probe);
 void pqr__probe_ask(struct pqr__probe *probe);
+/* The item is filled in, but for these two. */
+void pqr__probe_send(struct pqr__probe *probe, enum pqr__own own, const char *sql);
+/* After an answer: asks what else is due, one thing at a time. */
+void pqr__probe_more(struct pqr__probe *probe);
+/* Takes the answer to that, if it is one; it stays the caller's. */
+void pqr__probe_more_item(struct pqr__probe *probe, const struct pqr__answer *answer);
 /* The server counts as down; "" for no SQLSTATE. */
 void pqr__probe_failed(struct pqr__probe *probe, const char *message, const char *sqlstate);
 /* Tells whoever waits for the cancel in the air that it is over; safe: it can hit nothing any more. */

@@ -47,7 +47,7 @@ void pqr__probe_failed(struct pqr__probe *probe, const char *message, const char
 
 /* --- asking --- */
 
-static void send(struct pqr__probe *probe, enum pqr__own own, const char *sql)
+void pqr__probe_send(struct pqr__probe *probe, enum pqr__own own, const char *sql)
 {
     probe->item.own = own;
     probe->item.sql = sql;
@@ -63,40 +63,7 @@ void pqr__probe_ask(struct pqr__probe *probe)
     pqr__probe_move(probe, PQR__PROBE_ASKING);
     probe->again = false;
     probe->item = (struct pqr__item){0};
-    send(probe, PQR__OWN_PROBE, pqr__identity_sql);
-}
-
-/* After the answer to a question: how many routers there are, if that is due. */
-static void count_fleet(struct pqr__probe *probe)
-{
-    pqr_router *router = probe->endpoint.router;
-    uint64_t now = pqr__router_now(router);
-    if (!router->config->fleet.enabled || now < probe->counts_us || !probe->answered)
-        return;
-    if (!probe->name[0])
-        snprintf(probe->name, sizeof(probe->name), PQR__FLEET_PREFIX "%016llx",
-            (unsigned long long)pqr__random_next(&router->random));
-    /* The second count comes soon: two have to agree before the part is taken. */
-    uint64_t interval_us = router->config->fleet.interval_us;
-    probe->counts_us = now + pqr__random_jitter(&router->random,
-                                 probe->backend->fleet.members ? interval_us : interval_us / 5, 20);
-    probe->values[0] = probe->name;
-    probe->item = (struct pqr__item){.n_params = 1, .param_values = probe->values};
-    pqr__probe_move(probe, PQR__PROBE_COUNTING);
-    send(probe, PQR__OWN_FLEET, pqr__fleet_sql);
-}
-
-static void counted(struct pqr__probe *probe, const struct pqr__answer *answer)
-{
-    struct pqr__fleet_count count;
-    pqr_router *router = probe->endpoint.router;
-    if (answer->kind != PQR__ANSWER_OK || !pqr__fleet_read(&count, router->ops, answer->result)) {
-        pqr__log(&router->log, PQR_LOG_WARNING, "%s: the fleet cannot be counted: %s %s",
-            probe->backend->config->name, answer->message, answer->sqlstate);
-        return;
-    }
-    pqr__fleet_counted(&probe->backend->fleet, &count);
-    pqr__pool_fit(probe->backend);
+    pqr__probe_send(probe, PQR__OWN_PROBE, pqr__identity_sql);
 }
 
 bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot)
@@ -112,7 +79,7 @@ bool pqr__probe_cancel(struct pqr__probe *probe, struct pqr__slot *slot)
     probe->item = (struct pqr__item){.n_params = 2, .param_values = probe->values};
     probe->cancelled = slot;
     pqr__probe_move(probe, PQR__PROBE_CANCELLING);
-    send(probe, PQR__OWN_CANCEL, pqr__cancel_sql);
+    pqr__probe_send(probe, PQR__OWN_CANCEL, pqr__cancel_sql);
     return true;
 }
 
@@ -147,8 +114,7 @@ void pqr__probe_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight,
     const struct pqr__transport_ops *ops = endpoint->router->ops;
     (void)flight;
     (void)item;
-    if (probe->state == PQR__PROBE_COUNTING)
-        counted(probe, answer);
+    pqr__probe_more_item(probe, answer);
     if (probe->state == PQR__PROBE_ASKING && answer->kind == PQR__ANSWER_OK) {
         probe->answered = pqr__identity_read(&backend->identity, ops, answer->result);
         backend->rtt_us = pqr__router_now(endpoint->router) - probe->asked_us;
@@ -179,6 +145,6 @@ void pqr__probe_settled(
     learned(probe, probe->answered);
     if (probe->answered)
         measure_lag(probe->backend);
-    if (probe->state == PQR__PROBE_IDLE && !pqr__probe_stopped(probe))
-        count_fleet(probe);
+    if (probe->answered && probe->state == PQR__PROBE_IDLE && !pqr__probe_stopped(probe))
+        pqr__probe_more(probe);
 }

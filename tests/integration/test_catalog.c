@@ -431,6 +431,30 @@ static void definition_of_others_is_noticed_by_the_timer(void **state)
     app_close(&app);
 }
 
+static void define_sudden(const char *what)
+{
+    char sql[128];
+    snprintf(sql, sizeof(sql), "set role app; create or replace view sudden as select %s as n", what);
+    cluster_exec(&cluster, 0, sql);
+}
+
+/* Long before that, from PostgreSQL 15 on: what they wrote to the catalogs is counted. */
+static void definition_of_others_is_noticed_by_the_probe(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    if (cluster_long(&cluster, 0, "select current_setting('server_version_num')::bigint") < 150000)
+        skip();
+    start_loaded(&app, SETTINGS "catalog = { refresh = \"1h\"; };");
+    APP_UNTIL(&app, (define_sudden("calm()"), app_totals(&app).catalog_loads > 1)); /* from now on it looks */
+    cluster_sync(&cluster, 0);
+    APP_UNTIL(&app, strcmp(app_run(&app, "select n from sudden")->server, "replica1") == 0);
+    define_sudden("add(1, 2)");
+    cluster_sync(&cluster, 0);
+    APP_UNTIL(&app, strcmp(app_run(&app, "select n from sudden")->server, "primary") == 0);
+    app_close(&app);
+}
+
 static void definition_of_others_is_noticed_on_demand(void **state)
 {
     (void)state;
@@ -595,6 +619,7 @@ int main(void)
         cmocka_unit_test(definition_that_this_router_ran_counts_at_once),
         cmocka_unit_test(definition_in_a_transaction_counts_after_its_commit),
         cmocka_unit_test(definition_of_others_is_noticed_by_the_timer),
+        cmocka_unit_test(definition_of_others_is_noticed_by_the_probe),
         cmocka_unit_test(definition_of_others_is_noticed_on_demand),
         cmocka_unit_test(type_of_a_parameter_counts),
         cmocka_unit_test(support_functions_of_indexes_do_not_count),

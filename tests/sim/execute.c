@@ -117,6 +117,10 @@ static const char *own_statement(
     case PQR__OWN_CATALOG: /* there is nothing but built-ins */
         *result = sim_result_new(0, "SELECT 0");
         break;
+    case PQR__OWN_CHANGES: /* somebody defines something now and then */
+        *result = sim_result_new(0, "SELECT 1");
+        sim_result_add(*result, "%llu", (unsigned long long)sim_skewed(backend->server->world, 0, 2));
+        break;
     case PQR__OWN_PREPARE: /* which has been done before it, or not */
         *result = sim_result_new(0, "");
         break;

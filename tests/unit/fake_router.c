@@ -276,6 +276,7 @@ static bool step_own(struct pqr__conn *conn)
     case PQR__OWN_DISCARD:
     case PQR__OWN_CANCEL:
     case PQR__OWN_FLEET:
+    case PQR__OWN_CHANGES:
         answer(conn, NULL);
         return true;
     case PQR__OWN_CATALOG:
