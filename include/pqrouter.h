@@ -493,12 +493,16 @@ typedef struct pqr_batch_query {
    Harmless reads alone go where a read goes, to a replica. They are independent: one that fails takes nothing from
    the others, and on another server they may run again.
 
-   Anything else makes it one transaction, from BEGIN to COMMIT, all or nothing, and nobody is called before it is
-   settled. Committed: everybody is ok. An error, of COMMIT too (a deferred constraint): all is rolled back, the query
-   has its error, the others PQR_OUTCOME_NOT_EXECUTED with its text, done has PQR_STATUS_SQL_ERROR. After a
-   serialization failure or a deadlock it is run again, up to max_attempts. A connection lost after it was sent leaves
-   all of it PQR_OUTCOME_UNKNOWN, since COMMIT was: also when the answers together pass request.max_result. Session
-   state that it leaves is discarded.
+   Anything else makes it one transaction, all or nothing, and nobody is called before it is settled. It has BEGIN and
+   COMMIT where an isolation asks for that, a query that is none of SELECT, INSERT, UPDATE, DELETE and their like, or a
+   pooler in between; else it is the implicit transaction of what is sent before one Sync (PostgreSQL manual, 55.2.3),
+   which is the same in fewer statements. Notices of the commit come with done, there with those of the last query.
+   Session state that it leaves is discarded.
+
+   Committed: everybody is ok. An error, of the commit too (a deferred constraint): all is rolled back, the query has
+   its error, the others PQR_OUTCOME_NOT_EXECUTED with its text, done has PQR_STATUS_SQL_ERROR. After a serialization
+   failure or a deadlock it is run again, up to max_attempts. A connection lost after it was sent leaves all of it
+   PQR_OUTCOME_UNKNOWN, since it may have been committed: also when the answers together pass request.max_result.
 
    Several statements in one text, transaction control, COPY, CALL, DO, VACUUM and what is not recognised are answered
    unsent, and all others with them; so are queries of a gigabyte together. In the queue it counts as one request, with

@@ -133,6 +133,7 @@ static void all_statements(struct pqr__verdict *out, struct pqr__sql *scan, cons
             pqr__sql_raise(scan, PQR_CLASS_PRIMARY, PQR__EFFECT_WRITE, PQR__REASON_OPERATOR_VOLATILE,
                 &(struct pqr__seen){0});
         out->defines |= pqr__sql_defines(scan);
+        out->query = (count == 0 || out->query) && pqr__sql_is_query(scan);
         if (count == 0 || strictness(scan->finding.route) > strictness(out->route))
             adopt(out, &scan->finding, sql);
         if (count == 0 || severity(scan->finding.effect) > severity(out->effect))

@@ -40,8 +40,9 @@ struct pqr__verdict {
     enum pqr__effect effect; /* of the strictest statement */
     enum pqr__hint hint;
     uint16_t reason;      /* the classifier's own enum */
-    bool defines;         /* what the catalog knows may be another thing after it */
-    bool several;         /* more than one statement that is not empty */
+    bool defines : 1;     /* what the catalog knows may be another thing after it */
+    bool several : 1;     /* more than one statement that is not empty */
+    bool query : 1;       /* SELECT, INSERT and the like: no transaction block is asked of it, as by LOCK */
     uint32_t word_offset; /* the word of the text that decided, for the reason; length 0: none */
     uint32_t word_length;
 };

@@ -303,6 +303,8 @@ void pqr__sql_forget(struct pqr__sql *scan);
 
 /* The statement read last may change what the catalog is about. */
 bool pqr__sql_defines(const struct pqr__sql *scan);
+/* The statement is SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, or WITH one of them, or EXPLAIN of that. */
+bool pqr__sql_is_query(const struct pqr__sql *scan);
 
 /* Query rules on the current token. */
 void pqr__sql_query(struct pqr__sql *scan);

@@ -238,6 +238,12 @@ bool pqr__sql_defines(const struct pqr__sql *scan)
     }
 }
 
+bool pqr__sql_is_query(const struct pqr__sql *scan)
+{
+    const struct leading *leading = &leadings[scan->leading];
+    return leading->known && leading->rest == QUERY && scan->leading != PQR__KW_CALL;
+}
+
 /* What the first word alone asks for. */
 static void announce(struct pqr__sql *scan, const struct leading *leading)
 {

@@ -37,6 +37,8 @@ static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
     struct pqr__answer answer = {.kind = kind_of(result), .message = "", .result = result};
     if (answer.kind == PQR__ANSWER_ERROR) {
         explain_error(conn, item, &answer);
+        answer.at_sync = conn->at_sync;
+        conn->at_sync = false;
     } else if (item->own == PQR__OWN_DISCARD && answer.kind == PQR__ANSWER_OK) {
         pqr__prepared_lost_all(&conn->prepared);
     }
@@ -172,21 +174,24 @@ static PQR__SELDOM void take_preceding_result(
 }
 
 /* More after an answer: only an error may, and is the last word. */
-static PQR__SELDOM void take_further_result(struct pqr__conn *conn, PGresult *result)
+static PQR__SELDOM void take_further_result(
+    struct pqr__conn *conn, const struct pqr__flight *flight, PGresult *result)
 {
     if (!pqr__result_is_error(result)) {
         out_of_step(conn, result);
         return;
     }
+    conn->at_sync |= conn->held && !pqr__result_is_error(conn->held) && !flight->telling->next;
     hold(conn, result);
     conn->expects_end = true;
 }
 
 /* Of an item that was answered by the error of what precedes it. */
-static PQR__SELDOM void take_skipped_result(struct pqr__conn *conn, PGresult *result)
+static PQR__SELDOM void take_skipped_result(
+    struct pqr__conn *conn, const struct pqr__flight *flight, PGresult *result)
 {
     if (conn->expects_end || PQresultStatus(result) != PGRES_PIPELINE_ABORTED) {
-        take_further_result(conn, result);
+        take_further_result(conn, flight, result);
         return;
     }
     PQclear(result);
@@ -242,9 +247,9 @@ static void take_pipelined(
     } else if (!complete && pqr__item_is_preceded(flight->running)) {
         take_preceding_result(conn, flight, result);
     } else if (!complete && flight->running->refused) {
-        take_skipped_result(conn, result);
+        take_skipped_result(conn, flight, result);
     } else if (complete || conn->expects_end) {
-        take_further_result(conn, result);
+        take_further_result(conn, flight, result);
     } else if (flight->running->rows_at_once != 0 && is_part(status)) {
         take_part(conn, flight, result);
     } else {

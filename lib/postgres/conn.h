@@ -94,6 +94,7 @@ struct pqr__conn {
     /* Of the first flight: */
     PGresult *held;   /* the answer of its latest item, until it is known to be the last word */
     bool expects_end; /* a result was read, its end was not */
+    bool at_sync;     /* held is an error that came after the last item's own answer */
 
     struct pqr__prepared prepared;
     struct {

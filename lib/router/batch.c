@@ -17,16 +17,23 @@ static bool is_for_replicas(const struct pqr_reply *query)
     return query->verdict.route == PQR_CLASS_REPLICA && !(query->known && query->known->refused);
 }
 
+/* It is the same in an implicit transaction as between BEGIN and COMMIT. */
+static bool is_plain(const struct pqr__verdict *verdict)
+{
+    return verdict->query && (verdict->effect == PQR__EFFECT_READ || verdict->effect == PQR__EFFECT_WRITE);
+}
+
 void pqr__batch_judge(struct pqr__batch *batch)
 {
     struct pqr__verdict *verdict = &batch->lead->verdict;
     bool replica = batch->isolation != PQR_SERIALIZABLE; /* which a standby refuses */
-    bool hinted = true, reads = true, defines = false;
+    bool hinted = true, reads = true, plain = true, defines = false;
     for (uint32_t i = 0; i < batch->n; i++) {
         const struct pqr_reply *query = batch->queries[i];
         replica &= is_for_replicas(query);
         hinted &= query->verdict.hint == PQR__HINT_REPLICA;
         reads &= query->verdict.effect == PQR__EFFECT_READ;
+        plain &= is_plain(&query->verdict);
         defines |= query->verdict.defines;
     }
     *verdict = (struct pqr__verdict){.route = replica ? PQR_CLASS_REPLICA : PQR_CLASS_PRIMARY,
@@ -34,6 +41,7 @@ void pqr__batch_judge(struct pqr__batch *batch)
         .hint = replica && hinted ? PQR__HINT_REPLICA : PQR__HINT_NONE,
         .defines = defines};
     batch->whole = !reads || batch->isolation != PQR_ISOLATION_DEFAULT;
+    batch->plain = plain && batch->isolation == PQR_ISOLATION_DEFAULT;
 }
 
 void pqr__batch_reclassify(struct pqr__batch *batch)

@@ -1,7 +1,9 @@
 /* pqr_batch_run: queries that go out as one. The lead is the request that waits, is bound to a connection and is told
  * last; the queries are requests too, bound to it. Of a transaction (`whole`) the lead's flight holds BEGIN (the lead's
- * own item), the queries and COMMIT, and all are told when it is settled. Harmless reads are sent as flights of their
- * own, behind one another; from then on each is a request like any other, and the lead waits for the last.
+ * own item), the queries and COMMIT, and all are told when it is settled. Of queries alone (`plain`) neither BEGIN nor
+ * COMMIT is sent: what comes before a Sync is one implicit transaction, which the Sync commits (manual, 55.2.3 and
+ * 34.5.1.3), and the server has two statements less to run. Harmless reads are sent as flights of their own, behind one
+ * another; from then on each is a request like any other, and the lead waits for the last.
  */
 #ifndef PQR_ROUTER_BATCH_H
 #define PQR_ROUTER_BATCH_H
@@ -12,6 +14,8 @@
 struct pqr__batch {
     struct pqr_reply *lead;
     bool whole;     /* one transaction */
+    bool plain;     /* which needs no BEGIN */
+    bool implicit;  /* and was sent without one */
     bool scattered; /* reads that are on their way, each for itself */
     pqr_isolation isolation;
     unsigned max_attempts;
@@ -53,7 +57,9 @@ void pqr__batch_free(struct pqr__batch *batch);
 /* --- batch_fly.c --- */
 /* Sends it, on a connection that nothing flies on. */
 void pqr__batch_fly(struct pqr__batch *batch, struct pqr__slot *slot);
-/* The answer to its COMMIT. */
+/* It has the notices of this query, too: those of the commit can't be told from them. */
+bool pqr__batch_hears(const struct pqr__batch *batch, const struct pqr_reply *query);
+/* The answer to its COMMIT, or an error of the Sync that stands for it. */
 void pqr__batch_committed(struct pqr__batch *batch, const struct pqr__answer *answer);
 /* Its flight is over: what became of it is written into the lead as the reply to one statement, and told by *settled
    as far as a lost connection may be left out of account. */

@@ -25,11 +25,17 @@ static void join(struct pqr_reply *query, struct pqr__slot *slot)
     pqr__run_make_ready(query, slot);
 }
 
+/* A pooler may have its own idea of where a transaction ends. */
+static bool may_be_implicit(const struct pqr__batch *batch, const struct pqr__slot *slot)
+{
+    return batch->plain && !slot->backend->config->pooler;
+}
+
 static void fly_whole(struct pqr__batch *batch, struct pqr__slot *slot)
 {
     struct pqr_reply *lead = batch->lead;
     struct pqr__item *last = &lead->item;
-    batch->commit = (struct pqr__item){.sql = "COMMIT", .own = PQR__OWN_COMMIT};
+    batch->implicit = may_be_implicit(batch, slot);
     batch->commit_reply = PQR__REPLY_NONE;
     batch->committed = false;
     pqr__run_take_off(lead, slot, false);
@@ -38,8 +44,18 @@ static void fly_whole(struct pqr__batch *batch, struct pqr__slot *slot)
         last->next = &batch->queries[i]->item;
         last = last->next;
     }
+    if (batch->implicit) {
+        pqr__run_send(lead, lead->item.next, batch->n, PQR__FLIGHT_PIPELINE);
+        return;
+    }
+    batch->commit = (struct pqr__item){.sql = "COMMIT", .own = PQR__OWN_COMMIT};
     last->next = &batch->commit;
-    pqr__run_send(lead, batch->n + 2, PQR__FLIGHT_PIPELINE);
+    pqr__run_send(lead, &lead->item, batch->n + 2, PQR__FLIGHT_PIPELINE);
+}
+
+bool pqr__batch_hears(const struct pqr__batch *batch, const struct pqr_reply *query)
+{
+    return query->in_whole && batch->implicit && query->place + 1 == batch->n;
 }
 
 void pqr__batch_committed(struct pqr__batch *batch, const struct pqr__answer *answer)
@@ -87,9 +103,24 @@ static void blame(struct pqr__batch *batch, const struct pqr_reply *failed)
     }
 }
 
+/* The Sync brought no error, so that what the last query was told holds for the commit: well, or not run. Unless it left
+   a transaction open, which it can't by any text that we know. */
+static void conclude_implicit(struct pqr__batch *batch, const struct pqr__settled *settled)
+{
+    const struct pqr_reply *last = batch->queries[batch->n - 1];
+    bool closed = settled->tx == PQR__TX_IDLE;
+    batch->commit_reply = closed ? last->reply : PQR__REPLY_ERROR;
+    batch->committed = batch->commit_reply == PQR__REPLY_OK;
+    batch->commit_sqlstate[0] = '\0';
+    pqr__text_copy(batch->commit_error, sizeof(batch->commit_error),
+        closed ? pqr__request_error(last) : "the transaction was left open");
+}
+
 void pqr__batch_settle(struct pqr__batch *batch, struct pqr__settled *settled)
 {
     struct pqr_reply *lead = batch->lead;
+    if (batch->implicit && batch->commit_reply == PQR__REPLY_NONE)
+        conclude_implicit(batch, settled);
     const struct pqr_reply *failed = first_failed(batch);
     lead->router->ops->result_free(lead->result); /* BEGIN's */
     lead->result = NULL;
@@ -144,6 +175,7 @@ static void scatter(struct pqr__batch *batch, struct pqr__list *group, uint32_t 
         query->entry.role = lead->entry.role;
         query->entry.lane = lead->entry.lane;
         query->state = PQR__REQUEST_ACCEPTED;
+        query->in_whole = false;
         pqr__list_push_back(group, &query->entry.link);
     }
 }

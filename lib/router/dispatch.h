@@ -40,7 +40,8 @@ void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot);
 void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared);
 /* Before it is sent: what its text leaves behind, and under which number it may be kept prepared. */
 void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot);
-void pqr__run_send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind);
+/* A flight of n items, in the memory of the first request of it, or of what leads them. */
+void pqr__run_send(struct pqr_reply *first, struct pqr__item *items, uint32_t n, enum pqr__flight_kind kind);
 
 /* Whose item it is. */
 struct pqr_reply *pqr__run_owner(struct pqr__item *item);

@@ -71,7 +71,7 @@ void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot)
         slot->dirty = true;
 }
 
-void pqr__run_send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind kind)
+void pqr__run_send(struct pqr_reply *first, struct pqr__item *items, uint32_t n, enum pqr__flight_kind kind)
 {
     assert(first != NULL && n > 0);
     struct pqr__slot *slot = first->slot;
@@ -83,7 +83,7 @@ void pqr__run_send(struct pqr_reply *first, uint32_t n, enum pqr__flight_kind ki
     }
     if (slot->n_flights++ == 0)
         slot->since_us = first->sent_us;
-    first->flight = (struct pqr__flight){.kind = (uint8_t)kind, .n_items = n, .items = &first->item};
+    first->flight = (struct pqr__flight){.kind = (uint8_t)kind, .n_items = n, .items = items};
     first->router->ops->send(slot->conn, &first->flight);
 }
 
@@ -100,7 +100,7 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
     }
     pqr__run_take_off(request, slot, false);
     pqr__run_make_ready(request, slot);
-    pqr__run_send(request, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
+    pqr__run_send(request, &request->item, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
 }
 
 void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)
@@ -117,7 +117,7 @@ void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)
     }
     pqr__list_join(&slot->air, requests);
     slot->backend->flying += n;
-    pqr__run_send(first, n, PQR__FLIGHT_PIPELINE);
+    pqr__run_send(first, &first->item, n, PQR__FLIGHT_PIPELINE);
 }
 
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
@@ -166,6 +166,10 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
         pqr__batch_committed(pqr__container_of(item, struct pqr__batch, commit), answer);
         return;
     }
+    if (answer->at_sync && request->in_whole) { /* where an implicit transaction has its COMMIT */
+        pqr__batch_committed(request->batch, answer);
+        return;
+    }
     if (request->result) /* what an error at the Sync takes the place of */
         ops->result_free(request->result);
     request->result = answer->result;
@@ -184,11 +188,18 @@ struct pqr_reply *pqr__run_owner(struct pqr__item *item)
     return pqr__container_of(item, struct pqr_reply, item);
 }
 
-void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
+static void keep_notice(struct pqr_reply *request, const pqr_notice *notice)
 {
     if (!request->notices && request->n_notices == 0)
         request->notices = pqr__calloc(PQR__NOTICES_KEPT, sizeof(*request->notices));
     if (request->notices && request->n_notices < PQR__NOTICES_KEPT)
         request->notices[request->n_notices] = *notice;
     request->n_notices++;
+}
+
+void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice)
+{
+    keep_notice(request, notice);
+    if (request->batch && pqr__batch_hears(request->batch, request))
+        keep_notice(request->batch->lead, notice);
 }

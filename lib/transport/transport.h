@@ -100,7 +100,8 @@ struct pqr__answer {
        goes by its text. It fails its flight, and a transaction that is open, like any other error. In rare cases it
        comes a second time. */
     bool stale;
-    char sqlstate[6];         /* "" when there is none */
+    bool at_sync;     /* an error of the flight's Sync, where it commits: its last item was answered well */
+    char sqlstate[6]; /* "" when there is none */
     const char *message;      /* primary message of an error, "" otherwise; valid during the event */
     struct pg_result *result; /* the receiver's now: ops->result_free, or handed on; may be NULL */
 };

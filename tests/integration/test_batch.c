@@ -108,6 +108,26 @@ static void a_deferred_constraint_fails_the_whole(void **state)
     app_close(&app);
 }
 
+/* Queries alone are an implicit transaction; these ask for a transaction block, or end in it. */
+static void what_wants_a_transaction_block_is_part_of_one(void **state)
+{
+    (void)state;
+    static const char *const sql[] = {"lock table noted", "insert into noted values (1)",
+        "declare one cursor for select 7", "fetch one", "savepoint here", NULL};
+    static const char *const all[] = {"insert into noted values (2)", "set constraints all immediate",
+        "insert into child values (77)", NULL};
+    struct app app = {0};
+    struct batch batch = {.sql = sql}, immediate = {.sql = all};
+    app_start(&app, &cluster, ONE);
+    batch_run(&app, &batch);
+    batch_assert_all(&batch, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
+    assert_string_equal(answer_value(batch.answers[3], 0, 0), "7");
+    batch_run(&app, &immediate);
+    assert_sql_error(immediate.answers[2], "23503");
+    assert_int_equal(count("noted"), 1);
+    app_close(&app);
+}
+
 static void a_deadlock_runs_one_of_them_again(void **state)
 {
     (void)state;
@@ -365,6 +385,7 @@ int main(void)
         TEST(writes_are_one_transaction),
         TEST(one_that_fails_rolls_all_back),
         TEST(a_deferred_constraint_fails_the_whole),
+        TEST(what_wants_a_transaction_block_is_part_of_one),
         TEST(a_deadlock_runs_one_of_them_again),
         TEST(a_conflict_is_told_after_max_attempts),
         TEST(cancelled_it_has_no_effect),

@@ -138,6 +138,7 @@ static void an_error_at_the_sync_takes_the_answers_place(void **state)
     assert_int_equal(party.n_answers, 1);
     assert_int_equal(party.answers[0].kind, PQR__ANSWER_ERROR);
     assert_string_equal(party.answers[0].sqlstate, "23503");
+    assert_true(party.answers[0].at_sync);
     assert_false(party.facts.lost);
     party_run(&party, "select count(*) from child");
     assert_string_equal(party.answers[0].value, "0");
@@ -168,6 +169,13 @@ static void an_error_at_the_sync_belongs_to_the_last_item(void **state)
     assert_int_equal(party.answers[0].kind, PQR__ANSWER_OK);
     assert_int_equal(party.answers[1].kind, PQR__ANSWER_ERROR);
     assert_string_equal(party.answers[1].sqlstate, "23503");
+    assert_true(party.answers[1].at_sync);
+    sql[0] = "select 2";
+    sql[1] = "select 1 / 0"; /* as an error of its own does not */
+    party_send(&party, PQR__FLIGHT_PIPELINE, 2, sql);
+    rig_until_count(&rig, &party.settled, 2);
+    assert_string_equal(party.answers[1].sqlstate, "22012");
+    assert_false(party.answers[1].at_sync);
 }
 
 static void an_empty_statement_is_fine(void **state)

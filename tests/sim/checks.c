@@ -165,6 +165,9 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
     sim_check_memory_sent(checks, flight);
     note_proof(checks, flight);
     sim_check_company(checks, conn, flight);
+    bool implicit = sim_is_implicit(checks, flight); /* as if BEGIN and COMMIT stood around it */
+    if (implicit)
+        check_own(checks, conn, PQR__OWN_BEGIN);
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         if (item->own != PQR__OWN_NONE) {
             sim_trace(checks->world, "  c%u < own %d", conn->id, (int)item->own);
@@ -189,6 +192,8 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
         entry->conn = conn;
         entry->sent_to_standby = conn->server->in_recovery;
     }
+    if (implicit)
+        check_own(checks, conn, PQR__OWN_COMMIT);
 }
 
 /* --- What came of it -------------------------------------------------------------------------------------- */
@@ -241,7 +246,8 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
         sim_fail(checks->world, "c%u answers out of order", conn->id);
     if (kind == PQR__ANSWER_OK)
         own_answered(conn, item->own, result);
-    if (item->own == PQR__OWN_COMMIT && conn->owner)
+    bool commit = item->own == PQR__OWN_COMMIT || (answer->at_sync && sim_is_implicit(checks, flight));
+    if (commit && conn->owner)
         conn->owner->commit_failed = commit_failed(kind, sqlstate, result);
     if (!entry)
         return;
@@ -262,7 +268,7 @@ static bool is_undone(
     const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     bool undone = conn->owner && conn->owner->commit_failed;
-    if (!sim_is_whole(flight))
+    if (!sim_is_whole(checks, flight))
         return false;
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         const struct sim_entry *entry = sim_check_entry(checks, item);

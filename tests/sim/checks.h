@@ -15,6 +15,7 @@ struct sim_flights {
     uint64_t behind;                   /* flights that were sent while another was in the air */
     uint64_t wholes, batches,
         batches_ok;          /* transactions sent as one; batches answered; of them such and ok */
+    uint64_t implicit;       /* of those sent as one: without BEGIN and COMMIT */
     uint64_t hit;            /* by the cancel of a neighbour */
     uint64_t writes_behind;  /* of them, writes */
     uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
@@ -67,8 +68,9 @@ void sim_check_kept(const struct sim_checks *checks, unsigned count);
 /* Promise 1, one half: no callback from inside a call. */
 void sim_check_callback(const struct sim_checks *checks);
 
-/* BEGIN, statements and COMMIT. */
-bool sim_is_whole(const struct pqr__flight *flight);
+/* A transaction that is sent as one: BEGIN, statements and COMMIT; or the statements alone, which its Sync commits. */
+bool sim_is_whole(const struct sim_checks *checks, const struct pqr__flight *flight);
+bool sim_is_implicit(const struct sim_checks *checks, const struct pqr__flight *flight);
 
 /* --- Between checks.c, checks_flights.c and checks_prepared.c --- */
 

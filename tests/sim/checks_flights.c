@@ -80,9 +80,37 @@ static bool is_own(const struct pqr__flight *flight)
     return true;
 }
 
-bool sim_is_whole(const struct pqr__flight *flight)
+bool sim_is_implicit(const struct sim_checks *checks, const struct pqr__flight *flight)
 {
-    return flight->n_items > 1 && flight->items->own == PQR__OWN_BEGIN;
+    const struct sim_entry *first = sim_check_entry(checks, flight->items);
+    return first && first->batch && first->in_tx;
+}
+
+bool sim_is_whole(const struct sim_checks *checks, const struct pqr__flight *flight)
+{
+    return (flight->n_items > 1 && flight->items->own == PQR__OWN_BEGIN) || sim_is_implicit(checks, flight);
+}
+
+/* A statement that leaves something behind may be one that wants a BEGIN before it. */
+static void check_implicit(const struct sim_checks *checks, const struct pqr__flight *flight)
+{
+    for (const struct pqr__item *item = flight->items; item; item = item->next) {
+        const struct sim_entry *entry = sim_check_entry(checks, item);
+        if (!entry || entry->kind == SIM_SESSION)
+            sim_fail(checks->world, "flights: a transaction without BEGIN holds %s", item->sql);
+    }
+}
+
+static void check_whole(
+    struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight, bool behind)
+{
+    if (behind)
+        sim_fail(checks->world, "flights: a transaction is sent behind others on c%u", conn->id);
+    if (sim_is_implicit(checks, flight)) {
+        check_implicit(checks, flight);
+        checks->flights.implicit++;
+    }
+    checks->flights.wholes++;
 }
 
 static bool is_of(const struct sim_checks *checks, const struct pqr__flight *flight, const void *batch)
@@ -112,14 +140,12 @@ void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const 
 {
     bool group = flight->n_items > 1, behind = !pqr__list_empty(&conn->flights);
     uint32_t flying = flight->n_items;
-    if (!behind && (!group || is_own(flight)))
-        return;
-    if (sim_is_whole(flight)) {
-        if (behind)
-            sim_fail(checks->world, "flights: a transaction is sent behind others on c%u", conn->id);
-        checks->flights.wholes++;
+    if (sim_is_whole(checks, flight)) {
+        check_whole(checks, conn, flight, behind);
         return;
     }
+    if (!behind && (!group || is_own(flight)))
+        return;
     if (is_one_batch(checks, conn, flight)) {
         if (group)
             check_group(checks, conn, flight);

@@ -371,6 +371,7 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->behind += flights->behind;
     sum->writes_behind += flights->writes_behind;
     sum->wholes += flights->wholes;
+    sum->implicit += flights->implicit;
     sum->batches += flights->batches;
     sum->batches_ok += flights->batches_ok;
     sum->aborted += flights->aborted;

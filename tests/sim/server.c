@@ -94,7 +94,7 @@ static void answer(
         end = SIM_KEPT_NOTHING_DONE;
     if (backend->conn)
         sim_wire_item(backend->conn, job->flight, item->item, kind, sqlstate, result,
-            &(struct sim_kept_told){item->way, end});
+            &(struct sim_kept_told){item->way, end}, backend->state == SIM_SYNCING);
     else
         sim_result_free(result);
 }

@@ -95,6 +95,7 @@ static bool report(const struct sim_flights *flights)
         {"flights sent behind another", flights->behind},
         {"of them writes", flights->writes_behind},
         {"transactions sent as one", flights->wholes},
+        {"of them without BEGIN and COMMIT", flights->implicit},
         {"batches", flights->batches},
         {"of them committed as one", flights->batches_ok},
         {"requests aborted by a neighbour", flights->aborted},

@@ -69,7 +69,9 @@ static void hurt(void *context)
 static void endanger_commit(struct pqr__conn *conn, const struct sim_job *job)
 {
     struct sim_world *world = conn->wire->world;
-    if (job->items[job->n_items - 1].own != PQR__OWN_COMMIT || !sim_chance(world, conn->wire->commit_lost))
+    bool commits = job->items[job->n_items - 1].own == PQR__OWN_COMMIT ||
+                   sim_is_implicit(conn->wire->checks, job->flight);
+    if (!commits || !sim_chance(world, conn->wire->commit_lost))
         return;
     uint64_t done_us = job->arrives_us;
     for (uint32_t i = 0; i < job->n_items; i++)

@@ -73,7 +73,7 @@ void sim_wire_finish(struct sim_wire *wire);
 /* From a backend. */
 void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
     enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result,
-    const struct sim_kept_told *told);
+    const struct sim_kept_told *told, bool at_sync);
 void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx);
 void sim_wire_notice(
     struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity);

@@ -229,13 +229,14 @@ static struct message *post(struct pqr__conn *conn, enum message_kind kind, stru
 
 void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
     enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result,
-    const struct sim_kept_told *told)
+    const struct sim_kept_told *told, bool at_sync)
 {
     struct message *message = post(conn, ITEM, flight);
     message->item = item;
     message->told = *told;
     /* As when libpq has no memory for it: an error of its own, whatever the server did. */
-    bool commit = item->own == PQR__OWN_COMMIT;
+    bool commit =
+        item->own == PQR__OWN_COMMIT || (!item->next && sim_is_implicit(conn->wire->checks, flight));
     bool fit = told->end == SIM_KEPT_AS_IT_WAS || told->end == SIM_KEPT_PREPARED;
     if (fit && sim_chance(conn->wire->world, conn->wire->answer_lost * (commit ? 60 : 1))) {
         sim_result_free(result);
@@ -244,6 +245,7 @@ void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pq
         sqlstate = "";
     }
     message->answer.kind = kind;
+    message->answer.at_sync = at_sync;
     message->answer.result = result;
     message->answer.message = kind == PQR__ANSWER_ERROR ? "the simulated server says no" : "";
     pqr__text_copy(message->answer.sqlstate, sizeof(message->answer.sqlstate), sqlstate);

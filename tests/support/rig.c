@@ -95,6 +95,7 @@ static void on_item(
     struct party_answer *kept = &party->answers[party->n_answers++];
     kept->kind = answer->kind;
     kept->stale = answer->stale;
+    kept->at_sync = answer->at_sync;
     memcpy(kept->sqlstate, answer->sqlstate, sizeof(kept->sqlstate));
     snprintf(kept->message, sizeof(kept->message), "%s", answer->message);
     const char *value = ops->result_value(answer->result, 0, 0);

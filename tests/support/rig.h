@@ -26,7 +26,7 @@ enum { PARTY_ANSWERS = 8 };
 
 struct party_answer {
     enum pqr__answer_kind kind;
-    bool stale;
+    bool stale, at_sync;
     char sqlstate[6];
     char message[200];
     char value[64]; /* row 0, column 0; "NULL" */

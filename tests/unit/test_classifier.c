@@ -63,7 +63,7 @@ enum { ROOM = 4000 };
 static bool same(const struct pqr__verdict *a, const struct pqr__verdict *b)
 {
     return a->route == b->route && a->effect == b->effect && a->reason == b->reason &&
-           a->several == b->several;
+           a->several == b->several && a->query == b->query;
 }
 
 static bool is_cut_short(const char *sql)
@@ -356,6 +356,25 @@ static void names_are_found_as_postgresql_folds_them(void **state)
     assert_false(pqr__operator_is_builtin("<~", 2));
 }
 
+static void queries_are_known_from_what_may_want_a_transaction_block(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"select f(1)", "insert into t values (1)", "update t set n = 1",
+        "delete from t", "with x as (insert into t values (1) returning n) select n from x", "values (1)",
+        "table t", "explain analyze update t set n = 1", "select 1 into t", "select 1;",
+        "merge into t using u on t.n = u.n when matched then delete"};
+    static const char *const others[] = {"", "lock table t", "set local x = 1",
+        "declare c cursor for select 1", "call f()", "truncate t", "create table t as select 1",
+        "savepoint s", "begin", "gibberish", "show all", "explain execute x", "select 1; lock table t",
+        "lock table t; select 1"};
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+        if (!verdict_of(queries[i]).query)
+            fail_msg("no query: %s", queries[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (verdict_of(others[i]).query)
+            fail_msg("a query: %s", others[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +387,7 @@ int main(void)
         cmocka_unit_test(an_encoding_that_is_not_safe_means_primary),
         cmocka_unit_test(a_nul_is_no_part_of_sql),
         cmocka_unit_test(leading_comments_hint),
+        cmocka_unit_test(queries_are_known_from_what_may_want_a_transaction_block),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(reasons_are_escaped_and_fit),
         cmocka_unit_test(the_public_answer_follows_the_hint_but_for_sessions),
