@@ -27,7 +27,7 @@ static const char *const state_names[] = {
 
 static const unsigned allowed[] = {
     [PQR__CONN_CONNECTING] = TO(PIPELINE) | TO(GIVING_UP) | TO(REFUSED) | TO(CLOSING),
-    [PQR__CONN_GIVING_UP] = TO(REFUSED) | TO(CLOSING),
+    [PQR__CONN_GIVING_UP] = TO(CLOSING),
     [PQR__CONN_PIPELINE] = TO(SIMPLE) | TO(CLOSING),
     [PQR__CONN_SIMPLE] = TO(PIPELINE) | TO(CLOSING),
     [PQR__CONN_REFUSED] = 0,
@@ -59,7 +59,8 @@ static void on_handle_closed(uv_handle_t *handle)
         return;
     if (conn->state == PQR__CONN_CLOSING) {
         pqr__flight_settle_lost(conn);
-        conn->home->base.events->ended(conn->context);
+        if (!conn->refused)
+            conn->home->base.events->ended(conn->context);
         if (pqr__linger_begin(conn))
             return;
     }
@@ -160,18 +161,16 @@ void pqr__conn_close(struct pqr__conn *conn)
     switch (conn->state) {
     case PQR__CONN_CONNECTING:
         if (conn->connector)
-            pqr__conn_give_up(conn, false);
+            pqr__conn_give_up(conn);
         else
             pqr__conn_go_down(conn);
-        break;
-    case PQR__CONN_GIVING_UP:
-        conn->timed_out = false;
         break;
     case PQR__CONN_PIPELINE:
     case PQR__CONN_SIMPLE:
         pqr__conn_keep_message(conn, "the connection was closed");
         pqr__conn_go_down(conn);
         break;
+    case PQR__CONN_GIVING_UP:
     case PQR__CONN_REFUSED:
     case PQR__CONN_CLOSING:
     case PQR__CONN_LINGERING:

@@ -73,7 +73,7 @@ struct pqr__conn {
     bool cut;       /* the socket is of no use any more, and the server may not know yet */
     bool said_over; /* by the server: it ends the session */
     bool abandoned; /* nobody waits for the server's end */
-    bool timed_out; /* giving up for that: refused is told, not closed */
+    bool refused;   /* told, and closed follows */
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */
     bool poisoned;  /* must not be used again: out of step, or the server said good-bye */
     bool swollen;   /* libpq has taken much memory for a row, and keeps it */
@@ -110,8 +110,8 @@ struct pqr__conn {
 /* --- connect.c --- */
 int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_t timeout_us, void *context,
     struct pqr__conn **out);
-/* While its connector is at work: it is told to end. timed_out: refused is told then, not closed. */
-void pqr__conn_give_up(struct pqr__conn *conn, bool timed_out);
+/* While its connector is at work: it is told to end. */
+void pqr__conn_give_up(struct pqr__conn *conn);
 
 /* --- conn.c --- */
 static inline bool pqr__conn_is_open(const struct pqr__conn *conn)

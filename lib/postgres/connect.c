@@ -14,22 +14,27 @@ enum {
     MOMENT_MS = 500, /* for a connector to come to its end */
 };
 
-static void refuse(struct pqr__conn *conn, const struct pqr__refusal *refusal)
+/* The end of it, unless the server has to be waited for. */
+static void refuse(struct pqr__conn *conn, struct pqr__refusal *refusal)
 {
-    pqr__conn_move(conn, PQR__CONN_REFUSED);
-    pqr__conn_close_handles(conn);
+    refusal->lingers = conn->fd >= 0;
+    if (refusal->lingers) {
+        conn->refused = true;
+        pqr__conn_go_down(conn);
+    } else {
+        pqr__conn_move(conn, PQR__CONN_REFUSED);
+        pqr__conn_close_handles(conn);
+    }
     conn->home->base.events->refused(conn->context, refusal);
 }
 
-/* Its connector is back, or on its own from now on. */
-static void given_up(struct pqr__conn *conn)
+/* What the connector leaves: open in the last moment, or at the other end of a socket a login may go on. */
+static void take_over(struct pqr__conn *conn, struct pqr__connector *connector)
 {
-    struct pqr__refusal refusal = {.timeout = true, .message = conn->message};
-    conn->connector = NULL;
-    if (conn->timed_out)
-        refuse(conn, &refusal);
-    else
-        pqr__conn_go_down(conn);
+    conn->pg = connector->pg;
+    conn->fd = conn->pg ? fcntl(PQsocket(conn->pg), F_DUPFD_CLOEXEC, 0) : connector->left;
+    connector->pg = NULL;
+    connector->left = -1;
 }
 
 static void on_moment(uv_timer_t *timer)
@@ -39,15 +44,15 @@ static void on_moment(uv_timer_t *timer)
     if (conn->state != PQR__CONN_GIVING_UP)
         return;
     pqr__connector_abandon(conn->connector);
-    given_up(conn);
+    conn->connector = NULL;
+    pqr__conn_go_down(conn);
 }
 
 /* Limits count a connect until nothing is left of it at the server. What holds the thread up for longer is seldom the
    server; where it comes back before anything was opened, it opens nothing. */
-void pqr__conn_give_up(struct pqr__conn *conn, bool timed_out)
+void pqr__conn_give_up(struct pqr__conn *conn)
 {
     pqr__conn_move(conn, PQR__CONN_GIVING_UP);
-    conn->timed_out = timed_out;
     pqr__connector_hurry(conn->connector);
     uv_timer_start(&conn->deadline, on_moment, MOMENT_MS, 0);
 }
@@ -62,8 +67,10 @@ static void on_deadline(uv_timer_t *timer)
     char text[200];
     snprintf(text, sizeof(text), "no connection within the connect timeout; it was %s",
         pqr__connector_phase(conn->connector));
-    pqr__conn_keep_message(conn, text);
-    pqr__conn_give_up(conn, true);
+    conn->refused = true;
+    pqr__conn_give_up(conn);
+    struct pqr__refusal refusal = {.message = text, .timeout = true, .lingers = true};
+    conn->home->base.events->refused(conn->context, &refusal);
 }
 
 /* Name servers, Kerberos, the password callback: what holds one thread would hold the next as well. */
@@ -117,25 +124,22 @@ static void on_connector(struct pqr__connector *connector)
     uv_timer_stop(&conn->deadline);
     if (connector->refused_options)
         note_options(conn->home, conn->server);
+    conn->connector = NULL;
     if (conn->state == PQR__CONN_GIVING_UP) {
-        if (!conn->timed_out) { /* opened in the last moment: it ends like any other */
-            conn->pg = connector->pg;
-            connector->pg = NULL;
-            conn->fd = fcntl(PQsocket(conn->pg), F_DUPFD_CLOEXEC, 0);
-        }
+        take_over(conn, connector);
         pqr__connector_free(connector);
-        given_up(conn);
+        pqr__conn_go_down(conn);
         return;
     }
     assert(conn->state == PQR__CONN_CONNECTING);
-    conn->connector = NULL;
     PGconn *pg = connector->pg;
-    connector->pg = NULL;
     if (pg) {
+        connector->pg = NULL;
         pqr__connector_free(connector);
         open_wire(conn, pg);
         return;
     }
+    take_over(conn, connector);
     struct pqr__refusal refusal = {.message = conn->message};
     memcpy(refusal.sqlstate, connector->sqlstate, sizeof(refusal.sqlstate));
     pqr__conn_keep_message(conn, connector->message);

@@ -3,8 +3,10 @@
 #include "postgres/connector.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -49,6 +51,8 @@ void pqr__connector_hurry(struct pqr__connector *connector)
 void pqr__connector_free(struct pqr__connector *connector)
 {
     PQfinish(connector->pg);
+    if (connector->left >= 0)
+        close(connector->left);
     close(connector->wake[0]);
     close(connector->wake[1]);
     pqr_config_free(connector->config);
@@ -83,8 +87,19 @@ const char *pqr__connector_phase(const struct pqr__connector *connector)
     }
 }
 
+/* Of a connection that has a server at its other end. */
+static int keep_socket(const PGconn *pg)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+    int fd = pg ? PQsocket(pg) : -1;
+    bool reached = fd >= 0 && getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+    return reached ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
 static void refuse(struct pqr__connector *connector, const char *message)
 {
+    connector->left = keep_socket(connector->pg);
     PQfinish(connector->pg);
     connector->pg = NULL;
     pqr__text_copy(connector->message, sizeof(connector->message), message);
@@ -298,6 +313,7 @@ int pqr__connector_start(struct pqr__connector **out, struct pqr__mailbox *mailb
     connector->config = pqr__config_ref(config); /* the thread may outlive the router */
     connector->server = &config->servers[entry];
     connector->options = plain ? NULL : connector->server->options;
+    connector->left = -1;
     connector->done = done;
     connector->owner = owner;
     /* The application's password callback gets as much stack as its other threads have. */

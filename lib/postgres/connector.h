@@ -24,8 +24,9 @@ struct pqr__connector {
     const char *options;  /* of libpq, instead of the server's; NULL: as they are */
     bool refused_options; /* the server, but it let us in without them */
     int wake[2];
-    atomic_int phase;   /* what the thread is doing: pqr__connector_phase */
-    PGconn *pg;         /* open, nonblocking and in pipeline mode; NULL: refused */
+    atomic_int phase; /* what the thread is doing: pqr__connector_phase */
+    PGconn *pg;       /* open, nonblocking and in pipeline mode; NULL: refused */
+    int left; /* when refused by us: the socket, at whose other end a session may have begun; -1: none */
     bool out_of_step;   /* the server says what no server may while a session begins */
     char sqlstate[6];   /* when refused */
     char message[1000]; /* when refused */
@@ -42,7 +43,7 @@ const char *pqr__connector_phase(const struct pqr__connector *connector);
 void pqr__connector_hurry(struct pqr__connector *connector);
 /* done does not come any more. */
 void pqr__connector_abandon(struct pqr__connector *connector);
-/* After done. Closes the connection when it was not taken (pg set to NULL). */
+/* After done. Closes the connection, or what is left of it, when it was not taken (pg set to NULL, left to -1). */
 void pqr__connector_free(struct pqr__connector *connector);
 
 #endif

@@ -51,7 +51,8 @@ void pqr__linger_look(struct pqr__conn *conn)
     if (conn->fd < 0 || getpid() != conn->home->pid)
         return;
     conn->cut = is_cut(conn->fd);
-    conn->linger_ms = bound_ms(conn, conn->n_air > 0);
+    bool logging_in = !conn->pg;
+    conn->linger_ms = bound_ms(conn, logging_in || conn->n_air > 0);
 }
 
 void pqr__linger_drop(struct pqr__conn *conn)

@@ -163,12 +163,22 @@ static void gone(struct pqr__probe *probe)
     pqr__room_make(router);
 }
 
+/* For its session to end. */
+static void give_time(struct pqr__probe *probe)
+{
+    pqr__probe_move(probe, PQR__PROBE_CLOSING);
+    pqr__probe_set_timeout(probe);
+}
+
 static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal *refusal)
 {
     struct pqr__probe *probe = probe_of(endpoint);
     const char *sqlstate = refusal->sqlstate;
     probe->backend->refused_for_good = strncmp(sqlstate, "28", 2) == 0 || strcmp(sqlstate, "3D000") == 0;
-    gone(probe);
+    if (refusal->lingers)
+        give_time(probe);
+    else
+        gone(probe);
     pqr__probe_failed(probe, refusal->message, sqlstate);
     if (!pqr__probe_stopped(probe) && pqr__backends_hopeless(endpoint->router))
         pqr__dispatch_give_up(endpoint->router);
@@ -195,8 +205,7 @@ static void on_ended(struct pqr__endpoint *endpoint)
     pqr__probe_cancel_over(probe, false);
     if (probe->state == PQR__PROBE_CLOSING)
         return;
-    pqr__probe_move(probe, PQR__PROBE_CLOSING);
-    pqr__probe_set_timeout(probe);
+    give_time(probe);
     /* If it had been good until now, gone() looks again soon. The server counts as down until it answers. */
     pqr__probe_failed(probe, "the probe's connection was lost", "");
 }

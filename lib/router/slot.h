@@ -37,7 +37,7 @@ struct pqr__slot {
     enum pqr__slot_state state;
     struct pqr__backend *backend;
     struct pqr_config *config; /* as when it was opened: what it was initialised by */
-    struct pqr__conn *conn;    /* NULL once closed */
+    struct pqr__conn *conn;
     struct pqr__connect_info info;
     struct pqr__identity identity;
 

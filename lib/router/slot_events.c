@@ -53,10 +53,12 @@ static void on_refused(struct pqr__endpoint *endpoint, const struct pqr__refusal
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     pqr_router *router = endpoint->router;
-    slot->conn = NULL;
     if (router->state < PQR__ROUTER_CLOSING)
         failed_to_open(slot, refusal->sqlstate, refusal->message);
-    pqr__slot_destroy(slot);
+    if (refusal->lingers)
+        pqr__slot_move(slot, PQR__SLOT_CLOSING);
+    else
+        pqr__slot_destroy(slot);
     pqr__room_make(router);
     pqr__dispatch_soon(router); /* reads may fall back to the primary now */
     pqr__pools_grow(router);

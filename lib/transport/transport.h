@@ -6,6 +6,7 @@
  *
  * A connection's life, seen from the router (each line is events in order):
  *   connect -> refused                                          (no further event; the handle is gone)
+ *   connect -> refused, which lingers -> closed                 (the server may have begun a session)
  *   connect -> connected -> ((part* item)* settled | notice | cancelled)* -> ended -> closed
  *   connect -> close before either -> ended -> closed           (neither connected nor refused comes)
  *
@@ -138,6 +139,8 @@ struct pqr__refusal {
     char sqlstate[6]; /* "" when not known (network, TLS) */
     const char *message;
     bool timeout;
+    bool
+        lingers; /* it was the transport that gave up: until `closed`, which follows, it counts in every limit */
 };
 
 struct pqr__connect_info {

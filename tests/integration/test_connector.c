@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fake_server.h"
+#include "postgres/conn.h"
 #include "rig.h"
 #include "suite.h"
 
@@ -110,45 +111,93 @@ static void silence_ends_in_a_timeout(void **state)
     int listener = open_at_silence(NULL);
     uint64_t before = uv_hrtime();
     party_connect(&party, &rig, 50 * RIG_MS);
-    rig_until(&rig, &party.refused);
+    party_refused(&party);
     assert_true((uv_hrtime() - before) / 1000 >= 50 * RIG_MS);
     assert_true(party.timeout);
     assert_non_null(strstr(party.message, "timeout"));
     /* Its thread was only waiting for the server, and is no reason not to try again. */
     for (int i = 0; i < 5; i++) {
         party_connect(&party, &rig, 1000);
-        rig_until(&rig, &party.refused);
+        party_refused(&party);
         assert_non_null(strstr(party.message, "connect timeout"));
     }
     rig_close(&rig);
     close(listener);
 }
 
-/* Its end, or that it never came: -1 while it is open. */
-static ssize_t read_of(int fd)
+/* Until the server has seen our end of it. */
+static void turn_until_end(int fd)
 {
     char bytes[4096];
     ssize_t n;
-    do
-        n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    while (n > 0);
-    return n;
+    while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) != 0) {
+        assert_true(n > 0 || errno == EAGAIN);
+        uv_run(&rig.loop, UV_RUN_NOWAIT);
+    }
 }
 
-/* Limits count what was not told to have ended. */
-static void no_socket_is_left_of_a_connect_that_ended(void **state)
+static void turn_until_it_lingers(void)
+{
+    while (!party.closed && party.conn->state != PQR__CONN_LINGERING)
+        uv_run(&rig.loop, UV_RUN_NOWAIT);
+    assert_false(party.closed);
+}
+
+/* In the middle of its login, which may take a server's time although nobody waits for it. */
+static void a_connect_that_is_given_up_counts_until_the_server_has_closed_its_end(void **state)
 {
     (void)state;
     int listener = open_at_silence(NULL);
     for (int i = 0; i < 40; i++) {
-        party_connect(&party, &rig, i % 2 ? 20 * RIG_MS : 10 * RIG_SECOND);
+        bool times_out = i % 2;
+        party_connect(&party, &rig, times_out ? 20 * RIG_MS : 10 * RIG_SECOND);
         int fd = accept(listener, NULL, NULL);
         assert_true(fd >= 0);
-        if (i % 2 == 0)
+        if (times_out)
+            rig_until(&rig, &party.refused);
+        else
             rig.transport->ops->close(party.conn);
-        rig_until(&rig, i % 2 ? &party.refused : &party.closed);
-        assert_string_equal(party.log, i % 2 ? "r" : "z");
-        assert_int_equal(read_of(fd), 0);
+        turn_until_end(fd);
+        turn_until_it_lingers();
+        close(fd);
+        rig_until(&rig, &party.closed);
+        assert_string_equal(party.log, times_out ? "rz" : "z");
+    }
+    rig_close(&rig);
+    close(listener);
+}
+
+static void nothing_of_a_connect_is_waited_for_without_end(void **state)
+{
+    (void)state;
+    int listener = open_at_silence(NULL);
+    party_connect(&party, &rig, 20 * RIG_MS);
+    rig_until(&rig, &party.refused);
+    assert_true(party.timeout);
+    rig_until(&rig, &party.closed);
+    rig_close(&rig);
+    close(listener);
+}
+
+/* At any moment: before its thread is back, and after it. */
+static void an_abandoned_connect_is_closed_at_once(void **state)
+{
+    (void)state;
+    int listener = open_at_silence(NULL);
+    for (int i = 0; i < 20; i++) {
+        bool times_out = i % 2;
+        party_connect(&party, &rig, times_out ? 20 * RIG_MS : 10 * RIG_SECOND);
+        int fd = accept(listener, NULL, NULL);
+        assert_true(fd >= 0);
+        if (times_out)
+            rig_until(&rig, &party.refused);
+        if (i % 4 > 1) {
+            rig.transport->ops->close(party.conn);
+            turn_until_end(fd);
+        }
+        assert_false(party.closed);
+        rig.transport->ops->abandon(party.conn);
+        rig_until(&rig, &party.closed);
         close(fd);
     }
     rig_close(&rig);
@@ -163,11 +212,10 @@ static void a_connect_may_be_closed_while_it_times_out(void **state)
         party_connect(&party, &rig, 2 * RIG_MS);
         uv_sleep(5);
         uv_run(&rig.loop, UV_RUN_NOWAIT); /* its time is over */
-        if (!party.refused) {
-            rig.transport->ops->close(party.conn);
-            rig_until(&rig, &party.closed);
-        }
-        assert_string_equal(party.log, party.refused ? "r" : "z");
+        rig.transport->ops->close(party.conn);
+        rig.transport->ops->abandon(party.conn);
+        rig_until(&rig, &party.closed);
+        assert_string_equal(party.log, party.refused ? "rz" : "z");
     }
     rig_close(&rig);
     close(listener);
@@ -351,13 +399,13 @@ static void only_a_few_threads_of_a_server_get_stuck(void **state)
     open_at_gate(&gate, wait_at_gate);
     for (int i = 0; i < 2; i++) {
         party_connect(&party, &rig, 1000);
-        rig_until(&rig, &party.refused);
+        party_refused(&party);
         assert_true(party.timeout);
         assert_non_null(strstr(party.message, "asking for the password"));
     }
     await(&gate, 2);
     party_connect(&party, &rig, 1000);
-    rig_until(&rig, &party.refused);
+    party_refused(&party);
     assert_non_null(strstr(party.message, "held up"));
     assert_string_equal(party.log, "r");
     party_connect(&party, &rig, 1000);
@@ -601,7 +649,9 @@ int main(void)
         cmocka_unit_test(nobody_listening_is_refused_without_sqlstate),
         cmocka_unit_test(an_unknown_host_is_refused),
         cmocka_unit_test(silence_ends_in_a_timeout),
-        cmocka_unit_test(no_socket_is_left_of_a_connect_that_ended),
+        cmocka_unit_test(a_connect_that_is_given_up_counts_until_the_server_has_closed_its_end),
+        cmocka_unit_test(nothing_of_a_connect_is_waited_for_without_end),
+        cmocka_unit_test(an_abandoned_connect_is_closed_at_once),
         cmocka_unit_test(a_connect_may_be_closed_while_it_times_out),
         cmocka_unit_test(what_is_there_when_a_late_loop_looks_was_in_time),
         cmocka_unit_test(the_callbacks_password_wins),

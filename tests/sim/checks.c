@@ -23,7 +23,7 @@ static uint32_t sessions(const struct pqr__conn *conn)
         n += !pqr__container_of(link, struct sim_backend, link)->forsaken;
     pqr__list_each (link, &conn->wire->conns) {
         const struct pqr__conn *other = pqr__container_of(link, struct pqr__conn, link);
-        n += other->server == conn->server && other->state == SIM_CONNECTING;
+        n += other->server == conn->server && (other->state == SIM_CONNECTING || other->logging_in);
     }
     return n;
 }

@@ -24,6 +24,7 @@ struct pqr__conn {
     bool ended;        /* the router knows */
     bool abandoned;    /* and does not wait for the session's end */
     bool cut;          /* the session's end will not be seen */
+    bool logging_in;   /* given up, and the server has not noticed */
     struct pqr__list flights, messages;
     struct pqr__prepared books;    /* of what its server keeps prepared */
     struct pqr__flight *preparing; /* the only one in the air that prepares anything; NULL: none */

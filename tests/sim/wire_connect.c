@@ -7,14 +7,19 @@ enum { CONNECT_RETRY_US = 20000 };
 
 static void refuse(struct pqr__conn *conn, const char *sqlstate, bool timeout)
 {
-    struct pqr__refusal refusal = {.message = "the simulated server does not want us", .timeout = timeout};
+    struct pqr__refusal refusal = {
+        .message = "the simulated server does not want us", .timeout = timeout, .lingers = timeout};
     pqr__text_copy(refusal.sqlstate, sizeof(refusal.sqlstate), sqlstate);
     const struct pqr__transport_events *events = sim_events_of(conn);
     void *receiver = conn->context;
     sim_trace(conn->wire->world, "  c%u refused%s %s", conn->id, timeout ? ", too late" : "", sqlstate);
     sim_server_disturbed(conn->server);
-    sim_check_gone(conn->wire->checks, conn);
-    sim_conn_free(conn);
+    if (timeout) {
+        sim_conn_linger(conn);
+    } else {
+        sim_check_gone(conn->wire->checks, conn);
+        sim_conn_free(conn);
+    }
     events->refused(receiver, &refusal);
 }
 

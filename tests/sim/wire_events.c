@@ -127,6 +127,13 @@ void sim_wire_session_over(struct pqr__conn *conn)
         closed_soon(conn, 2 * conn->server->latency_us);
 }
 
+void sim_conn_linger(struct pqr__conn *conn)
+{
+    conn->state = SIM_ENDING;
+    conn->logging_in = conn->ended = true;
+    closed_soon(conn, LINGER_US);
+}
+
 void sim_conn_abandon(struct pqr__conn *conn)
 {
     conn->abandoned = true;

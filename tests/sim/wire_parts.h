@@ -16,6 +16,8 @@ void sim_conn_begin_end(struct pqr__conn *conn);
 /* What flew is told now, that the connection has ended a little later, and that it is closed when its session is over.
    An alarm's. */
 void sim_conn_settle_then_end(void *conn);
+/* A connect that was given up is closed some time, as the server likes. */
+void sim_conn_linger(struct pqr__conn *conn);
 /* Closed as soon as it has ended. */
 void sim_conn_abandon(struct pqr__conn *conn);
 void sim_conn_free(struct pqr__conn *conn);

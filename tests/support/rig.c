@@ -31,7 +31,8 @@ static void note(struct party *party, char event)
 {
     size_t length = strlen(party->log);
     happened(party->rig);
-    if (party->closed || party->refused)
+    bool last = event == 'z' && party->lingers;
+    if (party->closed || (party->refused && !last))
         die("an event after the last one");
     if (length + 1 < sizeof(party->log))
         party->log[length] = event;
@@ -51,6 +52,7 @@ static void on_refused(void *context, const struct pqr__refusal *refusal)
     note(party, 'r');
     party->refused = true;
     party->timeout = refusal->timeout;
+    party->lingers = refusal->lingers;
     memcpy(party->sqlstate, refusal->sqlstate, sizeof(party->sqlstate));
     snprintf(party->message, sizeof(party->message), "%s", refusal->message);
 }
@@ -156,7 +158,7 @@ static void on_ended(void *context)
 static void on_conn_closed(void *context)
 {
     struct party *party = context;
-    if (!party->ended)
+    if (!party->ended && !party->lingers)
         die("closed before ended");
     note(party, 'z');
     party->closed = true;
@@ -319,6 +321,15 @@ void party_run(struct party *party, const char *sql)
 void party_run_simple(struct party *party, const char *sql)
 {
     run(party, PQR__FLIGHT_SIMPLE, sql);
+}
+
+void party_refused(struct party *party)
+{
+    rig_until(party->rig, &party->refused);
+    if (!party->lingers)
+        return;
+    party->rig->transport->ops->abandon(party->conn);
+    rig_until(party->rig, &party->closed);
 }
 
 void party_leave(struct party *party)

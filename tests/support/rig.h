@@ -38,7 +38,7 @@ struct party {
     struct rig *rig;
     struct pqr__conn *conn;
     struct pqr__connect_info info;
-    bool connected, refused, timeout, ended, closed;
+    bool connected, refused, timeout, lingers, ended, closed;
     char sqlstate[6]; /* of a refusal or a loss */
     char message[1000];
     struct pqr__flight flight;
@@ -89,6 +89,8 @@ void party_send_items(struct party *party, unsigned n);
 /* One statement, and waits until it is settled. */
 void party_run(struct party *party, const char *sql);
 void party_run_simple(struct party *party, const char *sql);
+/* Waits until it is refused, and for nothing that may be left of it at the server. */
+void party_refused(struct party *party);
 /* Closes and waits for closed. */
 void party_leave(struct party *party);
 

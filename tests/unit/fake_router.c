@@ -248,8 +248,9 @@ static bool step_connecting(struct pqr__conn *conn)
     pqr__text_copy(refusal.sqlstate, sizeof(refusal.sqlstate), fake.refusal ? fake.refusal : "53300");
     if (how(conn) == HANGING)
         return false;
-    if (how(conn) == REFUSED) {
-        conn->phase = GONE;
+    if (how(conn) == REFUSED || how(conn) == TIMING_OUT) {
+        refusal.timeout = refusal.lingers = how(conn) == TIMING_OUT;
+        conn->phase = refusal.lingers ? LINGERING : GONE;
         events.refused(conn->context, &refusal);
     } else {
         conn->phase = OPEN;

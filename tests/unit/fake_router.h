@@ -29,7 +29,7 @@ struct pqr__conn {
     struct pqr__flight *flight;
 };
 
-enum connects { ACCEPTED, REFUSED, HANGING, LOST_AT_ONCE };
+enum connects { ACCEPTED, REFUSED, HANGING, TIMING_OUT, LOST_AT_ONCE };
 
 struct fake {
     struct pqr__transport base; /* first */

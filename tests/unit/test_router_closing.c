@@ -264,6 +264,53 @@ static void a_server_that_leaves_keeps_its_place_until_its_sessions_are_over(voi
     assert_int_equal(told.status, PQR_STATUS_OK);
 }
 
+/* What the server does with a login that was given up is its business, and counts. */
+static void a_connect_that_timed_out_keeps_its_place(void **state)
+{
+    enum { MAX = 4 };
+    static struct told told[MAX];
+    (void)state;
+    start();
+    fake.goes_on[0] = true;
+    fake.connects[0] = TIMING_OUT;
+    for (unsigned i = 0; i < MAX; i++)
+        run_query(&told[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    for (unsigned turn = 0; turn < 500; turn++) {
+        advance(SECOND / 100);
+        assert_in_range(sessions(0), 1, MAX);
+    }
+    assert_int_equal(pool(0).total_connections, MAX);
+    assert_int_not_equal(pool(0).connect_failures, 0);
+    fake.goes_on[0] = false;
+    fake.connects[0] = ACCEPTED;
+    advance(SECOND);
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_int_equal(told[0].status, PQR_STATUS_OK);
+    assert_int_equal(pool(0).closing, 0);
+}
+
+static void a_probe_that_could_not_connect_in_time_is_followed_when_that_is_over(void **state)
+{
+    (void)state;
+    fake.config->probe.timeout_us = 60 * (uint64_t)SECOND;
+    start();
+    fake.probe_connects[1] = TIMING_OUT;
+    lose(probe_of(1));
+    advance(SECOND);
+    fake.goes_on[1] = true;
+    advance(2 * SECOND);
+    struct pqr__conn *given_up = probe_of(1);
+    assert_int_equal(fake.router->backends[1].role, PQR_ROLE_DOWN);
+    assert_true(given_up && given_up->phase == LINGERING);
+    fake.probe_connects[1] = ACCEPTED;
+    advance(5 * SECOND);
+    assert_ptr_equal(probe_of(1), given_up);
+    fake.goes_on[1] = false;
+    advance(SECOND);
+    assert_int_equal(fake.router->backends[1].role, PQR_ROLE_REPLICA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +323,8 @@ int main(void)
         TEST(a_session_that_goes_on_does_not_keep_others_from_giving_way),
         TEST(sessions_that_go_on_are_no_riches),
         TEST(a_server_that_leaves_keeps_its_place_until_its_sessions_are_over),
+        TEST(a_connect_that_timed_out_keeps_its_place),
+        TEST(a_probe_that_could_not_connect_in_time_is_followed_when_that_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
