@@ -607,6 +607,7 @@ typedef struct pqr_pool_stats {
     uint32_t fleet_members; /* routers counted at the server, this one included; 0: not counted */
     uint32_t fleet_share;   /* what of the connections that the server admits is this one's */
     uint32_t closing; /* of total_connections: closed by us, or lost; at the server the session may go on */
+    uint64_t left_behind; /* of those before, not seen to end within 5 s, and counted no longer */
 } pqr_pool_stats;
 
 typedef struct pqr_router_totals {

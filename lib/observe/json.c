@@ -127,6 +127,7 @@ static void pool_json(struct pqr__text *text, const pqr_pool_stats *pool)
     NUMBER(fleet_members);
     NUMBER(fleet_share);
     NUMBER(closing);
+    NUMBER(left_behind);
     close_with(text, '}');
 #undef NUMBER
 #undef STRING

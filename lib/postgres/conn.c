@@ -65,7 +65,7 @@ static void on_handle_closed(uv_handle_t *handle)
             return;
     }
     if (conn->state != PQR__CONN_REFUSED)
-        conn->home->base.events->closed(conn->context);
+        conn->home->base.events->closed(conn->context, conn->left);
     pqr__prepared_finish(&conn->prepared);
     pqr__linger_drop(conn);
     pqr__free(conn);

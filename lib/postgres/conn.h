@@ -69,9 +69,11 @@ struct pqr__conn {
     int armed;          /* events the poll handle waits for */
     uint32_t linger_ms; /* how long the server's end is waited for */
     uint32_t lingered;  /* bytes that came meanwhile */
+    uint32_t pid;       /* of the session; 0: not known */
 
     bool cut;       /* the socket is of no use any more, and the server may not know yet */
     bool said_over; /* by the server: it ends the session */
+    bool left;      /* the server's end was waited for, and not seen */
     bool abandoned; /* nobody waits for the server's end */
     bool refused;   /* told, and closed follows */
     bool in_libpq;  /* libpq is parsing: the PGconn must stay */

@@ -89,6 +89,7 @@ static void tell_connected(struct pqr__conn *conn)
 {
     struct pqr__connect_info info = pqr__conn_info(conn);
     conn->in_recovery = info.in_recovery;
+    conn->pid = info.backend_pid;
     conn->home->base.events->connected(conn->context, &info);
 }
 

@@ -9,6 +9,7 @@
  * too, so that the session may well be over, but only the server's own word for that is believed; else it is given the
  * time in which it would find out. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,9 +90,31 @@ static void leave(struct pqr__conn *conn)
     pqr__conn_close_handles(conn);
 }
 
+/* Of one that was cut nothing is known. */
+static void leave_behind(struct pqr__conn *conn)
+{
+    conn->left = !conn->cut;
+    leave(conn);
+}
+
+static void warn(const struct pqr__conn *conn)
+{
+    char session[40] = "a login";
+    if (conn->pid)
+        snprintf(session, sizeof(session), "the session of backend %u", conn->pid);
+    pqr__log(&conn->home->log, PQR_LOG_WARNING,
+        "%s: %s goes on %u s after its connection was closed, and does not count in pool.max any more; end "
+        "it there "
+        "(pg_terminate_backend), and set statement_timeout",
+        pqr__conn_server(conn->home, conn->server)->name, session, conn->linger_ms / 1000);
+}
+
 static void on_bound(uv_timer_t *timer)
 {
-    leave(timer->data);
+    struct pqr__conn *conn = timer->data;
+    if (!conn->cut)
+        warn(conn);
+    leave_behind(conn);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -102,6 +125,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (sight == FLOODED) {
         pqr__conn_close_poll(conn);
         pqr__linger_drop(conn);
+        conn->cut = true;
         uv_timer_start(&conn->deadline, on_bound, CUT_BUSY_MS, 0);
     } else if (sight == OVER || status < 0) {
         leave(conn);
@@ -136,5 +160,5 @@ bool pqr__linger_begin(struct pqr__conn *conn)
 void pqr__linger_abandon(struct pqr__conn *conn)
 {
     if (conn->state == PQR__CONN_LINGERING)
-        leave(conn);
+        leave_behind(conn);
 }

@@ -67,7 +67,7 @@ struct pqr__backend {
 
     uint32_t peak_usage;
     uint32_t flying; /* requests in the air of its slots */
-    uint64_t connects, connect_failures, reads, writes, errors;
+    uint64_t connects, connect_failures, left_behind, reads, writes, errors;
     struct pqr__histogram latency;
     struct pqr__ewma answers; /* latency of its reads of late */
 };

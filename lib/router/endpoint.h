@@ -17,7 +17,7 @@ struct pqr__endpoint_ops {
         const pqr_notice *notice);
     void (*cancelled)(struct pqr__endpoint *endpoint, bool delivered);
     void (*ended)(struct pqr__endpoint *endpoint);
-    void (*closed)(struct pqr__endpoint *endpoint);
+    void (*closed)(struct pqr__endpoint *endpoint, bool left);
 };
 
 struct pqr__endpoint {

@@ -148,11 +148,11 @@ static void on_ended(void *context)
     end_event(router, false);
 }
 
-static void on_closed(void *context)
+static void on_closed(void *context, bool left)
 {
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
-    endpoint->ops->closed(endpoint);
+    endpoint->ops->closed(endpoint, left);
     end_event(router, false);
 }
 

@@ -210,9 +210,11 @@ static void on_ended(struct pqr__endpoint *endpoint)
     pqr__probe_failed(probe, "the probe's connection was lost", "");
 }
 
-static void on_closed(struct pqr__endpoint *endpoint)
+static void on_closed(struct pqr__endpoint *endpoint, bool left)
 {
-    gone(probe_of(endpoint));
+    struct pqr__probe *probe = probe_of(endpoint);
+    probe->backend->left_behind += left;
+    gone(probe);
 }
 
 static const struct pqr__endpoint_ops probe_ops = {

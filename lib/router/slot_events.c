@@ -243,10 +243,11 @@ static void on_ended(struct pqr__endpoint *endpoint)
     pqr__pools_grow(backend->router);
 }
 
-static void on_closed(struct pqr__endpoint *endpoint)
+static void on_closed(struct pqr__endpoint *endpoint, bool left)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     pqr_router *router = endpoint->router;
+    slot->backend->left_behind += left;
     pqr__slot_destroy(slot);
     pqr__room_make(router);
     pqr__pools_grow(router);

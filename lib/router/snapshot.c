@@ -48,6 +48,7 @@ static void fill_pool(pqr_pool_stats *out, struct pqr_stats *stats, const struct
         .closing = slots[PQR__SLOT_CLOSING].count + (uint32_t)(backend->probe.state == PQR__PROBE_CLOSING),
         .connects = backend->connects,
         .connect_failures = backend->connect_failures,
+        .left_behind = backend->left_behind,
         .reads = backend->reads,
         .writes = backend->writes,
         .errors = backend->errors,

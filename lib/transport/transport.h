@@ -173,8 +173,9 @@ struct pqr__transport_events {
     void (*cancelled)(void *context, bool delivered);
     /* Our end is closed, asked for or not; nothing flies, and nothing may be sent. */
     void (*ended)(void *context);
-    /* And the server's: nothing is left of its session, or nobody waits for that any longer. */
-    void (*closed)(void *context);
+    /* And the server's: nothing is left of its session, or nobody waits for that any longer. left: it was waited for, and
+       was not seen to end. */
+    void (*closed)(void *context, bool left);
     /* The one timer is due. */
     void (*timer)(void *router);
     /* After ops->shutdown: nothing of the transport is left but its memory, freed when this returns. */

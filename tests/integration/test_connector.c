@@ -175,6 +175,7 @@ static void nothing_of_a_connect_is_waited_for_without_end(void **state)
     rig_until(&rig, &party.refused);
     assert_true(party.timeout);
     rig_until(&rig, &party.closed);
+    assert_non_null(strstr(rig.warning, "a login goes on 5 s after"));
     rig_close(&rig);
     close(listener);
 }

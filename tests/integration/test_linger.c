@@ -193,6 +193,8 @@ static void a_connection_is_closed_when_the_server_has_closed_its_end(void **sta
     kill(server.pid, SIGUSR1);
     rig_until(&rig, &party.closed);
     assert_string_equal(party.log, "cLz");
+    assert_false(party.left);
+    assert_string_equal(rig.warning, "");
     end();
 }
 
@@ -252,6 +254,9 @@ static void a_server_that_never_closes_its_end_is_not_waited_for_without_end(voi
         assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
         rig_until(&rig, &party.closed);
         assert_string_equal(party.log, idle ? "cz" : "cLz");
+        assert_true(party.left);
+        assert_non_null(
+            strstr(rig.warning, idle ? "backend 1 goes on 1 s after" : "backend 1 goes on 5 s after"));
         end();
     }
 }
@@ -332,6 +337,7 @@ static void a_session_whose_connection_was_reset_is_given_time_to_find_out(void 
         assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
         rig_until(&rig, &party.closed);
         assert_string_equal(party.log, blows[i].busy ? "cLz" : "cz");
+        assert_false(party.left);
         end();
     }
 }

@@ -92,11 +92,12 @@ static void closed(void *context)
     struct pqr__conn *conn = context;
     const struct pqr__transport_events *events = sim_events_of(conn);
     void *receiver = conn->context;
+    bool left = conn->session && !conn->cut;
     sim_trace(conn->wire->world, "  c%u closed", conn->id);
     forsake(conn);
     sim_check_gone(conn->wire->checks, conn);
     sim_conn_free(conn);
-    events->closed(receiver);
+    events->closed(receiver, left);
 }
 
 static void end(void *context)

@@ -155,13 +155,14 @@ static void on_ended(void *context)
     party->ended = true;
 }
 
-static void on_conn_closed(void *context)
+static void on_conn_closed(void *context, bool left)
 {
     struct party *party = context;
     if (!party->ended && !party->lingers)
         die("closed before ended");
     note(party, 'z');
     party->closed = true;
+    party->left = left;
 }
 
 static void on_timer(void *router)
@@ -176,6 +177,13 @@ static void on_down(void *router)
     struct rig *rig = router;
     rig->down = true;
     happened(rig);
+}
+
+static void on_log(void *data, pqr_log_level level, const char *text)
+{
+    struct rig *rig = data;
+    if (level == PQR_LOG_WARNING)
+        snprintf(rig->warning, sizeof(rig->warning), "%s", text);
 }
 
 static const struct pqr__transport_events events = {
@@ -194,7 +202,7 @@ static const struct pqr__transport_events events = {
 
 void rig_open(struct rig *rig, const char *conninfo, const pqr_callbacks *callbacks)
 {
-    static const struct pqr__log log = {.write = NULL};
+    const struct pqr__log log = {.write = on_log, .data = rig, .level = PQR_LOG_WARNING};
     memset(rig, 0, sizeof(*rig));
     pqr_error error;
     if (pqr_config_conninfo(&rig->config, conninfo, &error) != 0)

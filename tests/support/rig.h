@@ -18,7 +18,8 @@ struct rig {
     struct pqr_config *config;
     struct pqr__server_config server;
     struct pqr__transport *transport;
-    unsigned timers; /* how often the timer was due */
+    unsigned timers;   /* how often the timer was due */
+    char warning[400]; /* the last one in the log */
     bool down;
 };
 
@@ -38,7 +39,7 @@ struct party {
     struct rig *rig;
     struct pqr__conn *conn;
     struct pqr__connect_info info;
-    bool connected, refused, timeout, lingers, ended, closed;
+    bool connected, refused, timeout, lingers, ended, closed, left;
     char sqlstate[6]; /* of a refusal or a loss */
     char message[1000];
     struct pqr__flight flight;

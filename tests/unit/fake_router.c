@@ -172,7 +172,7 @@ static bool close_unless_it_goes_on(struct pqr__conn *conn)
     if (fake.goes_on[conn->server] && !conn->abandoned)
         return false;
     conn->phase = GONE;
-    events.closed(conn->context);
+    events.closed(conn->context, fake.goes_on[conn->server]);
     return true;
 }
 

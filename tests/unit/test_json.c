@@ -65,6 +65,7 @@ static void every_number_stands_under_its_members_name(void **state)
         *members[i] = UINT32_MAX - i;
     pool->lag_us = -1;
     pool->reads = UINT64_MAX;
+    pool->left_behind = UINT64_MAX - 1;
     pool->system_identifier = UINT64_C(7000000000000000001);
     pool->server = pqr__stats_text(stats, "beta");
     pool->role = PQR_ROLE_WRONG_CLUSTER;
@@ -80,6 +81,7 @@ static void every_number_stands_under_its_members_name(void **state)
     }
     assert_at(json, "pools.1.lag_us", "-1");
     assert_at(json, "pools.1.reads", "18446744073709551615");
+    assert_at(json, "pools.1.left_behind", "18446744073709551614");
     assert_at(json, "pools.1.system_identifier", "\"7000000000000000001\"");
     assert_at(json, "pools.1.server", "\"beta\"");
     assert_at(json, "pools.1.role", "\"wrong_cluster\"");

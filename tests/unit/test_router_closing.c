@@ -154,6 +154,7 @@ static void a_probes_session_is_waited_for_as_long_as_an_answer(void **state)
     assert_ptr_not_equal(probe_of(1), first);
     assert_int_equal(fake.router->backends[1].role, PQR_ROLE_REPLICA);
     assert_int_equal(pool(1).closing, 0);
+    assert_int_equal(pool(1).left_behind, 1);
 }
 
 static void a_probe_connects_as_soon_as_its_session_is_over(void **state)

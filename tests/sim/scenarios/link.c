@@ -60,7 +60,7 @@ static void gone(void *context)
     }
     events->ended(receiver);
     free_conn(conn);
-    events->closed(receiver);
+    events->closed(receiver, false);
 }
 
 static void end(struct pqr__conn *conn)
