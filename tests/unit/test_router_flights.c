@@ -369,6 +369,128 @@ static void a_callback_in_the_middle_of_a_flight_may_close_the_router(void **sta
         assert_int_equal(told[i].times, 1);
 }
 
+/* --- A read that was answered early, its flight in the air ------------------------------------------------ */
+
+static pqr_request_id early_id;
+
+/* The statistics, as they were when the last one was answered. */
+static struct {
+    pqr_router_totals totals;
+    uint64_t ran;
+} books;
+
+static void read_books(pqr_reply *reply, void *data)
+{
+    pqr_stats *stats = NULL;
+    on_reply(reply, data);
+    assert_int_equal(pqr_router_stats(fake.router, &stats), 0);
+    books.totals = *pqr_stats_totals(stats);
+    books.ran = 0;
+    for (unsigned i = 0; i < SERVERS; i++)
+        books.ran += pqr_stats_pool(stats, i)->latency.count;
+    pqr_stats_free(stats);
+}
+
+/* The first has a deadline. */
+static void ask_four(pqr_reply *reply, void *data)
+{
+    struct told *told = data;
+    pqr_query query = PQR_QUERY_INIT;
+    on_reply(reply, told);
+    query.sql = "select 1";
+    for (unsigned i = 1; i <= 4; i++) {
+        query.timeout_ms = i == 1 ? 100 : UINT32_MAX;
+        assert_int_equal(
+            pqr_query_run(i == 1 ? &early_id : NULL, fake.router, &query, read_books, told + i), 0);
+    }
+}
+
+static struct pqr__conn *answer_one_early(struct told *told)
+{
+    memset(told, 0, 5 * sizeof(*told));
+    struct pqr__conn *conn = fly_four(told, ask_four);
+    tell_item(conn, conn->flight->items);
+    assert_int_equal(told[1].times, 1);
+    assert_int_equal(told[1].status, PQR_STATUS_OK);
+    return conn;
+}
+
+static void answer_the_others(struct pqr__conn *conn)
+{
+    for (struct pqr__item *item = conn->flight->items->next; item; item = item->next)
+        tell_item(conn, item);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+}
+
+static void assert_answered_and_counted_once(const struct told *told, unsigned n_ok)
+{
+    enum { BEFORE = PQR__HISTORY_CLEAN + 1, ALL = BEFORE + 4 };
+    uint64_t by_status = 0, by_outcome = 0;
+    for (unsigned i = 0; i <= 4; i++)
+        assert_int_equal(told[i].times, 1);
+    for (unsigned i = 0; i < 8; i++)
+        by_status += books.totals.by_status[i];
+    for (unsigned i = 0; i < 3; i++)
+        by_outcome += books.totals.by_outcome[i];
+    assert_int_equal(books.totals.accepted, ALL);
+    assert_int_equal(books.totals.answered, ALL);
+    assert_int_equal(books.totals.by_status[PQR_STATUS_OK], BEFORE + n_ok);
+    assert_int_equal(books.totals.latency.count, ALL);
+    assert_int_equal(by_status, ALL);
+    assert_int_equal(by_outcome, ALL);
+    assert_int_equal(books.ran, ALL);
+}
+
+static void an_early_answer_can_not_be_cancelled(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    struct pqr__conn *conn = answer_one_early(told);
+    assert_int_equal(pqr_request_cancel(fake.router, early_id), PQR_ENOENT);
+    settle();
+    assert_int_equal(fake.router->backends[1].slots[PQR__SLOT_SHARED].count, 1);
+    answer_the_others(conn);
+    assert_answered_and_counted_once(told, 4);
+}
+
+static void an_early_answer_has_no_deadline(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    struct pqr__conn *conn = answer_one_early(told);
+    advance(1000000);
+    assert_int_equal(fake.router->backends[1].slots[PQR__SLOT_SHARED].count, 1);
+    answer_the_others(conn);
+    assert_answered_and_counted_once(told, 4);
+}
+
+static void an_early_answer_is_not_lost_with_its_connection(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    struct pqr__conn *conn = answer_one_early(told);
+    fake.config->pool.pipeline_depth = 1; /* the fake server takes one flight at a time */
+    lose(conn);
+    settle();
+    for (unsigned n = 0; n < 3; n++) {
+        answer(flying_on(0, 0) ? flying_on(0, 0) : flying_on(1, 0), NULL);
+        settle();
+    }
+    assert_answered_and_counted_once(told, 4);
+}
+
+static void an_early_answer_stands_when_the_router_closes(void **state)
+{
+    static struct told told[5];
+    (void)state;
+    answer_one_early(told);
+    pqr_router_close(fake.router, 0, on_closed, &closed);
+    advance(1000000); /* the others' cancel does not get through */
+    assert_true(closed);
+    assert_answered_and_counted_once(told, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +504,10 @@ int main(void)
         TEST(a_read_is_answered_before_its_flight_ends),
         TEST(the_last_of_a_flight_is_answered_at_its_end),
         TEST(a_callback_in_the_middle_of_a_flight_may_close_the_router),
+        TEST(an_early_answer_can_not_be_cancelled),
+        TEST(an_early_answer_has_no_deadline),
+        TEST(an_early_answer_is_not_lost_with_its_connection),
+        TEST(an_early_answer_stands_when_the_router_closes),
         TEST(nothing_flies_behind_what_is_late),
         TEST(requests_are_spread_over_as_many_connections_as_serve_most),
     };
