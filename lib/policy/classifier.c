@@ -186,23 +186,28 @@ void pqr__classify(
     classify(out, length == 0 ? "" : sql, length, dialect, NULL);
 }
 
+bool pqr__types_of_users(const Oid *types, size_t n)
+{
+    enum { FIRST_OF_USERS = 16384 }; /* PostgreSQL manual, 74.2.2 */
+    for (size_t i = 0; i < n; i++)
+        if (types[i] >= FIRST_OF_USERS)
+            return true;
+    return false;
+}
+
 void pqr__classify_types(
     struct pqr__verdict *out, const Oid *types, size_t n, const struct pqr__dialect *dialect)
 {
-    enum { FIRST_OF_USERS = 16384 }; /* PostgreSQL manual, 74.2.2 */
     const struct pqr__catalog *catalog = dialect->catalog;
     bool known = catalog != NULL && !catalog->stale;
     if (out->route != PQR_CLASS_REPLICA || (known && catalog->harmful[PQR__CATALOG_TYPE] == 0))
         return;
-    for (size_t i = 0; i < n; i++) {
-        if (types[i] < FIRST_OF_USERS)
-            continue;
-        out->route = PQR_CLASS_PRIMARY;
-        out->effect = PQR__EFFECT_WRITE;
-        out->reason = known ? PQR__REASON_TYPE_VOLATILE : PQR__REASON_TYPE;
-        out->word_length = 0;
+    if (!pqr__types_of_users(types, n))
         return;
-    }
+    out->route = PQR_CLASS_PRIMARY;
+    out->effect = PQR__EFFECT_WRITE;
+    out->reason = known ? PQR__REASON_TYPE_VOLATILE : PQR__REASON_TYPE;
+    out->word_length = 0;
 }
 
 void pqr__classify_explained(struct pqr__verdict *out, const char *sql, size_t length,

@@ -55,6 +55,9 @@ void pqr__classify(
 void pqr__classify_types(
     struct pqr__verdict *out, const Oid *types, size_t n, const struct pqr__dialect *dialect);
 
+/* Whether any of them may be a database's own. */
+bool pqr__types_of_users(const Oid *types, size_t n);
+
 /* As pqr__classify, told step by step: each name that is looked up, each rule that makes the answer stricter. */
 void pqr__classify_explained(struct pqr__verdict *out, const char *sql, size_t length,
     const struct pqr__dialect *dialect, pqr_explain_cb cb, void *data);

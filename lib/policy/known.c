@@ -105,6 +105,14 @@ static struct pqr__known *find(
     return NULL;
 }
 
+static void judge(struct pqr__known *known)
+{
+    enum pqr__effect effect = known->verdict.effect;
+    known->ready = (effect == PQR__EFFECT_READ || effect == PQR__EFFECT_WRITE) && !known->verdict.several &&
+                   known->n_types >= 0 && known->spare == 0 &&
+                   !pqr__types_of_users(known->types, (size_t)known->n_types);
+}
+
 static PQR__SELDOM void read_anew(
     struct pqr__known *known, const struct pqr__known_table *table, const struct pqr__dialect *dialect)
 {
@@ -112,6 +120,7 @@ static PQR__SELDOM void read_anew(
     known->fixed_locks = pqr__locks_are_fixed(known->text, known->length, dialect);
     known->generation = table->generation;
     known->refused = false;
+    judge(known);
 }
 
 void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
@@ -237,6 +246,7 @@ static void guess(
     known->n_types = n;
     memset(known->types, 0, sizeof(known->types));
     known->spare = ++table->last_number;
+    judge(known);
 }
 
 bool pqr__known_name(struct pqr__known_table *table, const char *texts, const struct pqr__dialect *dialect)
@@ -287,5 +297,11 @@ uint64_t pqr__known_number(struct pqr__known *known, int n_params, const Oid *ty
         same = true;
     }
     known->spare = 0;
+    judge(known);
     return same ? known->number : 0;
+}
+
+uint64_t pqr__known_ready_number(const struct pqr__known *known, int n_params, const Oid *types)
+{
+    return known->ready && same_types(known, n_params, types) ? known->number : 0;
 }

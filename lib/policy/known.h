@@ -26,6 +26,8 @@ struct pqr__known {
     uint32_t uses;   /* saturating */
     int16_t n_types; /* of the parameters, as first given; -1: not yet */
     bool unfit;      /* named, and could not be prepared */
+    bool
+        ready; /* a statement of its own, read or write, that has its number for good, and no types of users */
     bool fixed_locks; /* all executions lock the same: policy/locks.h */
     bool refused;     /* a replica refused it, though its text is harmless: it is the primary's */
     struct pqr__verdict verdict;
@@ -74,6 +76,10 @@ void pqr__known_unref(struct pqr__known *known);
 /* Its number, when these are the types that it was first given with; 0 otherwise. types as in pqr_query. What was
    guessed of a named text gives way to what is given. */
 uint64_t pqr__known_number(struct pqr__known *known, int n_params, const Oid *types);
+
+/* The same for most: its number, and those types change nothing of its verdict (pqr__classify_types). 0: it is not as
+   simple as that, or these are other types. */
+uint64_t pqr__known_ready_number(const struct pqr__known *known, int n_params, const Oid *types);
 
 /* Of a text; a set and a tag are taken from it. */
 uint64_t pqr__known_hash(const char *text, size_t length, uint64_t seed);

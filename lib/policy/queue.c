@@ -76,7 +76,7 @@ static void count_in(struct pqr__queue *queue, const struct pqr__list *list, str
     queue->count[entry->lane] += !entry->exempt;
 }
 
-bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
+PQR__OFTEN bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
     assert(!entry->exempt || entry->bytes == 0);
     if (!entry->exempt && !fits(queue, entry))

@@ -60,13 +60,14 @@ static void discard(struct pqr__batch *batch)
 }
 
 /* libpq keeps all that was not sent yet in one buffer, and counts it in an int: no more than one message may be. */
-static void weigh(struct pqr__batch *batch, const struct pqr_reply *query)
+static void weigh(
+    struct pqr__batch *batch, const struct pqr_reply *query, const struct pqr_statement *statement)
 {
     enum { AROUND = 200 };
     struct pqr_reply *lead = batch->lead;
     if (lead->bulk == PQR__BULK_REFUSED)
         return;
-    batch->bytes += query->entry.bytes + (query->statement ? query->statement->length : 0) + AROUND;
+    batch->bytes += query->entry.bytes + (statement ? statement->length : 0) + AROUND;
     lead->bulk = (uint8_t)pqr__bulk_of(batch->bytes);
     batch->failed = query->place;
 }
@@ -93,7 +94,7 @@ static bool add_query(
     request->place = batch->n;
     batch->queries[batch->n++] = request;
     batch->lead->entry.bytes += request->entry.bytes + sizeof(*request);
-    weigh(batch, request);
+    weigh(batch, request, query.statement);
     return true;
 }
 

@@ -193,7 +193,7 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
         pqr__dispatch_reclassify(router);
 }
 
-void pqr__dispatch(struct pqr_reply *request)
+PQR__OFTEN void pqr__dispatch(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
     if (request->bulk == PQR__BULK_REFUSED) {

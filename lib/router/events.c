@@ -1,6 +1,7 @@
 /* What reaches the router from its transport, the turns of its timing wheel included; and what the end of every
  * event does: room is filled, callbacks that became due run, closing goes a step further.
  */
+#include "base/seldom.h"
 #include "router/dispatch.h"
 #include "router/pressure.h"
 #include "router/reload.h"
@@ -16,7 +17,7 @@ static void arm(pqr_router *router, uint64_t at_us)
     router->ops->timer_set(router->transport, at_us);
 }
 
-void pqr__timer_set(pqr_router *router, struct pqr__timer *timer, uint64_t at_us)
+PQR__OFTEN void pqr__timer_set(pqr_router *router, struct pqr__timer *timer, uint64_t at_us)
 {
     pqr__wheel_set(&router->wheel, &timer->alarm, at_us);
     if (at_us < router->due_us)

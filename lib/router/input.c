@@ -12,6 +12,7 @@
 enum {
     PARAMETERS_MAX = 65535, /* the protocol's */
     LABEL_MAX = 63,
+    SMALL = 64 * 1024, /* of text and parameters each: far from what is large (pqr__bulk_of) */
 };
 
 /* Each: what is wrong, for people; NULL: nothing. */
@@ -46,7 +47,7 @@ static const char *flaw_of_flags(uint32_t flags)
     return NULL;
 }
 
-static const char *flaw_of(const pqr_query *query)
+static PQR__SELDOM const char *flaw_of(const pqr_query *query)
 {
     if (!query->sql == !query->statement)
         return "query.sql and query.statement: set one of the two";
@@ -70,20 +71,23 @@ static PQR__SELDOM const pqr_query *complete(pqr_query *room, const pqr_query *q
     return room;
 }
 
-const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw)
+/* As most are, without flags and formats, and nothing is wrong with it: need not be asked what. */
+static bool is_flawless(const pqr_query *query)
+{
+    return !query->sql != !query->statement && (unsigned)query->n_params <= PARAMETERS_MAX &&
+           (query->n_params == 0 || query->param_values) && !query->param_formats &&
+           (unsigned)query->result_format <= 1 && (unsigned)query->target <= PQR_TARGET_ANY &&
+           query->flags == 0;
+}
+
+PQR__OFTEN const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw)
 {
     if (query && query->struct_size != sizeof(*room))
         query = complete(room, query);
+    if (query && is_flawless(query))
+        return query;
     *flaw = query ? flaw_of(query) : "query is NULL, or does not begin as PQR_QUERY_INIT";
     return *flaw ? NULL : query;
-}
-
-static size_t value_size(const pqr_query *query, int i)
-{
-    if (!query->param_values[i])
-        return 0;
-    bool binary = query->param_formats && query->param_formats[i] == 1 && query->param_lengths;
-    return (binary ? (size_t)query->param_lengths[i] : strlen(query->param_values[i])) + 1;
 }
 
 static PQR__SELDOM bool buffer_grow(struct pqr_reply *request, size_t size)
@@ -101,6 +105,7 @@ static PQR__SELDOM bool buffer_grow(struct pqr_reply *request, size_t size)
 struct copy {
     char *buffer;
     uint64_t room, used; /* the same gigabyte may be given many times */
+    uint64_t values;     /* of used: what the parameters' values take */
 };
 
 /* NULL: there is no room. */
@@ -118,54 +123,49 @@ static void *put(struct copy *copy, const void *bytes, size_t size)
     return at ? memcpy(at, bytes, size) : NULL;
 }
 
-/* The same, each with a NUL behind it. Returns their bytes. */
-static uint64_t put_values(struct copy *copy, const char **values, const pqr_query *query)
+/* With a NUL behind it. */
+static char *put_value(struct copy *copy, const char *value, size_t length)
 {
-    uint64_t before = copy->used;
-    for (int i = 0; i < query->n_params; i++) {
-        size_t size = value_size(query, i);
-        char *at = size > 0 ? place(copy, size) : NULL;
-        if (at) {
-            memcpy(at, query->param_values[i], size - 1);
-            at[size - 1] = '\0';
-        }
-        if (values)
-            values[i] = at;
-    }
-    return copy->used - before;
+    char *at = place(copy, length + 1);
+    if (!at)
+        return NULL;
+    memcpy(at, value, length);
+    at[length] = '\0';
+    return at;
 }
 
-/* Pointers, then integers, then text, so that everything is aligned. */
-static uint64_t put_parameters(struct copy *copy, struct pqr__item *item, const pqr_query *query)
+static void put_values(struct copy *copy, const char **values, const pqr_query *query)
 {
+    const int *lengths = query->param_formats ? query->param_lengths : NULL; /* of text they mean nothing */
+    uint64_t before = copy->used;
+    for (int i = 0; i < query->n_params; i++) {
+        const char *value = query->param_values[i];
+        bool binary = lengths && query->param_formats[i] == 1;
+        if (value)
+            value = put_value(copy, value, binary ? (size_t)lengths[i] : strlen(value));
+        if (values)
+            values[i] = value;
+    }
+    copy->values = copy->used - before;
+}
+
+/* Pointers, then integers, then text, so that everything is aligned. Types that the statement's number stands for are
+   known with it. */
+static void put_parameters(struct copy *copy, struct pqr_reply *request, const pqr_query *query)
+{
+    struct pqr__item *item = &request->item;
     size_t n = (size_t)query->n_params;
     const char **values = (const char **)(void *)place(copy, n * sizeof(char *));
     item->param_values = values;
-    item->param_lengths = put(copy, query->param_lengths, n * sizeof(int));
-    item->param_formats = put(copy, query->param_formats, n * sizeof(int));
-    item->param_types = put(copy, query->param_types, n * sizeof(Oid));
-    return put_values(copy, values, query);
-}
-
-enum pqr__bulk pqr__bulk_of(uint64_t bytes)
-{
-    enum { LARGE = 256 * 1024, SWELLING = 16 * 1024 * 1024 };
-    if (bytes > PQR__MESSAGE_MAX)
-        return PQR__BULK_REFUSED;
-    return bytes > SWELLING ? PQR__BULK_SWELLING : bytes > LARGE ? PQR__BULK_LARGE : PQR__BULK_SMALL;
-}
-
-/* What no server takes is not kept either: nothing but its size and label. */
-static PQR__SELDOM bool copy_too_large(struct pqr_reply *request, const pqr_query *query, uint64_t message)
-{
-    pqr_query bare = PQR_QUERY_INIT;
-    bare.sql = "";
-    bare.label = query->label;
-    if (!pqr__request_copy(request, &bare))
-        return false;
-    request->bulk = PQR__BULK_REFUSED;
-    request->entry.bytes = message;
-    return true;
+    if (query->param_formats) {
+        item->param_lengths = put(copy, query->param_lengths, n * sizeof(int));
+        item->param_formats = put(copy, query->param_formats, n * sizeof(int));
+    }
+    if (item->statement)
+        item->param_types = query->param_types ? request->known->types : NULL;
+    else
+        item->param_types = put(copy, query->param_types, n * sizeof(Oid));
+    put_values(copy, values, query);
 }
 
 static void put_label(struct copy *copy, struct pqr_reply *request, const char *label)
@@ -177,36 +177,101 @@ static void put_label(struct copy *copy, struct pqr_reply *request, const char *
     request->label = at;
 }
 
-/* Returns what its message would have. */
-static uint64_t put_all(struct copy *copy, struct pqr_reply *request, const pqr_query *query)
+/* Of a statement: what is known of it has its text too. */
+static const char *text_of(struct pqr_reply *request, const struct pqr_statement *statement)
 {
-    const struct pqr_statement *statement = query->statement;
-    struct pqr__item *item = &request->item;
-    *item = (struct pqr__item){.n_params = query->n_params, .result_format = (uint8_t)query->result_format};
-    uint64_t values_bytes = query->n_params > 0 ? put_parameters(copy, item, query) : 0;
-    size_t length = statement ? statement->length : strlen(query->sql);
-    item->sql = statement ? statement->sql : put(copy, query->sql, length + 1);
-    request->label = NULL;
-    if (query->label)
-        put_label(copy, request, query->label);
-    return pqr__message_bytes(length, (uint32_t)query->n_params, values_bytes);
+    if (request->known)
+        return request->known->text;
+    if (!request->statement)
+        request->statement = pqr__statement_ref(statement);
+    return statement->sql;
 }
 
-bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query)
+static struct copy put_all(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
-    struct copy copy;
-    uint64_t message;
-    do {
-        copy = (struct copy){.buffer = request->buffer, .room = request->buffer_size};
-        message = put_all(&copy, request, query);
-        if (pqr__bulk_of(message) == PQR__BULK_REFUSED)
-            return copy_too_large(request, query, message);
-    } while (copy.used > copy.room && buffer_grow(request, (size_t)copy.used));
-    if (copy.used > copy.room)
+    struct copy copy = {.buffer = request->buffer, .room = request->buffer_size};
+    struct pqr__item *item = &request->item;
+    item->n_params = query->n_params;
+    item->result_format = (uint8_t)query->result_format;
+    if (query->n_params > 0)
+        put_parameters(&copy, request, query);
+    item->sql = query->statement ? text_of(request, query->statement) : put(&copy, query->sql, length + 1);
+    if (query->label)
+        put_label(&copy, request, query->label);
+    return copy;
+}
+
+enum pqr__bulk pqr__bulk_of(uint64_t bytes)
+{
+    enum { LARGE = 256 * 1024, SWELLING = 16 * 1024 * 1024 };
+    if (bytes > PQR__MESSAGE_MAX)
+        return PQR__BULK_REFUSED;
+    return bytes > SWELLING ? PQR__BULK_SWELLING : bytes > LARGE ? PQR__BULK_LARGE : PQR__BULK_SMALL;
+}
+
+static bool grow_for(struct pqr_reply *request, const pqr_query *query, size_t length, uint64_t used)
+{
+    if (used <= request->buffer_size)
+        return true;
+    if (!buffer_grow(request, (size_t)used))
         return false;
-    request->bulk = (uint8_t)pqr__bulk_of(message);
-    request->entry.bytes = copy.used;
+    put_all(request, query, length);
     return true;
+}
+
+/* What no server takes is not kept either: nothing but its size and label. */
+static bool copy_too_large(struct pqr_reply *request, const pqr_query *query, uint64_t message)
+{
+    pqr_query bare = PQR_QUERY_INIT;
+    bare.sql = "";
+    bare.label = query->label;
+    request->bulk = PQR__BULK_REFUSED;
+    request->entry.bytes = message;
+    request->item = (struct pqr__item){.own = request->item.own};
+    return grow_for(request, &bare, 0, put_all(request, &bare, 0).used);
+}
+
+static bool copy_with_care(struct pqr_reply *request, const pqr_query *query, size_t length)
+{
+    struct copy copy = put_all(request, query, length);
+    uint64_t message = pqr__message_bytes(length, (uint32_t)query->n_params, copy.values);
+    request->bulk = (uint8_t)pqr__bulk_of(message);
+    if (request->bulk == PQR__BULK_REFUSED)
+        return copy_too_large(request, query, message);
+    request->entry.bytes = copy.used;
+    return grow_for(request, query, length, copy.used);
+}
+
+/* As most are: a statement under its number, with few bytes of text for parameters. False: it is not like that, or the
+   buffer has no room for it. */
+static bool copy_at_once(struct pqr_reply *request, const pqr_query *query)
+{
+    struct pqr__item *item = &request->item;
+    size_t n = (size_t)query->n_params, used = n * sizeof(char *), room = request->buffer_size;
+    if (!query->statement || !item->statement || query->param_formats || query->label || used > room ||
+        room > SMALL)
+        return false;
+    const char **values = (const char **)(void *)request->buffer;
+    for (size_t i = 0; i < n; i++) {
+        const char *value = query->param_values[i];
+        size_t size = value ? strlen(value) + 1 : 0;
+        if (size > room - used)
+            return false;
+        values[i] = value ? memcpy(request->buffer + used, value, size) : NULL;
+        used += size;
+    }
+    item->sql = request->known->text;
+    item->n_params = query->n_params;
+    item->result_format = (uint8_t)query->result_format;
+    item->param_values = values;
+    item->param_types = query->param_types ? request->known->types : NULL;
+    request->entry.bytes = used;
+    return true;
+}
+
+PQR__OFTEN bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query, size_t length)
+{
+    return (length <= SMALL && copy_at_once(request, query)) || copy_with_care(request, query, length);
 }
 
 void pqr__request_explain_size(uint64_t bytes, char *out, size_t size)

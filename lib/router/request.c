@@ -3,71 +3,122 @@
 
 #include <string.h>
 
+#include "base/seldom.h"
+#include "policy/message.h"
 #include "router/dispatch.h"
 #include "router/statement.h"
 
+/* What its last use left behind. */
 static void reset(struct pqr_reply *request)
 {
     request->entry = (struct pqr__queue_entry){0};
-    request->deadline.due = pqr__request_due;
     request->cause = PQR__CAUSE_NONE;
-    request->cancel_asked = false;
-    request->shared = request->stale = request->by_text = request->in_whole = false;
+    request->cancel_asked = request->stale = request->shared = request->by_text = false;
+    request->alone = request->uncertain = request->in_whole = false;
+    request->bulk = PQR__BULK_SMALL;
+    request->unsent = 0;
+    request->sqlstate[0] = '\0';
     request->slot = NULL;
     request->tx = NULL;
     request->batch = NULL;
-    request->server = UINT32_MAX;
+    request->known = NULL;
+    request->statement = NULL;
+    request->label = NULL;
+    request->result = NULL;
+    request->reply = PQR__REPLY_NONE;
+    request->n_notices = 0;
     request->route = PQR_ROLE_UNKNOWN;
     request->attempts = 0;
-    request->unsent = 0;
-    request->uncertain = false;
     request->sent_us = request->settled_us = request->timeout_us = 0;
-    request->n_notices = 0;
-    request->result = NULL;
-    request->sqlstate[0] = '\0';
-    request->reply = PQR__REPLY_NONE;
+    request->server = UINT32_MAX;
+    request->deadline.due = pqr__request_due;
 }
 
 /* The text does not show them. */
-static void classify_types(struct pqr_reply *request)
+static void classify_types(struct pqr_reply *request, int n, const Oid *types)
 {
-    const struct pqr__item *item = &request->item;
-    if (item->param_types && item->n_params > 0)
-        pqr__classify_types(
-            &request->verdict, item->param_types, (size_t)item->n_params, &request->router->dialect);
+    if (types && n > 0)
+        pqr__classify_types(&request->verdict, types, (size_t)n, &request->router->dialect);
 }
 
-static void classify(struct pqr_reply *request, const pqr_query *query)
+static bool is_plain(const struct pqr_reply *request)
+{
+    return (request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE) &&
+           !request->verdict.several;
+}
+
+/* Under which it may be kept prepared, or 0: statements at once, other texts when they have come often enough. */
+static uint64_t number_of(const struct pqr_reply *request, const pqr_query *query)
+{
+    uint32_t threshold = request->router->config->statements.prepare_threshold;
+    if (!request->known || !is_plain(request) || threshold == 0 ||
+        (!query->statement && request->known->uses < threshold))
+        return 0;
+    return pqr__known_number(request->known, query->n_params, query->param_types);
+}
+
+static PQR__SELDOM void look_closely(struct pqr_reply *request, const pqr_query *query)
+{
+    request->item.statement = number_of(request, query);
+    classify_types(request, query->n_params, query->param_types);
+}
+
+/* What is known of its text, and of the types of its parameters. */
+static void recognise(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
     pqr_router *router = request->router;
-    bool unsent = request->bulk == PQR__BULK_REFUSED;
-    if (request->item.own != PQR__OWN_NONE || unsent) { /* may be repeated anywhere */
-        request->verdict = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY, .effect = PQR__EFFECT_READ};
-    } else if (query->statement) {
-        request->statement = pqr__statement_ref(query->statement);
-        request->known =
-            pqr__statement_classify(query->statement, &request->verdict, &router->known, &router->dialect);
-    } else {
-        request->known = pqr__known_classify(
-            &router->known, &request->verdict, query->sql, strlen(query->sql), &router->dialect);
-    }
-    classify_types(request);
+    request->known =
+        query->statement
+            ? pqr__statement_classify(query->statement, &request->verdict, &router->known, &router->dialect)
+            : pqr__known_classify(&router->known, &request->verdict, query->sql, length, &router->dialect);
+    if (request->known && query->statement && router->config->statements.prepare_threshold > 0)
+        request->item.statement =
+            pqr__known_ready_number(request->known, query->n_params, query->param_types);
+    if (request->item.statement == 0)
+        look_closely(request, query);
 }
 
 void pqr__request_classify(struct pqr_reply *request)
 {
-    pqr__classify(&request->verdict, request->item.sql, strlen(request->item.sql), &request->router->dialect);
-    classify_types(request);
+    struct pqr__item *item = &request->item;
+    pqr__classify(&request->verdict, item->sql, strlen(item->sql), &request->router->dialect);
+    classify_types(request, item->n_params, item->param_types);
+    if (!is_plain(request))
+        item->statement = 0;
 }
 
-/* Nothing but its statement would let it fly with others. */
-static bool is_unsociable(const struct pqr_reply *request)
+/* It is not as most are, and shares no connection. */
+static PQR__SELDOM void set_apart(struct pqr_reply *request)
 {
-    return request->bulk != PQR__BULK_SMALL || request->item.own != PQR__OWN_NONE ||
-           request->flags & (PQR_ADMIN | PQR_ALONE);
+    request->alone = true;
+    if (request->item.own != PQR__OWN_NONE ||
+        request->bulk == PQR__BULK_REFUSED) /* may be repeated anywhere */
+        request->verdict = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY, .effect = PQR__EFFECT_READ};
+    if (!pqr__request_is_own(request))
+        return;
+    request->entry.exempt = true;
+    request->entry.bytes = 0;
+    request->router->accepted--;
 }
 
-struct pqr_reply *pqr__request_new(
+static enum pqr__lane lane_of(uint32_t flags)
+{
+    if (flags == 0)
+        return PQR__LANE_NORMAL;
+    return flags & PQR_ADMIN ? PQR__LANE_ADMIN : flags & PQR_BATCH ? PQR__LANE_BATCH : PQR__LANE_NORMAL;
+}
+
+/* The queue is told the time with it. */
+static uint64_t now_of(pqr_router *router)
+{
+    if (router->in_event)
+        return router->event_us;
+    uint64_t now_us = pqr__router_now(router);
+    pqr__queue_time(&router->queue, now_us);
+    return now_us;
+}
+
+static inline struct pqr_reply *make(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
     struct pqr_reply *request = pqr__request_take(router);
@@ -76,26 +127,28 @@ struct pqr_reply *pqr__request_new(
     reset(request);
     request->target = query->target;
     request->flags = query->flags;
-    request->entry.lane = query->flags & PQR_ADMIN   ? PQR__LANE_ADMIN
-                          : query->flags & PQR_BATCH ? PQR__LANE_BATCH
-                                                     : PQR__LANE_NORMAL;
+    request->entry.lane = (uint8_t)lane_of(query->flags);
     request->cb = cb;
     request->data = data;
-    if (!pqr__request_copy(request, query)) {
+    request->item = (struct pqr__item){.own = own};
+    size_t length = query->statement ? query->statement->length : strlen(query->sql);
+    if (own == PQR__OWN_NONE && length <= PQR__MESSAGE_MAX)
+        recognise(request, query, length);
+    if (!pqr__request_copy(request, query, length)) {
         pqr__request_put(request);
         return NULL;
     }
-    request->accepted_us = pqr__router_now(router);
-    pqr__queue_time(&router->queue, request->accepted_us);
-    request->item.own = own;
-    request->alone = is_unsociable(request);
-    request->entry.exempt = pqr__request_is_own(request);
-    if (request->entry.exempt)
-        request->entry.bytes = 0;
-    else
-        router->accepted++;
-    classify(request, query);
+    request->accepted_us = now_of(router);
+    router->accepted++;
+    if (request->bulk != PQR__BULK_SMALL || own != PQR__OWN_NONE || query->flags & (PQR_ADMIN | PQR_ALONE))
+        set_apart(request);
     return request;
+}
+
+struct pqr_reply *pqr__request_new(
+    pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
+{
+    return make(router, query, own, cb, data);
 }
 
 void pqr__request_discard(struct pqr_reply *request)
@@ -117,13 +170,13 @@ int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     pqr_query room;
-    const char *flaw;
+    const char *flaw = NULL;
     const pqr_query *checked = pqr__query_check(&room, query, &flaw);
     if (!router || !cb || !checked)
         return pqr__misused(router, "pqr_query_run", cb ? flaw : "cb is NULL");
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    struct pqr_reply *request = pqr__request_new(router, checked, PQR__OWN_NONE, cb, data);
+    struct pqr_reply *request = make(router, checked, PQR__OWN_NONE, cb, data);
     if (!request)
         return PQR_ENOMEM;
     if (out)

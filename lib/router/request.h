@@ -49,51 +49,56 @@ struct pqr_tx;
 
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
+    /* Set anew for each use, side by side: */
     struct pqr__queue_entry entry; /* its link: of the queue, or of its slot's air */
-    struct pqr__link link;         /* of the router's free or finished ones, or its transaction's */
-    struct pqr__timer deadline;
-    pqr_router *router;
-    uint64_t id;
-    enum pqr__request_state state;
     enum pqr__cause cause;
     bool cancel_asked; /* from the log callback: the deadline is due for that */
     bool stale;        /* what its connection had prepared of it was of no use any more */
     bool shared;       /* the flight it is in has others */
     bool by_text;      /* nothing that is kept prepared is used for it any more */
-    bool alone;     /* shares no connection, whatever its statement is: by what it is, or since with others it
-                                  came to harm */
-    bool uncertain; /* an earlier attempt was lost, and may have taken effect */
-    bool in_whole;  /* its time is that of a transaction that was sent as one */
-    uint8_t bulk;   /* enum pqr__bulk */
-    struct pqr__slot *slot;    /* where it flies */
-    struct pqr_tx *tx;         /* the transaction that it stands for, or is a statement of */
-    struct pqr__batch *batch;  /* that it leads, or is a query of until it is answered */
+    bool
+        alone; /* shares no connection, whatever its statement is: by what it is, or since with others it came
+                          to harm */
+    bool uncertain;  /* an earlier attempt was lost, and may have taken effect */
+    bool in_whole;   /* its time is that of a transaction that was sent as one */
+    uint8_t bulk;    /* enum pqr__bulk */
+    uint16_t unsent; /* given to a connection that was gone: the server knows nothing of them */
+    char sqlstate[6];
+    struct pqr__slot *slot;   /* where it flies */
+    struct pqr_tx *tx;        /* the transaction that it stands for, or is a statement of */
+    struct pqr__batch *batch; /* that it leads, or is a query of until it is answered */
+    struct pqr__known *known; /* of its text; NULL: nothing yet */
+    struct pqr_statement
+        *statement; /* whose text it runs, when there was no memory to know it by; else NULL */
+    const char *label;
+    struct pg_result *result;
+    enum pqr__reply_kind reply;
+    int n_notices;
+    pqr_role route;
+    uint32_t attempts; /* that were sent, or may have been */
+    uint64_t sent_us, settled_us;
+    uint64_t timeout_us; /* from accepted on; 0: none */
+
+    pqr_router *router;
+    uint64_t id;
+    enum pqr__request_state state;
+    uint32_t server;       /* where it was sent last; UINT32_MAX: nowhere */
+    struct pqr__link link; /* of the router's free or finished ones, or its transaction's */
+    struct pqr__timer deadline;
     struct pqr__flight flight; /* of the requests that begin with it */
     struct pqr__item item;
     struct pqr__verdict verdict;
     pqr_target target;
     uint32_t flags;
+    uint32_t place; /* in its batch */
     pqr_reply_cb cb;
     void *data;
-    const char *label;
-    struct pqr_statement *statement; /* whose text it runs; NULL: its own */
-    struct pqr__known *known;        /* of its text; NULL: nothing yet */
-    char *buffer;                    /* the copied inputs */
+    char *buffer; /* the copied inputs */
     size_t buffer_size;
 
     pqr_status status;
     pqr_outcome outcome;
-    char sqlstate[6];
-    uint16_t unsent; /* given to a connection that was gone: the server knows nothing of them */
-    enum pqr__reply_kind reply;
-    int n_notices;
-    struct pg_result *result;
-    uint32_t server; /* where it was sent last; UINT32_MAX: nowhere */
-    pqr_role route;
-    uint32_t attempts; /* that were sent, or may have been */
-    uint32_t place;    /* in its batch */
-    uint64_t accepted_us, sent_us, settled_us;
-    uint64_t timeout_us; /* from accepted on; 0: none */
+    uint64_t accepted_us;
     pqr_notice *notices; /* PQR__NOTICES_KEPT of them, once there is one; NULL: none, or no memory for them */
     char *error;         /* NULL: nothing is to be said; see pqr__request_say */
 };
@@ -108,9 +113,10 @@ struct pqr__request_store {
 /* Checks what a caller gave: the query with every member set, which is made in room where it has fewer; NULL: it is not
    valid, and *flaw says why. */
 const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw);
-/* Copies the statement, its parameters and its label; false: no memory. Of one that no server takes only the label,
-   and entry.bytes is what its message would have. */
-bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query);
+/* Copies the text, which has that length, or holds the statement; the parameters, and the label; false: no memory. Of one
+   that no server takes only the label, and entry.bytes is what its message would have. What is known of the text, and its
+   number, are found already. */
+bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query, size_t length);
 enum pqr__bulk pqr__bulk_of(uint64_t bytes);
 /* Why what is too large is not sent. */
 void pqr__request_explain_size(uint64_t bytes, char *out, size_t size);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/seldom.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/pressure.h"
@@ -67,7 +68,7 @@ void pqr__request_refuse_size(struct pqr_reply *request)
     pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, why);
 }
 
-void pqr__request_give_up(struct pqr_reply *request)
+PQR__SELDOM void pqr__request_give_up(struct pqr_reply *request)
 {
     char why[PQR__ERROR_SIZE];
     pqr__waiting_explain(request, false, why, sizeof(why));

@@ -46,25 +46,14 @@ static enum pqr__slot_state state_for(const struct pqr_reply *request, bool join
     return joins ? PQR__SLOT_SHARED : PQR__SLOT_BUSY;
 }
 
-/* Statements at once, other texts when they have come often enough. */
-static uint64_t number_of(const struct pqr_reply *request)
-{
-    uint32_t threshold = request->router->config->statements.prepare_threshold;
-    struct pqr__known *known = request->known;
-    bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
-    if (!known || !plain || request->verdict.several || threshold == 0 ||
-        (!request->statement && known->uses < threshold) || request->by_text)
-        return 0;
-    return pqr__known_number(known, request->item.n_params, request->item.param_types);
-}
-
 void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 {
     bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
     request->item.next = NULL;
     if (request->item.own != PQR__OWN_NONE)
         return;
-    request->item.statement = number_of(request);
+    if (request->by_text)
+        request->item.statement = 0;
     count_sent(request, slot->backend);
     slot->swollen |= request->bulk == PQR__BULK_SWELLING;
     if (!plain) /* it may leave more behind than its text shows */

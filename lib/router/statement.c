@@ -1,5 +1,5 @@
-/* What is known of a statement is its router's knowledge: a table's seed names the router, and with another one it is
-   looked up anew. */
+/* What is known of a statement is its router's knowledge: a table's generation names the router and the state of that, and
+   with another one it is looked up anew. */
 #include "router/statement.h"
 
 #include <assert.h>
@@ -55,7 +55,7 @@ static PQR__SELDOM struct pqr__known *look_up(struct pqr_statement *seen, struct
 {
     pqr__known_unref(seen->known);
     seen->known = pqr__known_keep(table, out, seen->sql, seen->length, dialect);
-    seen->seed = table->seed;
+    seen->generation = seen->known ? table->generation : 0;
     return seen->known ? pqr__known_ref(seen->known) : NULL;
 }
 
@@ -63,8 +63,8 @@ struct pqr__known *pqr__statement_classify(const struct pqr_statement *statement
     struct pqr__known_table *table, const struct pqr__dialect *dialect)
 {
     struct pqr_statement *seen = own(statement);
-    if (!seen->known || seen->seed != table->seed)
+    if (seen->generation != table->generation)
         return look_up(seen, out, table, dialect);
-    pqr__known_verdict(seen->known, out, table, dialect);
+    *out = seen->known->verdict;
     return pqr__known_ref(seen->known);
 }

@@ -7,7 +7,7 @@
 struct pqr_statement {
     unsigned references; /* the application's, and each request's that runs it */
     size_t length;
-    uint64_t seed; /* of the table that known is from */
+    uint64_t generation; /* of the table that known is from, when it was looked up; 0: it is not */
     struct pqr__known
         *known; /* what the router that ran it last knows of it; NULL: not run yet, or no memory */
     char sql[];

@@ -93,10 +93,9 @@ void pqr__request_put(struct pqr_reply *request)
         request->notices = NULL;
     }
     pqr__request_say(request, NULL);
-    pqr_statement_free(request->statement);
+    if (request->statement)
+        pqr_statement_free(request->statement);
     pqr__known_unref(request->known);
-    request->statement = NULL;
-    request->known = NULL;
     request->state = PQR__REQUEST_FREE;
     request->link.next = store->free;
     store->free = &request->link;
