@@ -560,9 +560,9 @@ PQR_EXPORT int pqr_explain(pqr_verdict *out, const pqr_router *router, const cha
     pqr_explain_cb cb, void *data);
 
 /* Reads the database's catalog anew, soon and in the background: for after a migration by somebody else, which the
-   router would see some seconds later, with PostgreSQL 14 at the next catalog.refresh only. Until it is read, functions,
-   types and operators of the database's own mean primary. No effect when no catalog was read yet, or none is to be.
-   PQR_EINVAL, PQR_ECLOSED. */
+   router would see some seconds later, with PostgreSQL 14 at the next catalog.refresh only. Until it is read,
+   functions, types and operators of the database's own mean primary. No effect when no catalog was read yet, or none is
+   to be. PQR_EINVAL, PQR_ECLOSED. */
 PQR_EXPORT int pqr_catalog_refresh(pqr_router *router);
 
 /* "primary", "replica", "session". Static string, any thread. */

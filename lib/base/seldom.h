@@ -5,9 +5,9 @@
 
 #define PQR__SELDOM __attribute__((cold, noinline))
 
-/* Of a function that every request goes through, called from another file: where the whole is optimized when it is linked
-   it is worth inlining, though it is longer than what the compiler would inline by itself. clang's inline functions may
-   call none that is static. */
+/* Of a function that every request goes through, called from another file: where the whole is optimized when it is
+   linked it is worth inlining, though it is longer than what the compiler would inline by itself. clang's inline
+   functions may call none that is static. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define PQR__OFTEN inline
 #else

@@ -239,7 +239,8 @@ extern const uint16_t pqr__word_slots[PQR__WORD_SLOTS]; /* an index into the wor
 /* Of a name that is longer than its key. */
 const struct pqr__word *pqr__word_find_long(uint64_t hash, const char *bytes, size_t length);
 
-/* A shorter one is told by its key: no byte of a name folds to zero, so the length is in there. Here to be compiled into the lexer's loop. */
+/* A shorter one is told by its key: no byte of a name folds to zero, so the length is in there. Here to be compiled
+   into the lexer's loop. */
 static inline const struct pqr__word *pqr__word_find_key(
     const struct pqr__key *key, uint64_t hash, const char *bytes)
 {

@@ -93,7 +93,8 @@ bool pqr__catalog_is_server_view(const char *name);
 /* The names that may be harmful, operators apart: none without a catalog, any while it is not sealed. Valid until the
    catalog changes. */
 struct pqr__sieve pqr__catalog_sieve(const struct pqr__catalog *catalog);
-/* All is loaded: makes the sieve, if there is memory for it; sees whether an operator that key words stand for (IN, LIKE, DISTINCT, ORDER BY ...) is harmful. */
+/* All is loaded: makes the sieve, if there is memory for it; sees whether an operator that key words stand for (IN,
+   LIKE, DISTINCT, ORDER BY ...) is harmful. */
 void pqr__catalog_seal(struct pqr__catalog *catalog);
 
 #endif

@@ -50,8 +50,8 @@ struct pqr__verdict {
 void pqr__classify(
     struct pqr__verdict *out, const char *sql, size_t length, const struct pqr__dialect *dialect);
 
-/* Makes a verdict stricter by the types that a statement's parameters are declared as (0: by the server), which its text
-   does not show: the input functions of a database's own types run, and what compares their values. */
+/* Makes a verdict stricter by the types that a statement's parameters are declared as (0: by the server), which its
+   text does not show: the input functions of a database's own types run, and what compares their values. */
 void pqr__classify_types(
     struct pqr__verdict *out, const Oid *types, size_t n, const struct pqr__dialect *dialect);
 

@@ -1,6 +1,6 @@
 /* Names of the text, looked up in the database's catalog and among the functions that the configuration names.
-   Nothing here is reached without one of them. A name is folded as the server does it; where that can't be known, and for names that the server would cut, the answer is the
-   strictest. */
+   Nothing here is reached without one of them. A name is folded as the server does it; where that can't be known, and
+   for names that the server would cut, the answer is the strictest. */
 #include "policy/classifier_sql.h"
 
 enum {

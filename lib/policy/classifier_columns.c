@@ -1,7 +1,7 @@
-/* The columns of XMLTABLE(row PASSING document COLUMNS name type more, ...) and of JSON_TABLE(document, path COLUMNS(name
-   type more, ...)): their types' input functions run. What stands after a type (paths, defaults) is read by the rules
-   for all expressions. What may go wrong is a type that is taken for something else, so whatever does not fit is
-   doubted. */
+/* The columns of XMLTABLE(row PASSING document COLUMNS name type more, ...) and of JSON_TABLE(document, path
+   COLUMNS(name type more, ...)): their types' input functions run. What stands after a type (paths, defaults) is read
+   by the rules for all expressions. What may go wrong is a type that is taken for something else, so whatever does not
+   fit is doubted. */
 #include "policy/classifier_sql.h"
 
 /* Every word that a column can be called by. */

@@ -1,7 +1,7 @@
-/* Calls of functions of which some overloads are harmful, told apart by how many arguments they take. What may go wrong is
-   a comma that is not counted, so whatever separates anything but arguments, or stands for none, makes it any number:
-   such a call is as harmful as the worst overload. Functions that take any number, and aggregates with arguments outside
-   of the parentheses, are never told apart (router/catalog_sql.c). */
+/* Calls of functions of which some overloads are harmful, told apart by how many arguments they take. What may go wrong
+   is a comma that is not counted, so whatever separates anything but arguments, or stands for none, makes it any
+   number: such a call is as harmful as the worst overload. Functions that take any number, and aggregates with
+   arguments outside of the parentheses, are never told apart (router/catalog_sql.c). */
 #include "policy/classifier_sql.h"
 
 enum { ANY = UINT8_MAX, BRACKETS_MAX = UINT8_MAX };

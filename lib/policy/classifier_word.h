@@ -5,7 +5,8 @@
 #include "policy/classifier_sql.h"
 #include "policy/lexer_plain.h"
 
-/* The word at a place, which moves behind it; its key, and the hash of that. False: it is the letter before a string. */
+/* The word at a place, which moves behind it; its key, and the hash of that. False: it is the letter before a
+   string. */
 static inline bool pqr__seen_read_word(struct pqr__seen *seen, const struct pqr__lexer *lexer,
     const char **at, unsigned start, struct pqr__key *key, uint64_t *hash)
 {

@@ -1,7 +1,7 @@
 /* PostgreSQL's lexical rules (manual, section 4.1): text in, tokens out, one at a time. Any bytes are fine; what
    PostgreSQL would refuse, or cannot have meant, ends in one ERROR token. Linear in the text, no recursion, no
-   allocation; the tokens point into the text, which is shorter than 4 GiB. Where versions differ (14 splits "1a" in two, 15 refuses it) the
-   stricter one is followed. */
+   allocation; the tokens point into the text, which is shorter than 4 GiB. Where versions differ (14 splits "1a" in
+   two, 15 refuses it) the stricter one is followed. */
 #ifndef PQR_POLICY_LEXER_H
 #define PQR_POLICY_LEXER_H
 

@@ -1,7 +1,7 @@
 /* Tokens in their usual form, compiled into the loops that read nearly all of them here: words, names in quotes,
    numbers, parameters and strings, without anything that takes a second look. Each says where the token ends, or NULL:
-   the scanners of the lexer have to read it. What may go wrong: an end that is not where those would find it. The fuzzer
-   compares the answers of a loop that uses this with those of one that does not. */
+   the scanners of the lexer have to read it. What may go wrong: an end that is not where those would find it. The
+   fuzzer compares the answers of a loop that uses this with those of one that does not. */
 #ifndef PQR_POLICY_LEXER_PLAIN_H
 #define PQR_POLICY_LEXER_PLAIN_H
 

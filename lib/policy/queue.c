@@ -272,8 +272,8 @@ static PQR__SELDOM void settle_credit(struct pqr__queue *queue, struct pqr__turn
     }
 }
 
-/* While others wait behind them, or as the last: so many, and this one is the last of them. Of the others of a row CoDel
-   has nothing to learn: they were all taken at this moment, and those before it waited no less. */
+/* While others wait behind them, or as the last: so many, and this one is the last of them. Of the others of a row
+   CoDel has nothing to learn: they were all taken at this moment, and those before it waited no less. */
 static void note_taken(
     struct pqr__queue *queue, const struct pqr__list *list, const struct pqr__queue_entry *entry, uint32_t n)
 {

@@ -74,8 +74,8 @@ bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry);
 
 /* Back to where it was by its sequence; it was accepted, so bounds do not refuse it. */
 void pqr__queue_return(struct pqr__queue *queue, struct pqr__queue_entry *entry);
-/* The same of many, in the order of their sequence and all of one lane: each list is gone through once. entries is empty
-   after it. */
+/* The same of many, in the order of their sequence and all of one lane: each list is gone through once. entries is
+   empty after it. */
 void pqr__queue_return_all(struct pqr__queue *queue, struct pqr__list *entries);
 
 void pqr__queue_remove(struct pqr__queue *queue, struct pqr__queue_entry *entry);
@@ -94,8 +94,8 @@ struct pqr__turn pqr__queue_turn(
 void pqr__queue_take(struct pqr__queue *queue, struct pqr__turn turn);
 
 /* The list of an entry, which was just taken out of it in its turn, when nobody else waits for these roles and it is
-   served in order: those in it have the next turns, one after the other, but for those that avoid the server. NULL: it is
-   not as simple as that. */
+   served in order: those in it have the next turns, one after the other, but for those that avoid the server. NULL: it
+   is not as simple as that. */
 struct pqr__list *pqr__queue_row(
     struct pqr__queue *queue, unsigned roles, const struct pqr__queue_entry *entry);
 /* Takes out the first ones of a row up to last, n of them, of so many bytes, none of them exempt. */

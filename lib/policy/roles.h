@@ -34,8 +34,8 @@ struct pqr__cluster {
    4. In recovery: REPLICA.
    5. The primary is the one that claims it with the highest timeline ever seen in this cluster, on replicas too;
       others that claim it are FENCED. Two claims with that timeline: both are FENCED and writes refused, now
-      and until one stops; but two names of one running server are one claim. The first primary is named once every server was probed, so that the order in which
-      they answer decides nothing. */
+      and until one stops; but two names of one running server are one claim. The first primary is named once every
+      server was probed, so that the order in which they answer decides nothing. */
 void pqr__roles_decide(
     struct pqr__cluster *cluster, const struct pqr__observation *seen, uint32_t n, pqr_role *out);
 

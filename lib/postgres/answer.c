@@ -1,8 +1,8 @@
 /* Making answers out of libpq's results.
  *
  * An item's first result is not its outcome: an error may follow, that of the last one at the Sync (a deferred
- * constraint), and take its place. So an answer is held until its item's end, the last one until the Sync. A flight that
- * does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
+ * constraint), and take its place. So an answer is held until its item's end, the last one until the Sync. A flight
+ * that does not follow the order result, end, result, end ..., Sync means that the connection is out of step: it is
  * closed, whatever the results said. So does an error without SQLSTATE, which is libpq's, not the server's.
  *
  * Rows that were asked for in parts are told as they come, and may be followed by an error. */

@@ -1,8 +1,7 @@
 /* A connection: a state machine around one PGconn, its poll handle and the flights given to it.  conn.c is its life
- * (states, loss, close), connect.c how it begins, linger.c how it waits for the server's end, wire.c the socket (what is read
- * and when), flight.c the queue of flights, cork.c how few packets they make, item.c how a statement is sent, answer.c what
- * libpq's results mean for them. All of it runs on the loop's thread.
- */
+ * (states, loss, close), connect.c how it begins, linger.c how it waits for the server's end, wire.c the socket (what
+ * is read and when), flight.c the queue of flights, cork.c how few packets they make, item.c how a statement is sent,
+ * answer.c what libpq's results mean for them. All of it runs on the loop's thread. */
 #ifndef PQR_POSTGRES_CONN_H
 #define PQR_POSTGRES_CONN_H
 
@@ -222,7 +221,8 @@ void pqr__result_sqlstate(char sqlstate[6], const PGresult *result);
 const char *pqr__result_message(const PGresult *result);
 /* What the server sent for its rows. */
 uint64_t pqr__result_bytes(const PGresult *result);
-/* It has rows for which libpq's buffer has grown, for good, to what is worth a new connection. memory: what it takes. */
+/* It has rows for which libpq's buffer has grown, for good, to what is worth a new connection. memory: what it
+   takes. */
 bool pqr__result_is_bulky(const PGresult *result, size_t memory);
 
 #endif

@@ -255,8 +255,8 @@ static void open_connection(struct pqr__connector *connector, const char *passwo
         establish(connector);
 }
 
-/* It is about what we have added: by name (a server older than it, or on a system without it), or about options as such,
-   as some that stand in front of servers take none. */
+/* It is about what we have added: by name (a server older than it, or on a system without it), or about options as
+   such, as some that stand in front of servers take none. */
 static bool refuses_options(const struct pqr__connector *connector)
 {
     return !connector->pg && connector->options && connector->sqlstate[0] &&

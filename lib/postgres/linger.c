@@ -1,13 +1,13 @@
 /* After our end of a connection is closed, the server's session may go on: a statement that nobody waits for runs to
- * its end, unless the server looks for its client meanwhile (client_connection_check_interval). Limits count the session,
- * so the socket is kept, beyond the PGconn that says good-bye and closes a descriptor of its own, until the server closes
- * its end.
+ * its end, unless the server looks for its client meanwhile (client_connection_check_interval). Limits count the
+ * session, so the socket is kept, beyond the PGconn that says good-bye and closes a descriptor of its own, until the
+ * server closes its end.
  *
  * What may go wrong: the server never does (there is a bound), or it goes on sending (what comes is thrown away, and
- * above a limit the socket is closed, which ends the server's sending and, soon after, its session); or the connection is
- * cut (reset, or the system has given it up), and no end will be seen. A server that closes with something unread resets
- * too, so that the session may well be over, but only the server's own word for that is believed; else it is given the
- * time in which it would find out. */
+ * above a limit the socket is closed, which ends the server's sending and, soon after, its session); or the connection
+ * is cut (reset, or the system has given it up), and no end will be seen. A server that closes with something unread
+ * resets too, so that the session may well be over, but only the server's own word for that is believed; else it is
+ * given the time in which it would find out. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>

@@ -1,4 +1,5 @@
-/* What a PGresult says of errors, where any field may be missing (libpq's own errors have no SQLSTATE), and of sizes. */
+/* What a PGresult says of errors, where any field may be missing (libpq's own errors have no SQLSTATE), and of
+   sizes. */
 #include <string.h>
 
 #include "base/text.h"

@@ -1,10 +1,10 @@
 /* The socket of an open connection: when it is read, what libpq finds in it, and what it says outside of replies.
  *
  * READABLE stays armed for the connection's whole life, so that the end of an idle connection is noticed, and a
- * reply costs no call of epoll_ctl. What may go wrong: libpq closes the socket whenever it reads or parses (which is why
- * it is watched by a descriptor of our own: libpq's may be another socket's a moment later); the poll handle reports an
- * error and stops itself; a notice shows that the protocol is out of step; the router closes the connection from inside
- * a notice, in the middle of libpq's parser (the PGconn then waits for libpq to return). */
+ * reply costs no call of epoll_ctl. What may go wrong: libpq closes the socket whenever it reads or parses (which is
+ * why it is watched by a descriptor of our own: libpq's may be another socket's a moment later); the poll handle
+ * reports an error and stops itself; a notice shows that the protocol is out of step; the router closes the connection
+ * from inside a notice, in the middle of libpq's parser (the PGconn then waits for libpq to return). */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -103,8 +103,8 @@ static void blame(struct pqr__batch *batch, const struct pqr_reply *failed)
     }
 }
 
-/* The Sync brought no error, so that what the last query was told holds for the commit: well, or not run. Unless it left
-   a transaction open, which it can't by any text that we know. */
+/* The Sync brought no error, so that what the last query was told holds for the commit: well, or not run. Unless it
+   left a transaction open, which it can't by any text that we know. */
 static void conclude_implicit(struct pqr__batch *batch, const struct pqr__settled *settled)
 {
     const struct pqr_reply *last = batch->queries[batch->n - 1];

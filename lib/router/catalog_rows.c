@@ -1,5 +1,5 @@
-/* The rows of one answer, judged and added to the catalog that is built. What may go wrong: they do not fit, or they are
-   no answer to what was asked (the objects after an oid, in order), by which a load would have no end. */
+/* The rows of one answer, judged and added to the catalog that is built. What may go wrong: they do not fit, or they
+   are no answer to what was asked (the objects after an oid, in order), by which a load would have no end. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -55,10 +55,11 @@
     "pg_catalog.array_append(coalesce(proallargtypes, proargtypes::pg_catalog.oid[]), prorettype)"
 /* True of an operator that nobody reaches without a value of one of its types: one of PostgreSQL's own has its name, so
    that literals of no type and values of other types are taken for that one's, and nothing is turned into its types
-   unasked: there is no implicit cast, and they are no domains, rows or arrays, which casts of their parts reach. Literals
-   of no type are taken for strings where an operator takes those: for text before a user's type of that category, if
-   there is one of PostgreSQL's own that takes text. So it is as if it were a part of those types, which is what is called
-   harmful when it is volatile. A user's = over a type of his own would keep every statement from replicas otherwise. */
+   unasked: there is no implicit cast, and they are no domains, rows or arrays, which casts of their parts reach.
+   Literals of no type are taken for strings where an operator takes those: for text before a user's type of that
+   category, if there is one of PostgreSQL's own that takes text. So it is as if it were a part of those types, which is
+   what is called harmful when it is volatile. A user's = over a type of his own would keep every statement from
+   replicas otherwise. */
 #define CONFINED \
     HOLDS("from pg_catalog.pg_operator b where b.oid" BUILTIN "and b.oprname" EQ "n.oprname and b.oprkind" EQ \
           "n.oprkind") \
@@ -112,8 +113,8 @@
 #define WITH_IT ") d(kind, name, builtin, volatility) on true order by 1"
 
 const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
-    /* As downcase_identifier() does in encodings of one byte a character. In another encoding than the client's a name has
-       another length, so that nobody knows whether the server cuts it. */
+    /* As downcase_identifier() does in encodings of one byte a character. In another encoding than the client's a name
+       has another length, so that nobody knows whether the server cuts it. */
     {"select 16384, 'e', 'encoding', pg_catalog.pg_encoding_max_length(d.encoding)" EQ "1 or"
      " pg_catalog.pg_encoding_to_char(d.encoding)" NE "pg_catalog.pg_client_encoding(), " NOTHING
      " from pg_catalog.pg_database d where d.datname" EQ "pg_catalog.current_database() and 16384" AFTER,
@@ -133,8 +134,8 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " from " OPERATORS("2000") " left join pg_catalog.pg_proc p on p.oid" EQ OID("o.oprcode") " order by 1",
      false},
 
-    /* Types: input and output. Without arrays, which are named by their elements. The types of tables' rows are many, and
-       named in json_populate_record(null::t, ...). */
+    /* Types: input and output. Without arrays, which are named by their elements. The types of tables' rows are many,
+       and named in json_populate_record(null::t, ...). */
     {"select t.oid, 't', t.typname, " ANY_VOLATILE(
          OID("t.typinput") ", " OID("t.typoutput") ", " OID("t.typreceive") ", " OID("t.typsend") ", "
          OID("t.typmodin") ", " OID("t.typmodout") ", " OID("t.typsubscript"))
@@ -197,10 +198,10 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " where 2281 operator(pg_catalog.<>) all (p.proargtypes::pg_catalog.oid[]) and t.oid" ANY("array[r.rngtypid, r.rngmultitypid]") WITH_IT,
      true},
 
-    /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. Those written in
-       SQL and declared stable or immutable by their bodies too: PostgreSQL does not look whether that is true. A body that
-       is long, or that the function's own settings may let mean another thing, is not read. What another language does is
-       taken on its declaration. */
+    /* Functions by the defaults of their arguments, which a call may leave to them, and by their types. Those written
+       in SQL and declared stable or immutable by their bodies too: PostgreSQL does not look whether that is true. A
+       body that is long, or that the function's own settings may let mean another thing, is not read. What another
+       language does is taken on its declaration. */
     {"select p.oid, 'f', p.proname, false, d.kind, d.name, d.builtin, d.volatility, (select n.nspname"
      " from pg_catalog.pg_namespace n where n.oid" EQ "p.pronamespace), " ARGUMENTS
      " from (select *, " ALL_TYPES " as types, prolang" EQ "14 and provolatile" NE "'v' as in_sql"
@@ -252,8 +253,9 @@ const struct pqr__catalog_step pqr__catalog_steps[PQR__CATALOG_STEPS] = {
      " union all select " A_TYPE " from pg_catalog.pg_type b where " TYPED " and b.oid" EQ "c.reltype" WITH_IT,
      true},
 
-    /* Tables by what the planner computes in advance whenever they are read: expressions of indexes, statistics, partition
-       keys and checks, where they call what is declared immutable with constants. Their parents are planned with them. */
+    /* Tables by what the planner computes in advance whenever they are read: expressions of indexes, statistics,
+       partition keys and checks, where they call what is declared immutable with constants. Their parents are planned
+       with them. */
     {"select x.id, 'r', c.relname, false, e.kind, e.name, e.builtin, e.volatility from ("
      "select i.indexrelid as id, i.indrelid as rel, pg_catalog.concat(i.indexprs, i.indpred) as tree"
      " from pg_catalog.pg_index i where i.indexrelid" AFTER "and (i.indexprs is not null or i.indpred is not null)"

@@ -7,8 +7,8 @@
 
 /* The columns of every answer:
    0 oid, of the object that the row is about: what the next question begins after
-   1 its kind: f(unction), o(perator), t(ype), r(elation), m: a relation over others, s: something that statements use unseen,
-     e: the encoding, harmful where the server folds letters beyond ASCII or has another encoding than the client
+   1 its kind: f(unction), o(perator), t(ype), r(elation), m: a relation over others, s: something that statements use
+     unseen, e: the encoding, harmful where the server folds letters beyond ASCII or has another encoding than the client
    2 its name
    3 t: it is harmful by itself
    What it is made of, one row each, NULL: nothing.

@@ -279,8 +279,8 @@ static struct match match(const struct pqr__backend *backend)
     return found;
 }
 
-/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds no
-   more, or a write that has its connection for itself. */
+/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds
+   no more, or a write that has its connection for itself. */
 static bool is_full(const struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);

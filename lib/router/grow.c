@@ -1,7 +1,6 @@
-/* Who opens another connection, and when: a server for its min, its reserve and its load; of a role, for those who wait,
- * the balancer's choice; as far as max, the limit over all servers, connects under way and backoff allow. What may go
- * wrong: there is no memory or no thread (backoff).
- */
+/* Who opens another connection, and when: a server for its min, its reserve and its load; of a role, for those who
+ * wait, the balancer's choice; as far as max, the limit over all servers, connects under way and backoff allow. What
+ * may go wrong: there is no memory or no thread (backoff). */
 #include "router/balance.h"
 #include "router/breadth.h"
 #include "router/dispatch.h"
@@ -11,8 +10,8 @@
 
 enum { LOOK_US = 500 }; /* between two looks at pools that hardly have one left, while nobody waits */
 
-/* What the budget calls wanted: with the probe's and the reserve, which is part of min, and with those that are closing,
-   of no use to anybody, but not to be had either. Spare ones are none of it. */
+/* What the budget calls wanted: with the probe's and the reserve, which is part of min, and with those that are
+   closing, of no use to anybody, but not to be had either. Spare ones are none of it. */
 static uint32_t demand(const struct pqr__backend *backend)
 {
     uint32_t used = pqr__pool_in_use(backend) + pqr__elastic_waiting(backend);
@@ -140,7 +139,8 @@ static bool has_role(const struct pqr__backend *backend, pqr_role role)
     return backend->role == role;
 }
 
-/* Those for a rush are opened one by one, in calm alone: who waits then is not to wait for the server's work on them. */
+/* Those for a rush are opened one by one, in calm alone: who waits then is not to wait for the server's work on
+   them. */
 static void fill_spare(struct pqr__backend *backend)
 {
     const struct pqr__sizing *sizing = backend->router->sizing;

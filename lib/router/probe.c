@@ -6,9 +6,8 @@
  * one interval after the last one began, and a little more: other routers lost the server at the same moment.
  *
  * Before that the session of the last one is given probe.timeout to end: it counts in the limits. No longer, as pooled
- * connections are, since a server that is gone does not answer to that either, and is to be found again soon, at another
- * address perhaps; and what a probe asks is no statement that goes on for long.
- */
+ * connections are, since a server that is gone does not answer to that either, and is to be found again soon, at
+ * another address perhaps; and what a probe asks is no statement that goes on for long. */
 #include "router/probe.h"
 
 #include <string.h>

@@ -113,9 +113,9 @@ struct pqr__request_store {
 /* Checks what a caller gave: the query with every member set, which is made in room where it has fewer; NULL: it is not
    valid, and *flaw says why. */
 const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw);
-/* Copies the text, which has that length, or holds the statement; the parameters, and the label; false: no memory. Of one
-   that no server takes only the label, and entry.bytes is what its message would have. What is known of the text, and its
-   number, are found already. */
+/* Copies the text, which has that length, or holds the statement; the parameters, and the label; false: no memory. Of
+   one that no server takes only the label, and entry.bytes is what its message would have. What is known of the text,
+   and its number, are found already. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query, size_t length);
 enum pqr__bulk pqr__bulk_of(uint64_t bytes);
 /* Why what is too large is not sent. */
@@ -152,8 +152,8 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
    Nothing of the caller's runs in here. error may be NULL. */
 void pqr__request_finish(
     struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
-/* The same for one whose flight goes on and that went well: calls back at once, from an event of its own. It stays in the
-   air, since the flight is its memory or is a neighbour's, and is put back when that ends. */
+/* The same for one whose flight goes on and that went well: calls back at once, from an event of its own. It stays in
+   the air, since the flight is its memory or is a neighbour's, and is put back when that ends. */
 void pqr__request_answer(struct pqr_reply *request);
 /* Answers one that is too large, before it went anywhere. */
 void pqr__request_refuse_size(struct pqr_reply *request);

@@ -73,8 +73,8 @@ static void doubt(struct pqr__backend *backend, const struct pqr__settled *settl
     }
 }
 
-/* A promotion shows in any reply; what the server is now, its probe tells. Once a connection: a pooler in between may go
-   on saying that it is a standby, or never say so. */
+/* A promotion shows in any reply; what the server is now, its probe tells. Once a connection: a pooler in between may
+   go on saying that it is a standby, or never say so. */
 static void note_promotion(struct pqr__slot *slot, const struct pqr__settled *settled)
 {
     if (settled->lost || settled->in_recovery || !slot->info.in_recovery)
@@ -103,8 +103,8 @@ static const char *lost_text(const struct pqr_reply *request, const struct pqr__
     return NULL;
 }
 
-/* It came to harm by its neighbours, or by what was kept prepared of it: that was no attempt of its own. Nor was one that
-   was never sent, which is taken back already. */
+/* It came to harm by its neighbours, or by what was kept prepared of it: that was no attempt of its own. Nor was one
+   that was never sent, which is taken back already. */
 static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision, bool unsent)
 {
     request->alone |= decision->alone;

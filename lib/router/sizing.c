@@ -1,6 +1,5 @@
-/* How large the pools are to be: by what elastic.c has booked, and policy/resizer and policy/ceiling have made of it; or
- * as plainly as pools do without.
- */
+/* How large the pools are to be: by what elastic.c has booked, and policy/resizer and policy/ceiling have made of it;
+ * or as plainly as pools do without. */
 #include "router/sizing.h"
 
 #include "router/elastic.h"

@@ -72,8 +72,8 @@ struct pqr__slot {
 /* Opens a connection for a new slot. PQR_ENOMEM, PQR_ESYSTEM. */
 int pqr__slot_open(struct pqr__backend *backend);
 void pqr__slot_move(struct pqr__slot *slot, enum pqr__slot_state to);
-/* Ends its connection; what flies is settled as lost. Harmless in any state. When the router itself closes, the server's
-   end of it is not waited for. */
+/* Ends its connection; what flies is settled as lost. Harmless in any state. When the router itself closes, the
+   server's end of it is not waited for. */
 void pqr__slot_close(struct pqr__slot *slot);
 /* Its owner is done with it: reset if need be, then idle and offered to who waits, or closed. */
 void pqr__slot_release(struct pqr__slot *slot);

@@ -97,8 +97,8 @@ static void warm_up(struct pqr__slot *slot)
         enter_pool(slot);
 }
 
-/* By what init SQL has made of it, its texts are read; and its default isolation decides what it may share. A standby is
-   not asked again: it has no serializable transactions, and answers nothing where they are the default. */
+/* By what init SQL has made of it, its texts are read; and its default isolation decides what it may share. A standby
+   is not asked again: it has no serializable transactions, and answers nothing where they are the default. */
 static void initialised(struct pqr__slot *slot, const struct pqr__connect_info *info)
 {
     pqr__dispatch_dialect(slot->backend->router, info ? info : &slot->info);

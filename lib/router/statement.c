@@ -1,5 +1,5 @@
-/* What is known of a statement is its router's knowledge: a table's generation names the router and the state of that, and
-   with another one it is looked up anew. */
+/* What is known of a statement is its router's knowledge: a table's generation names the router and the state of that,
+   and with another one it is looked up anew. */
 #include "router/statement.h"
 
 #include <assert.h>

@@ -12,11 +12,10 @@
  *
  * A connection has two ends. Ours is over with `ended`, soon after a close or a loss: every flight in the air has been
  * settled (lost = true), in order, and nothing may be sent any more. The server's session may go on, with a statement
- * that nobody waits for; `closed` says that it is over too: the server has closed its end. Until then it counts in every
- * limit. closed is always the last event of a connection, after which its handle is gone. It comes all the same, and
- * the session may be left behind, when the server does not close its end within the transport's bound, or when ops->abandon
- * asks for it. The transport never closes a connection unasked without saying so.
- */
+ * that nobody waits for; `closed` says that it is over too: the server has closed its end. Until then it counts in
+ * every limit. closed is always the last event of a connection, after which its handle is gone. It comes all the same,
+ * and the session may be left behind, when the server does not close its end within the transport's bound, or when
+ * ops->abandon asks for it. The transport never closes a connection unasked without saying so. */
 #ifndef PQR_TRANSPORT_TRANSPORT_H
 #define PQR_TRANSPORT_TRANSPORT_H
 
@@ -173,8 +172,8 @@ struct pqr__transport_events {
     void (*cancelled)(void *context, bool delivered);
     /* Our end is closed, asked for or not; nothing flies, and nothing may be sent. */
     void (*ended)(void *context);
-    /* And the server's: nothing is left of its session, or nobody waits for that any longer. left: it was waited for, and
-       was not seen to end. */
+    /* And the server's: nothing is left of its session, or nobody waits for that any longer. left: it was waited for,
+       and was not seen to end. */
     void (*closed)(void *context, bool left);
     /* The one timer is due. */
     void (*timer)(void *router);
