@@ -63,12 +63,13 @@ static enum pqr__tx_status tx_status(const PGconn *pg)
     }
 }
 
-/* libpq compares its way through a list of parameters: of several flights in the air not each asks, but the last
-   does, and one that failed: it may be a write that a primary of the past refused. */
-static bool in_recovery(struct pqr__conn *conn)
+/* libpq compares its way through a list of parameters: of several flights in the air, or statements of a transaction, not
+   each asks, but the last does, and one that failed: it may be a write that a primary of the past refused. */
+static bool in_recovery(struct pqr__conn *conn, enum pqr__tx_status tx)
 {
     enum { LOOK_AFTER = 16 };
-    if (conn->n_air > 0 && !pqr__result_is_error(conn->held) && ++conn->n_unlooked < LOOK_AFTER)
+    bool goes_on = conn->n_air > 0 || tx == PQR__TX_OPEN;
+    if (goes_on && !pqr__result_is_error(conn->held) && ++conn->n_unlooked < LOOK_AFTER)
         return conn->in_recovery;
     const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
     conn->in_recovery = standby && standby[0] == 'o' && standby[1] == 'n';
@@ -81,10 +82,11 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     conn->n_air--;
     conn->swollen |= pqr__meter_is_swollen(&conn->meter);
+    enum pqr__tx_status tx = tx_status(conn->pg);
     struct pqr__settled facts = {
         .sent = true,
-        .tx = tx_status(conn->pg),
-        .in_recovery = in_recovery(conn),
+        .tx = tx,
+        .in_recovery = in_recovery(conn, tx),
         .swollen = conn->swollen,
         .message = "",
     };

@@ -151,9 +151,54 @@ void pqr__batch_end(struct pqr__batch *batch)
             pqr__request_end(batch->queries[i], batch->lead->cause);
 }
 
+/* --- its memory --- */
+
+enum {
+    ROOM_KEPT = 16,    /* queries; a larger one is not recycled */
+    BATCHES_KEPT = 256 /* nor are more than this */
+};
+
+struct pqr__batch *pqr__batch_take(pqr_router *router, size_t n)
+{
+    struct pqr__batch_store *store = &router->batch_store;
+    struct pqr__batch *batch = store->free;
+    size_t room = n < ROOM_KEPT ? ROOM_KEPT : n;
+    if (!batch || room > ROOM_KEPT) {
+        batch = pqr__malloc(sizeof(*batch) + room * sizeof(struct pqr_reply *));
+        if (!batch)
+            return NULL;
+    } else {
+        store->free = batch->next;
+        store->n_free--;
+    }
+    *batch = (struct pqr__batch){.room = (uint32_t)room};
+    return batch;
+}
+
+void pqr__batch_put(pqr_router *router, struct pqr__batch *batch)
+{
+    struct pqr__batch_store *store = &router->batch_store;
+    if (batch->room > ROOM_KEPT || store->n_free >= BATCHES_KEPT) {
+        pqr__free(batch);
+        return;
+    }
+    batch->next = store->free;
+    store->free = batch;
+    store->n_free++;
+}
+
 void pqr__batch_free(struct pqr__batch *batch)
 {
+    struct pqr_reply *lead = batch->lead;
     assert(batch->open == 0);
-    batch->lead->batch = NULL;
-    pqr__free(batch);
+    lead->batch = NULL;
+    pqr__batch_put(lead->router, batch);
+}
+
+void pqr__batch_store_finish(struct pqr__batch_store *store)
+{
+    for (struct pqr__batch *batch = store->free, *next; batch; batch = next) {
+        next = batch->next;
+        pqr__free(batch);
+    }
 }

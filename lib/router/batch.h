@@ -24,13 +24,14 @@ struct pqr__batch {
     bool committed;
     char commit_sqlstate[6];
     char commit_error[200];
-    char begin[64];
     uint64_t bytes;      /* of all, at most, as libpq will have to keep them */
     uint32_t n, open;    /* queries, and those that are not told yet */
     uint32_t failed;     /* the first that went wrong; n: none */
     enum pqr__fate fate; /* of a transaction, when it was last sent */
     pqr_status worst;    /* of reads: what the first that went wrong was told */
     pqr_outcome worst_outcome;
+    struct pqr__batch *next;     /* of those of no use */
+    uint32_t room;               /* for queries */
     struct pqr_reply *queries[]; /* NULL: told */
 };
 
@@ -51,8 +52,13 @@ void pqr__batch_told(struct pqr_reply *query);
 void pqr__batch_forget(struct pqr__batch *batch);
 /* Its reads are to end, wherever they are: the lead's cause is set. */
 void pqr__batch_end(struct pqr__batch *batch);
-/* Gives back its memory; its queries are told, or were never accepted. */
+/* Memory for one of n queries, all zero; NULL: there is none. */
+struct pqr__batch *pqr__batch_take(pqr_router *router, size_t n);
+/* Gives it back; its queries were never accepted. */
+void pqr__batch_put(pqr_router *router, struct pqr__batch *batch);
+/* The same of one whose queries are told, before its lead is. */
 void pqr__batch_free(struct pqr__batch *batch);
+void pqr__batch_store_finish(struct pqr__batch_store *store);
 
 /* --- batch_fly.c --- */
 /* Sends it, on a connection that nothing flies on. */

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/text.h"
 #include "policy/message.h"
 #include "router/batch.h"
@@ -51,12 +50,12 @@ static void on_unwanted_reply(pqr_reply *reply, void *data)
 }
 
 /* Never accepted: nobody is told. */
-static void discard(struct pqr__batch *batch)
+static void discard(pqr_router *router, struct pqr__batch *batch)
 {
     for (uint32_t i = 0; i < batch->n; i++)
         pqr__request_discard(batch->queries[i]);
     pqr__request_discard(batch->lead);
-    pqr__free(batch);
+    pqr__batch_put(router, batch);
 }
 
 /* libpq keeps all that was not sent yet in one buffer, and counts it in an int: no more than one message may be. */
@@ -72,19 +71,30 @@ static void weigh(
     batch->failed = query->place;
 }
 
-static bool add_query(
-    struct pqr__batch *batch, const pqr_batch_query *given, const pqr_batch_options *options)
+/* As the batch has it. */
+static pqr_query query_of(
+    const struct pqr__batch *batch, const pqr_query *given, const pqr_batch_options *options)
 {
     const char *flaw;
-    pqr_query room, query = *pqr__query_check(&room, given->query, &flaw);
+    pqr_query room, query;
     if (batch->lead->bulk == PQR__BULK_REFUSED) { /* nor is what comes behind that kept */
-        const char *label = query.label;
         query = (pqr_query)PQR_QUERY_INIT;
         query.sql = "";
-        query.label = label;
+        query.label = pqr__query_check(&room, given, &flaw)->label;
+    } else if (given->struct_size == sizeof(query)) { /* it was found to be without a flaw */
+        query = *given;
+    } else {
+        query = *pqr__query_check(&room, given, &flaw);
     }
     query.target = options->target;
     query.flags = options->flags;
+    return query;
+}
+
+static bool add_query(
+    struct pqr__batch *batch, const pqr_batch_query *given, const pqr_batch_options *options)
+{
+    const pqr_query query = query_of(batch, given->query, options);
     struct pqr_reply *request = pqr__request_new(
         batch->lead->router, &query, PQR__OWN_NONE, given->cb ? given->cb : on_unwanted_reply, given->data);
     if (!request)
@@ -98,12 +108,11 @@ static bool add_query(
     return true;
 }
 
-static struct pqr_reply *lead_new(pqr_router *router, struct pqr__batch *batch,
-    const pqr_batch_options *options, pqr_reply_cb done, void *data)
+static struct pqr_reply *lead_new(
+    pqr_router *router, const pqr_batch_options *options, pqr_reply_cb done, void *data)
 {
     pqr_query query = PQR_QUERY_INIT;
-    snprintf(batch->begin, sizeof(batch->begin), "BEGIN%s", pqr__isolation_text(options->isolation));
-    query.sql = batch->begin;
+    query.sql = pqr__begin_text(options->isolation);
     query.target = options->target;
     query.flags = options->flags;
     query.label = options->label;
@@ -113,21 +122,21 @@ static struct pqr_reply *lead_new(pqr_router *router, struct pqr__batch *batch,
 static struct pqr__batch *batch_new(pqr_router *router, const pqr_batch_options *options,
     const pqr_batch_query *queries, size_t n, pqr_reply_cb done, void *data)
 {
-    struct pqr__batch *batch = pqr__calloc(1, sizeof(*batch) + n * sizeof(struct pqr_reply *));
+    struct pqr__batch *batch = pqr__batch_take(router, n);
     if (!batch)
         return NULL;
     batch->isolation = options->isolation;
     batch->max_attempts =
         options->max_attempts ? options->max_attempts : router->config->transaction.max_attempts;
     batch->fate = PQR__FATE_NOT_SENT;
-    batch->lead = lead_new(router, batch, options, done, data);
+    batch->lead = lead_new(router, options, done, data);
     if (!batch->lead) {
-        pqr__free(batch);
+        pqr__batch_put(router, batch);
         return NULL;
     }
     for (size_t i = 0; i < n; i++) {
         if (!add_query(batch, &queries[i], options)) {
-            discard(batch);
+            discard(router, batch);
             return NULL;
         }
     }

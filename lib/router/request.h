@@ -109,6 +109,12 @@ struct pqr__request_store {
     uint32_t count, n_free, capacity;
 };
 
+/* Of batches those of no use, the latest first. */
+struct pqr__batch_store {
+    struct pqr__batch *free;
+    uint32_t n_free;
+};
+
 /* --- input.c --- */
 /* Checks what a caller gave: the query with every member set, which is made in room where it has fewer; NULL: it is not
    valid, and *flaw says why. */

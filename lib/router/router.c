@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "router/batch.h"
 #include "router/breadth.h"
 #include "router/sizing.h"
 #include "router/warm.h"
@@ -131,6 +132,7 @@ void pqr__router_start(pqr_router *router, struct pqr__transport *transport)
 void pqr__router_free(pqr_router *router)
 {
     pqr__request_store_finish(&router->store);
+    pqr__batch_store_finish(&router->batch_store);
     pqr__known_finish(&router->known);
     pqr__catalog_free(router);
     pqr__named_finish(&router->named);

@@ -83,6 +83,7 @@ struct pqr_router {
     struct pqr__queue queue;
     struct pqr__arrivals arrivals[PQR__QUEUE_ROLES];
     struct pqr__request_store store;
+    struct pqr__batch_store batch_store;
     struct pqr__list finished; /* requests whose callback is due */
     struct pqr__list waiters;  /* pqr_router_ready */
 

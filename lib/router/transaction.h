@@ -42,11 +42,10 @@ struct pqr_tx {
     char commit_tag[16];
     char end_sqlstate[6];    /* of COMMIT's or ROLLBACK's own error */
     char commit_sqlstate[6]; /* of COMMIT's own error */
-    char begin[96];
 };
 
-/* What follows BEGIN for it. */
-const char *pqr__isolation_text(pqr_isolation isolation);
+/* How a transaction of that isolation begins. */
+const char *pqr__begin_text(pqr_isolation isolation);
 void pqr__tx_move(struct pqr_tx *tx, enum pqr__tx_state to);
 /* One more statement for its list. */
 void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement);

@@ -6,19 +6,31 @@
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
-const char *pqr__isolation_text(pqr_isolation isolation)
+const char *pqr__begin_text(pqr_isolation isolation)
 {
     switch (isolation) {
     case PQR_READ_COMMITTED:
-        return " ISOLATION LEVEL READ COMMITTED";
+        return "BEGIN ISOLATION LEVEL READ COMMITTED";
     case PQR_REPEATABLE_READ:
-        return " ISOLATION LEVEL REPEATABLE READ";
+        return "BEGIN ISOLATION LEVEL REPEATABLE READ";
     case PQR_SERIALIZABLE:
-        return " ISOLATION LEVEL SERIALIZABLE";
+        return "BEGIN ISOLATION LEVEL SERIALIZABLE";
     case PQR_ISOLATION_DEFAULT:
         break;
     }
-    return "";
+    return "BEGIN";
+}
+
+enum { BEGIN_SIZE = 96 };
+
+static const char *begin_of(char room[BEGIN_SIZE], const pqr_tx_options *options)
+{
+    const char *begin = pqr__begin_text(options->isolation);
+    if (!options->read_only && !options->deferrable)
+        return begin;
+    snprintf(room, BEGIN_SIZE, "%s%s%s", begin, options->read_only ? " READ ONLY" : "",
+        options->deferrable ? " DEFERRABLE" : "");
+    return room;
 }
 
 /* What is wrong, for people; NULL: nothing. */
@@ -72,10 +84,9 @@ static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, 
     struct pqr_tx *tx = pqr__calloc(1, sizeof(*tx));
     if (!tx)
         return NULL;
-    snprintf(tx->begin, sizeof(tx->begin), "BEGIN%s%s%s", pqr__isolation_text(options->isolation),
-        options->read_only ? " READ ONLY" : "", options->deferrable ? " DEFERRABLE" : "");
+    char room[BEGIN_SIZE];
     pqr_query query = PQR_QUERY_INIT;
-    query.sql = tx->begin;
+    query.sql = begin_of(room, options);
     query.target = options->target;
     query.flags = options->flags;
     query.label = options->label;

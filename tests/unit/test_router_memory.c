@@ -1,4 +1,4 @@
-/* What a request takes while it waits. */
+/* What a request takes while it waits, and what is taken once more when it has come before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 enum { HEADER = 16, WAITING = 2060, MOST = 512 };
 
 static size_t in_use; /* bytes, as they were asked for */
+static unsigned n_asked;
 
 static void *own_realloc(void *memory, size_t size)
 {
@@ -18,6 +19,7 @@ static void *own_realloc(void *memory, size_t size)
     size_t before = 0;
     if (block)
         memcpy(&before, block, sizeof(before));
+    n_asked++;
     block = realloc(block, size + HEADER);
     if (!block)
         return NULL;
@@ -81,10 +83,43 @@ static void a_waiting_request_takes_half_a_kilobyte_beside_its_text(void **state
     assert_in_range((in_use - before) / WAITING - sizeof(sql) - sizeof(value), 1, MOST);
 }
 
+static void run_batch(void)
+{
+    static struct told told[3];
+    pqr_query query = PQR_QUERY_INIT;
+    const pqr_batch_query list[] = {{&query, on_reply, &told[0]}, {&query, on_reply, &told[1]}};
+    query.sql = sql;
+    told[2].times = 0;
+    assert_int_equal(pqr_batch_run(NULL, fake.router, NULL, list, 2, on_reply, &told[2]), 0);
+    settle();
+    struct pqr__conn *conn = flying_on(0, 0);
+    assert_non_null(conn);
+    for (struct pqr__item *item = conn->flight->items; item; item = item->next)
+        events.item(
+            conn->context, conn->flight, item, &(struct pqr__answer){.kind = PQR__ANSWER_OK, .message = ""});
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_int_equal(told[2].times, 1);
+    assert_int_equal(told[2].status, PQR_STATUS_OK);
+}
+
+static void a_batch_takes_no_memory_that_one_before_it_had(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 10; i++)
+        run_batch();
+    unsigned before = n_asked;
+    for (unsigned i = 0; i < 10; i++)
+        run_batch();
+    assert_int_equal(n_asked, before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_waiting_request_takes_half_a_kilobyte_beside_its_text),
+        TEST(a_batch_takes_no_memory_that_one_before_it_had),
     };
     return cmocka_run_group_tests(tests, count_memory, NULL);
 }
