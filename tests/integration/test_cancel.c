@@ -10,46 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster.h"
 #include "postgres/newer.h"
-#include "rig.h"
+#include "rigged.h"
 
 enum { PARTIES = 12 }; /* more than threads that a server may hold */
-
-static struct cluster cluster;
-static struct rig rig;
-static struct party party;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    rig_open(&rig, cluster_conninfo(&cluster, 0), NULL);
-    party_join(&party, &rig);
-    return !party.connected;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    if (!party.closed)
-        party_leave(&party);
-    rig_close(&rig);
-    return 0;
-}
 
 static void a_running_statement_can_be_cancelled(void **state)
 {
@@ -112,16 +76,12 @@ static void cancels_that_are_not_answered_hold_few_threads_or_none(void **state)
     assert_int_equal(refused, gives_up() ? 0 : PARTIES - 8);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_running_statement_can_be_cancelled),
-        TEST(nothing_of_a_cancel_comes_after_closed),
-        TEST(cancels_that_are_not_answered_hold_few_threads_or_none),
+        RIGGED(a_running_statement_can_be_cancelled),
+        RIGGED(nothing_of_a_cancel_comes_after_closed),
+        RIGGED(cancels_that_are_not_answered_hold_few_threads_or_none),
     };
-    int failed = cmocka_run_group_tests(tests, start, stop);
-    rig_end();
-    return failed;
+    return RIGGED_RUN(tests, NULL);
 }

@@ -9,29 +9,7 @@
 #include <string.h>
 
 #include "postgres/newer.h"
-#include "rig.h"
-#include "suite.h"
-
-static struct rig rig;
-static struct party party;
-
-static int join(void **state)
-{
-    (void)state;
-    rig_open(&rig, cluster_conninfo(&cluster, 0), NULL);
-    party_join(&party, &rig);
-    assert_true(party.connected);
-    return 0;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    if (!party.closed)
-        party_leave(&party);
-    rig_close(&rig);
-    return 0;
-}
+#include "rigged.h"
 
 static bool chunks(void)
 {
@@ -189,22 +167,18 @@ static void a_connection_may_be_closed_inside_a_part(void **state)
     rig_until(&rig, &party.closed);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, join, leave)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_number_for_chunks_is_that_of_the_library),
-        TEST(rows_come_in_parts_and_the_answer_without_any),
-        TEST(the_count_of_rows_is_told_by_the_last_part_or_by_the_answer),
-        TEST(what_has_no_rows_has_no_parts),
-        TEST(a_statement_that_is_prepared_has_parts_then_and_later),
-        TEST(only_the_one_that_asked_has_parts),
-        TEST(an_error_follows_the_parts_before_it),
-        TEST(a_part_counts_for_max_result_and_not_the_whole),
-        TEST(a_connection_may_be_closed_inside_a_part),
+        RIGGED(rows_come_in_parts_and_the_answer_without_any),
+        RIGGED(the_count_of_rows_is_told_by_the_last_part_or_by_the_answer),
+        RIGGED(what_has_no_rows_has_no_parts),
+        RIGGED(a_statement_that_is_prepared_has_parts_then_and_later),
+        RIGGED(only_the_one_that_asked_has_parts),
+        RIGGED(an_error_follows_the_parts_before_it),
+        RIGGED(a_part_counts_for_max_result_and_not_the_whole),
+        RIGGED(a_connection_may_be_closed_inside_a_part),
     };
-    int failed = SUITE_RUN(tests, 0, NULL);
-    rig_end();
-    return failed;
+    return RIGGED_RUN(tests, NULL);
 }

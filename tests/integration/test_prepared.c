@@ -9,44 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rig.h"
-#include "suite.h"
-
-static struct rig rig;
-static struct party party;
+#include "rigged.h"
 
 static const char tables[] =
     "create table shape (n int); insert into shape values (1); alter table shape owner to app";
 
-static void join(uint32_t max_prepared)
+static int join_with_room_for_one(void **state)
 {
+    (void)state;
     rig_open(&rig, cluster_conninfo(&cluster, 0), NULL);
-    rig.config->statements.max_prepared = max_prepared;
+    rig.config->statements.max_prepared = 1;
     party_join(&party, &rig);
-    assert_true(party.connected);
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    if (!party.closed)
-        party_leave(&party);
-    rig_close(&rig);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    join(256);
-    return 0;
-}
-
-static int setup_with_room_for_one(void **state)
-{
-    (void)state;
-    join(1);
-    return 0;
+    return !party.connected;
 }
 
 static void put(unsigned i, uint64_t statement, const char *sql)
@@ -179,7 +153,7 @@ static void simple_flights_know_no_names(void **state)
 
 static void behind_a_pooler_nothing_is_prepared(void **state)
 {
-    leave(state);
+    rigged_leave(state);
     rig_open(&rig, cluster_conninfo(&cluster, 0), NULL);
     rig.config->servers[0].pooler = true;
     party_join(&party, &rig);
@@ -451,38 +425,35 @@ static void a_discard_that_failed_empties_nothing(void **state)
     assert_runs("pqr_1", "2");
 }
 
-#define TEST(name)                   cmocka_unit_test_setup_teardown(name, setup, leave)
-#define TEST_WITH_ROOM_FOR_ONE(name) cmocka_unit_test_setup_teardown(name, setup_with_room_for_one, leave)
+#define ROOM_FOR_ONE(name) cmocka_unit_test_setup_teardown(name, join_with_room_for_one, rigged_leave)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_statement_is_parsed_once_and_run_by_its_name),
-        TEST(parameters_have_their_types),
-        TEST(a_flight_prepares_all_that_it_needs),
-        TEST(flights_behind_one_that_prepares_send_the_text),
-        TEST(simple_flights_know_no_names),
-        TEST(behind_a_pooler_nothing_is_prepared),
-        TEST_WITH_ROOM_FOR_ONE(the_one_not_used_for_longest_makes_room),
-        TEST_WITH_ROOM_FOR_ONE(what_was_to_make_room_in_a_failed_flight_stays),
-        TEST_WITH_ROOM_FOR_ONE(what_made_room_is_gone),
-        TEST_WITH_ROOM_FOR_ONE(what_made_room_may_be_gone_already),
-        TEST(a_statement_that_does_not_parse_is_answered_so),
-        TEST(a_flight_may_fail_while_it_parses),
-        TEST(a_flight_may_fail_while_it_runs),
-        TEST(a_flight_may_fail_while_it_binds),
-        TEST(a_flight_may_fail_at_its_sync),
-        TEST(in_a_failed_transaction_nothing_is_prepared),
-        TEST(a_plan_that_went_stale_is_replaced),
-        TEST(what_is_not_supported_is_no_stale_plan),
-        TEST(what_others_deallocate_is_prepared_anew),
-        TEST(another_ones_name_is_no_news),
-        TEST(a_stale_one_fails_its_neighbours_alone),
-        TEST(a_name_that_is_taken_is_taken_over),
-        TEST(discard_all_is_known_to_empty_the_server),
-        TEST(a_discard_that_failed_empties_nothing),
+        RIGGED(a_statement_is_parsed_once_and_run_by_its_name),
+        RIGGED(parameters_have_their_types),
+        RIGGED(a_flight_prepares_all_that_it_needs),
+        RIGGED(flights_behind_one_that_prepares_send_the_text),
+        RIGGED(simple_flights_know_no_names),
+        RIGGED(behind_a_pooler_nothing_is_prepared),
+        ROOM_FOR_ONE(the_one_not_used_for_longest_makes_room),
+        ROOM_FOR_ONE(what_was_to_make_room_in_a_failed_flight_stays),
+        ROOM_FOR_ONE(what_made_room_is_gone),
+        ROOM_FOR_ONE(what_made_room_may_be_gone_already),
+        RIGGED(a_statement_that_does_not_parse_is_answered_so),
+        RIGGED(a_flight_may_fail_while_it_parses),
+        RIGGED(a_flight_may_fail_while_it_runs),
+        RIGGED(a_flight_may_fail_while_it_binds),
+        RIGGED(a_flight_may_fail_at_its_sync),
+        RIGGED(in_a_failed_transaction_nothing_is_prepared),
+        RIGGED(a_plan_that_went_stale_is_replaced),
+        RIGGED(what_is_not_supported_is_no_stale_plan),
+        RIGGED(what_others_deallocate_is_prepared_anew),
+        RIGGED(another_ones_name_is_no_news),
+        RIGGED(a_stale_one_fails_its_neighbours_alone),
+        RIGGED(a_name_that_is_taken_is_taken_over),
+        RIGGED(discard_all_is_known_to_empty_the_server),
+        RIGGED(a_discard_that_failed_empties_nothing),
     };
-    int failed = SUITE_RUN(tests, 0, tables);
-    rig_end();
-    return failed;
+    return RIGGED_RUN(tests, tables);
 }

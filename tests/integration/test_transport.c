@@ -11,49 +11,13 @@
 #include <string.h>
 
 #include "base/wheel.h"
-#include "cluster.h"
 #include "packets.h"
 #include "postgres/conn.h"
-#include "rig.h"
+#include "rigged.h"
 
-static struct cluster cluster;
-static struct rig rig;
-static struct party party;
-
-static int start(void **state)
-{
-    (void)state;
-    cluster_start(&cluster, 0);
-    cluster_exec(&cluster, 0,
-        "create table parent (id int primary key); grant all on parent to app;"
-        "create table child (id int references parent deferrable initially deferred); grant all on child to "
-        "app");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    cluster_stop(&cluster);
-    return 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    rig_open(&rig, cluster_conninfo(&cluster, 0), NULL);
-    party_join(&party, &rig);
-    return !party.connected;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    if (!party.closed)
-        party_leave(&party);
-    rig_close(&rig);
-    return 0;
-}
+static const char tables[] =
+    "create table parent (id int primary key); grant all on parent to app;"
+    "create table child (id int references parent deferrable initially deferred); grant all on child to app";
 
 static void terminate(const struct party *victim)
 {
@@ -636,48 +600,44 @@ static void the_timer_is_never_early(void **state)
     assert_int_equal(rig.timers, 20);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_connection_tells_what_it_is_connected_to),
-        TEST(a_statement_is_answered_then_settled),
-        TEST(nothing_comes_from_inside_send),
-        TEST(flights_of_one_turn_share_packets),
-        TEST(an_error_is_an_answer),
-        TEST(an_error_at_the_sync_takes_the_answers_place),
-        TEST(an_error_at_the_sync_belongs_to_the_last_item),
-        TEST(items_after_a_failed_one_are_aborted),
-        TEST(an_empty_statement_is_fine),
-        TEST(transaction_status_is_told),
-        TEST(simple_flights_take_several_statements),
-        TEST(several_statements_are_refused_in_a_pipeline),
-        TEST(flights_follow_one_another),
-        TEST(flights_that_were_not_sent_say_so),
-        TEST(ten_megabytes_go_there_and_back),
-        TEST(notices_come_with_their_flight),
-        TEST(notices_come_with_their_item),
-        TEST(a_result_asked_for_too_much_disturbs_nobody),
-        TEST(closing_from_inside_a_notice_is_fine),
-        TEST(closing_from_inside_an_answer_is_fine),
-        TEST(the_end_of_an_idle_connection_is_told),
-        TEST(a_flight_given_to_a_dead_connection_was_not_sent),
-        TEST(a_connection_that_dies_in_flight_is_lost),
-        TEST(copy_ends_the_connection),
-        TEST(a_result_beyond_the_limit_ends_the_connection),
-        TEST(a_result_beyond_the_limit_is_seen_on_a_unix_socket),
-        TEST(notifications_do_not_disturb),
-        TEST(a_close_settles_what_flies),
-        TEST(a_server_looks_for_clients_that_are_gone),
-        TEST(a_statement_that_nobody_waits_for_is_ended_by_the_server),
-        TEST(a_session_that_goes_on_is_waited_for),
-        TEST(what_is_sent_after_a_close_is_settled_unsent),
-        TEST(a_close_after_any_number_of_turns_ends_in_closed),
-        TEST(the_timer_is_never_early),
-        TEST(tls_is_no_different),
+        RIGGED(a_connection_tells_what_it_is_connected_to),
+        RIGGED(a_statement_is_answered_then_settled),
+        RIGGED(nothing_comes_from_inside_send),
+        RIGGED(flights_of_one_turn_share_packets),
+        RIGGED(an_error_is_an_answer),
+        RIGGED(an_error_at_the_sync_takes_the_answers_place),
+        RIGGED(an_error_at_the_sync_belongs_to_the_last_item),
+        RIGGED(items_after_a_failed_one_are_aborted),
+        RIGGED(an_empty_statement_is_fine),
+        RIGGED(transaction_status_is_told),
+        RIGGED(simple_flights_take_several_statements),
+        RIGGED(several_statements_are_refused_in_a_pipeline),
+        RIGGED(flights_follow_one_another),
+        RIGGED(flights_that_were_not_sent_say_so),
+        RIGGED(ten_megabytes_go_there_and_back),
+        RIGGED(notices_come_with_their_flight),
+        RIGGED(notices_come_with_their_item),
+        RIGGED(a_result_asked_for_too_much_disturbs_nobody),
+        RIGGED(closing_from_inside_a_notice_is_fine),
+        RIGGED(closing_from_inside_an_answer_is_fine),
+        RIGGED(the_end_of_an_idle_connection_is_told),
+        RIGGED(a_flight_given_to_a_dead_connection_was_not_sent),
+        RIGGED(a_connection_that_dies_in_flight_is_lost),
+        RIGGED(copy_ends_the_connection),
+        RIGGED(a_result_beyond_the_limit_ends_the_connection),
+        RIGGED(a_result_beyond_the_limit_is_seen_on_a_unix_socket),
+        RIGGED(notifications_do_not_disturb),
+        RIGGED(a_close_settles_what_flies),
+        RIGGED(a_server_looks_for_clients_that_are_gone),
+        RIGGED(a_statement_that_nobody_waits_for_is_ended_by_the_server),
+        RIGGED(a_session_that_goes_on_is_waited_for),
+        RIGGED(what_is_sent_after_a_close_is_settled_unsent),
+        RIGGED(a_close_after_any_number_of_turns_ends_in_closed),
+        RIGGED(the_timer_is_never_early),
+        RIGGED(tls_is_no_different),
     };
-    int failed = cmocka_run_group_tests(tests, start, stop);
-    rig_end();
-    return failed;
+    return RIGGED_RUN(tests, tables);
 }
