@@ -97,7 +97,9 @@ const char *pqr_reply_value_at(const pqr_reply *reply, int row, int column, int 
 
 int64_t pqr_reply_affected(const pqr_reply *reply)
 {
-    return pqr__rows_affected(reply->result);
+    int64_t affected = pqr__rows_affected(reply->result);
+    const struct pqr__parts *parts = pqr__parts_of(reply);
+    return affected < 0 && parts && reply->status == PQR_STATUS_OK ? parts->affected : affected;
 }
 
 int pqr_reply_notice_count(const pqr_reply *reply)

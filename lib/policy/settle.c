@@ -1,5 +1,5 @@
-/* Run again without asking: what was never sent, what the server refused before running it, and harmless reads.
- * Everything else is told as it is.
+/* Run again without asking: what was never sent, what the server refused before running it, and harmless reads of
+ * which nothing was shown. Everything else is told as it is.
  */
 #include "policy/settle.h"
 
@@ -191,9 +191,12 @@ struct pqr__decision pqr__settle(const struct pqr__facts *facts)
         decision = settle_error(facts);
     else if (facts->left_open)
         decision = finish(PQR_STATUS_SQL_ERROR, PQR_OUTCOME_UNKNOWN);
+    else if (facts->withheld) /* it was faster than its cancel, and is not what was asked for all the same */
+        decision = finish(pqr__cause_status(facts->cause), PQR_OUTCOME_EXECUTED);
     else
         decision = finish(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED);
-    if (decision.again && !decision.alone && !decision.by_text && facts->attempts >= facts->max_attempts)
-        decision.again = decision.to_primary = decision.avoid = false;
+    bool spent = !decision.alone && !decision.by_text && facts->attempts >= facts->max_attempts;
+    if (spent || facts->shown)
+        decision.again = decision.to_primary = decision.avoid = decision.alone = decision.by_text = false;
     return decision;
 }

@@ -26,6 +26,8 @@ struct pqr__facts {
     bool stale;           /* nothing ran: what was kept prepared of it was of no use any more */
     bool unit;            /* a transaction that was sent whole: a conflict has rolled it back */
     bool cancel_near;     /* another request on its connection was cancelled */
+    bool shown;           /* rows of it have reached the caller, in parts */
+    bool withheld;        /* others have not, since it was to end */
     enum pqr__cause cause;
     enum pqr__effect effect;
     uint32_t attempts, max_attempts;

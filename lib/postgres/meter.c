@@ -43,6 +43,23 @@ static bool received(int fd, uint64_t *bytes)
 #endif
 }
 
+/* What has been read from it, which stands still meanwhile: known exactly when nothing came between the questions, else
+   between two bounds. */
+static bool consumed(int fd, uint64_t *least, uint64_t *most)
+{
+    unsigned tries = 8;
+    uint64_t came, before, after = unread(fd);
+    do {
+        before = after;
+        if (!received(fd, &came))
+            return false;
+        after = unread(fd);
+    } while (after != before && --tries > 0);
+    *least = came - after;
+    *most = came - before;
+    return true;
+}
+
 void pqr__meter_stop(struct pqr__meter *meter)
 {
     meter->running = false;
@@ -58,9 +75,8 @@ static void start(struct pqr__meter *meter, int fd)
 {
     meter->running = true;
     meter->bytes = meter->results = meter->parts = 0;
-    meter->tcp = received(fd, &meter->base);
-    if (meter->tcp)
-        meter->base -= unread(fd);
+    uint64_t least;
+    meter->tcp = consumed(fd, &least, &meter->base);
 }
 
 static uint64_t estimate(uint64_t before, uint64_t after)
@@ -71,15 +87,13 @@ static uint64_t estimate(uint64_t before, uint64_t after)
 
 uint64_t pqr__meter_after(struct pqr__meter *meter, int fd)
 {
-    /* What is unread is asked first: more may arrive between the two questions, and may then count too early, but
-       never make it less than nothing. */
-    uint64_t left = unread(fd), now = 0;
+    uint64_t least, most;
     if (!meter->running)
         start(meter, fd);
     else if (!meter->tcp)
-        meter->bytes += estimate(meter->before, left);
-    else if (received(fd, &now))
-        meter->bytes = now - left - meter->base;
+        meter->bytes += estimate(meter->before, unread(fd));
+    else if (consumed(fd, &least, &most) && least > meter->base)
+        meter->bytes = least - meter->base;
     /* Rows of the first read are in the parts alone. */
     return meter->bytes > meter->parts ? meter->bytes - meter->parts : 0;
 }

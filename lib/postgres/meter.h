@@ -2,9 +2,10 @@
  * size.
  *
  * It starts with the first read that did not complete a flight, so that short replies cost no system call; what
- * that read took (one buffer of libpq's) is not counted. On TCP the rest is exact, by the kernel's own counter. A
- * Unix socket has none: there each read counts as what was available before less what is left, but at least
- * as a buffer of 16 kB (or all that was there), since the server may have refilled the socket meanwhile.
+ * that read took (one buffer of libpq's) is not counted. On TCP the rest is exact, by the kernel's own counter (or
+ * less, by what came within a few system calls; never more). A Unix socket has none: there each read counts as what was
+ * available before less what is left, but at least as a buffer of 16 kB (or all that was there), since the server may
+ * have refilled the socket meanwhile.
  *
  * Of a result that is read in parts only what is held counts: what came less the rows that were given up since. Where
  * the count is not exact the errors of a long result would add up, so that it starts again with each part there.
@@ -18,7 +19,7 @@
 struct pqr__meter {
     bool running;
     bool tcp;
-    uint64_t base;   /* TCP: received when it started */
+    uint64_t base;   /* TCP: what had been read when it started */
     uint64_t before; /* Unix: available before the read */
     uint64_t bytes;
     uint64_t results; /* what of it is known to have gone into results */

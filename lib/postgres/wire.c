@@ -136,8 +136,8 @@ void pqr__wire_cut_off(struct pqr__conn *conn)
         is_in_parts(conn)
             ? "a part of the result is larger than request.max_result (%llu bytes): ask for fewer rows at "
               "once, or raise the limit"
-            : "the result is larger than request.max_result (%llu bytes): fetch it in parts, or raise the "
-              "limit",
+            : "the result is larger than request.max_result (%llu bytes): read its rows in parts "
+              "(query.rows), or raise the limit",
         (unsigned long long)conn->home->config->request.max_result_bytes);
     drop_held(conn);
     pqr__conn_lose(conn, text);

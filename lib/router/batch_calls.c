@@ -37,9 +37,13 @@ static const char *flaw_of(const pqr_batch_query *queries, size_t n)
     const char *flaw;
     if (!queries || n == 0 || n > QUERIES_MAX)
         return "queries is NULL, or n not from 1 to 65535";
-    for (size_t i = 0; i < n; i++)
-        if (!pqr__query_check(&room, queries[i].query, &flaw))
+    for (size_t i = 0; i < n; i++) {
+        const pqr_query *query = pqr__query_check(&room, queries[i].query, &flaw);
+        if (!query)
             return flaw;
+        if (query->rows)
+            return "query.rows is set, and a batch's answers come whole; run that query by itself";
+    }
     return NULL;
 }
 

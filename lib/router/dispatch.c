@@ -46,7 +46,7 @@ static const char *refusal_of(const struct pqr_reply *request)
     if (request->verdict.route == PQR_CLASS_SESSION &&
         request->router->config->reads.session == PQR__SESSION_REFUSE)
         return "it leaves or needs state on one connection; run it in a transaction with pqr_tx_run";
-    return NULL;
+    return request->verdict.several ? pqr__parts_refusal(request) : NULL;
 }
 
 static bool may_take(const struct pqr__backend *backend, const struct pqr_reply *request)

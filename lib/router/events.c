@@ -110,6 +110,18 @@ static void on_refused(void *context, const struct pqr__refusal *refusal)
     end_event(router, false);
 }
 
+/* An event of its own, but for the callbacks that become due by it: the loop comes back to them when what has been read
+   is told. */
+static void on_part(void *context, struct pqr__flight *flight, struct pqr__item *item, struct pg_result *part,
+    int64_t affected)
+{
+    pqr_router *router = begin_event(context)->router;
+    (void)flight;
+    pqr__parts_take(pqr__container_of(item, struct pqr_reply, item), part, affected);
+    router->in_event = false;
+    pqr__router_wake(router);
+}
+
 static void on_item(
     void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer)
 {
@@ -201,6 +213,7 @@ static void on_down(void *data)
 const struct pqr__transport_events pqr__router_events = {
     .connected = on_connected,
     .refused = on_refused,
+    .part = on_part,
     .item = on_item,
     .settled = on_settled,
     .notice = on_notice,

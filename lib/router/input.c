@@ -187,12 +187,25 @@ static const char *text_of(struct pqr_reply *request, const struct pqr_statement
     return statement->sql;
 }
 
+/* First, so that it is found there. */
+static PQR__SELDOM void put_parts(struct copy *copy, struct pqr_reply *request, const pqr_query *query)
+{
+    enum { ROWS_AT_ONCE = 100 };
+    struct pqr__parts *parts = (struct pqr__parts *)(void *)place(copy, sizeof(*parts));
+    if (parts)
+        *parts = (struct pqr__parts){.cb = query->rows, .affected = -1};
+    uint32_t rows = query->rows_at_once ? query->rows_at_once : ROWS_AT_ONCE;
+    request->item.rows_at_once = (uint16_t)(rows < UINT16_MAX ? rows : UINT16_MAX);
+}
+
 static struct copy put_all(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
     struct copy copy = {.buffer = request->buffer, .room = request->buffer_size};
     struct pqr__item *item = &request->item;
     item->n_params = query->n_params;
     item->result_format = (uint8_t)query->result_format;
+    if (query->rows)
+        put_parts(&copy, request, query);
     if (query->n_params > 0)
         put_parameters(&copy, request, query);
     item->sql = query->statement ? text_of(request, query->statement) : put(&copy, query->sql, length + 1);
@@ -248,8 +261,8 @@ static bool copy_at_once(struct pqr_reply *request, const pqr_query *query)
 {
     struct pqr__item *item = &request->item;
     size_t n = (size_t)query->n_params, used = n * sizeof(char *), room = request->buffer_size;
-    if (!query->statement || !item->statement || query->param_formats || query->label || used > room ||
-        room > SMALL)
+    if (!query->statement || !item->statement || query->param_formats || query->label || query->rows ||
+        used > room || room > SMALL)
         return false;
     const char **values = (const char **)(void *)request->buffer;
     for (size_t i = 0; i < n; i++) {

@@ -140,7 +140,8 @@ static inline struct pqr_reply *make(
     }
     request->accepted_us = now_of(router);
     router->accepted++;
-    if (request->bulk != PQR__BULK_SMALL || own != PQR__OWN_NONE || query->flags & (PQR_ADMIN | PQR_ALONE))
+    if (request->bulk != PQR__BULK_SMALL || own != PQR__OWN_NONE || query->rows ||
+        query->flags & (PQR_ADMIN | PQR_ALONE))
         set_apart(request);
     return request;
 }

@@ -47,6 +47,14 @@ struct pqr__batch;
 struct pqr__slot;
 struct pqr_tx;
 
+/* Of a request whose rows are read in parts; in its buffer. */
+struct pqr__parts {
+    pqr_rows_cb cb;
+    int64_t affected; /* where a part told it; -1: none did */
+    bool shown;       /* one reached the caller: it is never run again */
+    bool withheld;    /* one came when it was to end, and did not */
+};
+
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
     /* Set anew for each use, side by side: */
@@ -93,7 +101,7 @@ struct pqr_reply {
     uint32_t place; /* in its batch */
     pqr_reply_cb cb;
     void *data;
-    char *buffer; /* the copied inputs */
+    char *buffer; /* the copied inputs, behind struct pqr__parts where it has that */
     size_t buffer_size;
 
     pqr_status status;
@@ -186,6 +194,14 @@ void pqr__request_forget(struct pqr_reply *request);
 void pqr__request_call(struct pqr_reply *request);
 /* Runs the callbacks that are due. */
 void pqr__requests_call(pqr_router *router);
+
+/* --- parts.c --- */
+/* NULL: its rows come with its answer. */
+struct pqr__parts *pqr__parts_of(const struct pqr_reply *request);
+/* The next part: shown, unless it is to end. Takes it over; from an event of its own. */
+void pqr__parts_take(struct pqr_reply *request, struct pg_result *part, int64_t affected);
+/* It can't have parts: why. NULL: it can, or wants none. */
+const char *pqr__parts_refusal(const struct pqr_reply *request);
 
 /* --- store.c --- */
 void pqr__request_store_init(struct pqr__request_store *store);

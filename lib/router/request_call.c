@@ -63,7 +63,7 @@ static void count_answer(const struct pqr_reply *request)
     struct pqr__backend *backend = &router->backends[request->server];
     pqr__histogram_record(&backend->latency, request->settled_us - request->sent_us);
     if (request->status == PQR_STATUS_OK && request->verdict.effect == PQR__EFFECT_READ && !request->tx &&
-        !request->in_whole && request->item.own == PQR__OWN_NONE)
+        !request->in_whole && request->item.own == PQR__OWN_NONE && request->item.rows_at_once == 0)
         pqr__ewma_note(&backend->answers, request->settled_us - request->sent_us, request->settled_us);
     if (request->status != PQR_STATUS_OK)
         backend->errors++;

@@ -39,6 +39,7 @@ static bool is_whole(const struct pqr_reply *request)
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled)
 {
     bool whole = is_whole(request);
+    const struct pqr__parts *parts = pqr__parts_of(request);
     return (struct pqr__facts){
         .reply = request->reply,
         .sqlstate = request->sqlstate,
@@ -54,6 +55,8 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .stale = request->stale,
         .unit = whole,
         .cancel_near = request->slot && request->slot->cancelled,
+        .shown = parts && parts->shown,
+        .withheld = parts && parts->withheld,
         .cause = request->cause,
         .effect = request->verdict.effect,
         .attempts = request->attempts,
@@ -140,7 +143,8 @@ static void answer(struct pqr_reply *request, pqr_status status, pqr_outcome out
 /* As nearly all end: pqr__settle would say no more than that, and need not be given its facts. */
 static bool went_well(const struct pqr_reply *request, const struct pqr__settled *settled)
 {
-    return request->reply == PQR__REPLY_OK && !settled->lost && !left_open(request, settled);
+    return request->reply == PQR__REPLY_OK && !settled->lost && !left_open(request, settled) &&
+           request->item.rows_at_once == 0;
 }
 
 static void settle_request(
@@ -178,15 +182,18 @@ static void settle_request(
 
 /* --- the end of a flight --- */
 
-/* What its execution says of its statement. took_us: its part of the flight's time. */
+/* What its execution says of its statement. took_us: its part of the flight's time; who reads in parts may have spent
+   most of that. */
 static void remember(const struct pqr_reply *request, uint64_t took_us)
 {
     if (!request->known || request->item.own != PQR__OWN_NONE)
         return;
-    if (request->reply == PQR__REPLY_OK || request->cause != PQR__CAUSE_NONE)
-        pqr__history_done(&request->known->history, took_us);
-    else if (request->reply == PQR__REPLY_ERROR && !request->stale)
+    if (request->reply == PQR__REPLY_OK || request->cause != PQR__CAUSE_NONE) {
+        if (request->item.rows_at_once == 0)
+            pqr__history_done(&request->known->history, took_us);
+    } else if (request->reply == PQR__REPLY_ERROR && !request->stale) {
         pqr__history_failed(&request->known->history);
+    }
 }
 
 /* The flight's own time begins when the one before it ended. Returns each request's part of it. */

@@ -131,7 +131,7 @@ static const char *refusal_of(const struct pqr_reply *statement)
     if (statement->verdict.effect == PQR__EFFECT_COPY)
         return "COPY from or to the client is not supported in pqr_tx_run; load rows with INSERT, read them "
                "with SELECT";
-    return NULL;
+    return pqr__parts_refusal(statement);
 }
 
 static bool is_full(const struct pqr_tx *tx, const struct pqr_reply *statement)

@@ -145,6 +145,8 @@ struct trial {
     pqr_router *router;
     const pqr_config *next; /* that is reloaded */
     bool go_on;             /* one failure, or all */
+    bool in_parts;          /* rows are asked for so */
+    int parts;
     int closed;
     int ready_calls, ready_status;
     int replies_due, replies;
@@ -187,6 +189,13 @@ static void on_closed(void *data)
     ((struct trial *)data)->closed++;
 }
 
+static int on_rows(pqr_reply *part, void *data)
+{
+    (void)part;
+    ((struct trial *)data)->parts++;
+    return 0;
+}
+
 /* The call's own answer; one failure in between is overcome by calling again. */
 static bool accepted(struct trial *trial, int status)
 {
@@ -206,6 +215,7 @@ static bool query_of(
     one.n_params = n_params;
     one.param_values = values;
     one.timeout_ms = trial->go_on ? 300 : 10000;
+    one.rows = trial->in_parts ? on_rows : NULL;
     int status = pqr_query_run(&trial->id, trial->router, &one, on_reply, trial);
     if (!accepted(trial, status))
         return !trial->go_on && query_of(trial, sql, statement, n_params, cancel);
@@ -227,6 +237,16 @@ static bool query_of(
 static bool query(struct trial *trial, const char *sql, int n_params, bool cancel)
 {
     return query_of(trial, sql, NULL, n_params, cancel);
+}
+
+static bool parts(struct trial *trial)
+{
+    trial->in_parts = true;
+    bool well = query(trial, "select generate_series(1, 1000 + $1::int)", 1, false);
+    trial->in_parts = false;
+    if (well && trial->status == PQR_STATUS_OK)
+        assert_true(trial->parts > 1);
+    return well;
 }
 
 static bool statement(struct trial *trial)
@@ -340,7 +360,7 @@ static void use(struct trial *trial)
     (void)(ready(trial) && query(trial, "select $1::int + 1", 1, false) && query(trial, warn, 0, false) &&
            query(trial, "insert into kept select 3; insert into kept select 4", 0, false) &&
            transaction(trial) && batch(trial, "insert into kept values (1)") &&
-           batch(trial, "select 6 as a") && statement(trial) && reload(trial) &&
+           batch(trial, "select 6 as a") && parts(trial) && statement(trial) && reload(trial) &&
            query(trial, "select $1::int + 1", 1, false) && transaction(trial) &&
            query(trial, "insert into kept select 5 from pg_sleep(5)", 0, true) && statistics(trial) &&
            query(trial, "begin", 0, false));
@@ -446,11 +466,13 @@ static void a_warm_router_allocates_nothing_for_a_request(void **state)
     char conninfo[400];
     pqr_config *config = NULL;
     pqr_statement *statement = NULL;
-    pqr_query by_text = PQR_QUERY_INIT, kept = PQR_QUERY_INIT, write = PQR_QUERY_INIT;
+    pqr_query by_text = PQR_QUERY_INIT, kept = PQR_QUERY_INIT, write = PQR_QUERY_INIT, in_parts;
     by_text.sql = "select $1::int + 1";
     write.sql = "insert into kept values ($1)";
     by_text.n_params = kept.n_params = write.n_params = 1;
     by_text.param_values = kept.param_values = write.param_values = values;
+    in_parts = by_text;
+    in_parts.rows = on_rows;
     cluster_conninfo_all(&cluster, conninfo, sizeof(conninfo));
     assert_int_equal(uv_loop_init(&trial.loop), 0);
     assert_int_equal(pqr_config_conninfo(&config, conninfo, NULL), 0);
@@ -460,6 +482,7 @@ static void a_warm_router_allocates_nothing_for_a_request(void **state)
     assert_it_gets_warm(&trial, &by_text);
     assert_it_gets_warm(&trial, &kept);
     assert_it_gets_warm(&trial, &write);
+    assert_it_gets_warm(&trial, &in_parts);
     pqr_router_close(trial.router, 0, on_closed, &trial);
     uv_run(&trial.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&trial.loop), 0);

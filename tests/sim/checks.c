@@ -130,6 +130,9 @@ static void check_entry(
         sim_fail(checks->world, "%s %llu is sent after it was answered", kind, nonce);
     if (entry->in_air)
         sim_fail(checks->world, "%s %llu is sent while it is in the air", kind, nonce);
+    if (entry->parts_seen > 0)
+        sim_fail(checks->world, "promise 4: %s %llu is sent again, and %u parts of it were shown", kind,
+            nonce, entry->parts_seen);
     if (entry->may_have_run && sim_kind_writes(entry->kind) && !entry->idempotent)
         sim_fail(checks->world, "promise 4: %s %llu is sent again, but may have run", kind, nonce);
     if (entry->kind == SIM_COPY || entry->kind == SIM_CONTROL ||
@@ -183,6 +186,8 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
         check_entry(checks, conn, entry);
         check_inputs(checks, item, entry);
         checks->flights.apart += entry->apart && entry->aborted;
+        checks->flights.parts_again += entry->in_parts && entry->sends > 0;
+        entry->parts_told = 0;
         entry->in_air = true;
         entry->final = false;
         entry->answer_seen = entry->aborted = entry->stale = false;
@@ -229,6 +234,17 @@ static bool commit_failed(enum pqr__answer_kind kind, const char *sqlstate, cons
     if (kind == PQR__ANSWER_OK)
         return result && strcmp(result->tag, "ROLLBACK") == 0;
     return sqlstate[0] != '\0' && strcmp(sqlstate, "57P01") != 0;
+}
+
+void sim_check_part(struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight,
+    const struct pqr__item *item, const struct pg_result *part)
+{
+    struct sim_entry *entry = sim_check_entry(checks, item);
+    sim_trace(checks->world, "  c%u > part %s", conn->id, part->values[0]);
+    if (!entry || !entry->in_parts || item != flight->telling || flight->n_items != 1 ||
+        conn->flights.count != 1)
+        sim_fail(checks->world, "c%u tells a part that nobody asked for", conn->id);
+    entry->parts_told++;
 }
 
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
@@ -287,6 +303,7 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
         if (!entry)
             continue;
         entry->in_air = false;
+        checks->flights.parts_lost += lost && entry->parts_seen > 0;
         sim_check_history(checks, entry, lost);
         if (!undone && (lost ? flight->sent : !entry->answer_seen))
             entry->may_have_run = true;

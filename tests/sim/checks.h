@@ -21,6 +21,9 @@ struct sim_flights {
     uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
     uint64_t prepared, by_name, stale; /* statements kept; sent so; that turned out to be of no use */
     uint64_t stale_writes, stale_in_group, stale_in_tx;
+    uint64_t parts, in_parts;         /* shown; requests of which one was */
+    uint64_t enough;                  /* of those, said so */
+    uint64_t parts_lost, parts_again; /* lost behind a part; before the first, and run again */
 };
 
 struct sim_checks {
@@ -53,6 +56,8 @@ void sim_check_gone(struct sim_checks *checks, const struct pqr__conn *conn);
 void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight);
 void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     const struct pqr__item *item, const struct pqr__answer *answer);
+void sim_check_part(struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight,
+    const struct pqr__item *item, const struct pg_result *part);
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx);
 /* The sender's memory: as it was when it was sent. */

@@ -27,6 +27,8 @@ static void check_neighbour(
         why = "which is of a transaction";
     else if (entry->alone)
         why = "which asked to be alone";
+    else if (entry->in_parts)
+        why = "whose rows come in parts";
     else if (sending && entry->apart)
         why = "which has come to harm by its neighbours before";
     else if (!entry->proven)

@@ -55,7 +55,7 @@ struct sim_entry {
 
     struct sim_owner *owner;
     const void *batch; /* that it is of; NULL: none */
-    bool in_tx, idempotent, alone, pipelined, replica_allowed, answered;
+    bool in_tx, idempotent, alone, pipelined, in_parts, replica_allowed, answered;
     bool given_up;        /* by the application: it was cancelled */
     uint64_t deadline_us; /* of its request */
 
@@ -67,11 +67,13 @@ struct sim_entry {
     uint64_t sent_us;
     const void *conn; /* of the last send */
     bool sent_to_standby;
-    bool proven;      /* at the last send its text had a clean history */
-    bool apart;       /* its neighbours brought harm upon it: flies alone from then on */
-    bool stale;       /* the last answer: what was kept prepared of it is of no use */
-    bool aborted;     /* the last answer: it did not run */
-    char sqlstate[6]; /* the same: its error, or "" */
+    bool proven;         /* at the last send its text had a clean history */
+    bool apart;          /* its neighbours brought harm upon it: flies alone from then on */
+    bool stale;          /* the last answer: what was kept prepared of it is of no use */
+    bool aborted;        /* the last answer: it did not run */
+    char sqlstate[6];    /* the same: its error, or "" */
+    unsigned parts_told; /* at the wire, of the last send */
+    unsigned parts_seen; /* by the application */
 
     /* The servers' end. */
     unsigned tries;

@@ -73,6 +73,50 @@ void sim_request_answered(struct sim_request *request, pqr_reply *reply)
         request->entry->answered = true;
 }
 
+void sim_request_given_up(struct sim_request *request)
+{
+    if (request->cancelled_us == 0)
+        request->cancelled_us = request->load->world->now_us;
+    if (request->entry)
+        request->entry->given_up = true;
+    for (unsigned i = 0; !request->entry && request->of_batch && i < request->of_batch->n; i++)
+        sim_request_given_up(request->of_batch->queries[i]);
+}
+
+/* --- Rows in parts --------------------------------------------------------------------------------------- */
+
+static int part_shown(pqr_reply *part, void *data)
+{
+    struct sim_request *request = data;
+    struct sim_load *load = request->load;
+    struct sim_flights *seen = &load->checks->flights;
+    sim_verify_part(request, part);
+    seen->in_parts += request->entry->parts_seen == 1;
+    seen->parts++;
+    if (sim_chance(load->world, 100))
+        sim_result_free(pqr_reply_take(part));
+    if (sim_chance(load->world, 300))
+        sim_load_act(load);
+    if (!sim_chance(load->world, 60))
+        return 0;
+    seen->enough++;
+    request->enough = true;
+    sim_request_given_up(request);
+    return 1;
+}
+
+void sim_parts_random(struct sim_request *request, pqr_query *query)
+{
+    if (!sim_chance(request->load->world, request->load->streams))
+        return;
+    query->rows = part_shown;
+    query->rows_at_once = (uint32_t)sim_skewed(request->load->world, 0, 1000000);
+    request->entry->in_parts = true;
+    request->queued = request->queued && request->entry->kind != SIM_SEVERAL;
+}
+
+/* --- Queries ---------------------------------------------------------------------------------------------- */
+
 static void query_answered(pqr_reply *reply, void *data)
 {
     struct sim_request *request = data;
@@ -96,6 +140,8 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     request->must_succeed = must_succeed;
     request->needs_replica = query->target == PQR_TARGET_REPLICA_ONLY;
     request->queued = entry->kind != SIM_SESSION && entry->kind != SIM_COPY && entry->kind != SIM_CONTROL;
+    if (!must_succeed)
+        sim_parts_random(request, query);
     entry->owner = &request->owner;
     entry->idempotent = (query->flags & PQR_IDEMPOTENT) != 0;
     entry->alone = (query->flags & PQR_ALONE) != 0;
@@ -170,16 +216,6 @@ static void burst(struct sim_load *load)
 
 /* --- What an application does --------------------------------------------------------------------------- */
 
-static void note_cancel(struct sim_request *request)
-{
-    if (request->cancelled_us == 0)
-        request->cancelled_us = request->load->world->now_us;
-    if (request->entry)
-        request->entry->given_up = true;
-    for (unsigned i = 0; !request->entry && request->of_batch && i < request->of_batch->n; i++)
-        note_cancel(request->of_batch->queries[i]);
-}
-
 static void random_cancel(struct sim_load *load)
 {
     if (load->n_requests == 0 || load->siege)
@@ -200,7 +236,7 @@ static void random_cancel(struct sim_load *load)
         sim_fail(
             load->world, "cancel of a request that is %s answers %d", open ? "open" : "answered", status);
     if (open)
-        note_cancel(request);
+        sim_request_given_up(request);
 }
 
 static void is_ready(pqr_router *router, int status, const char *why, void *data)
@@ -353,7 +389,7 @@ void sim_load_calm(struct sim_load *load)
         load->checks->in_call++;
         pqr_request_cancel(load->router, request->id);
         load->checks->in_call--;
-        note_cancel(request);
+        sim_request_given_up(request);
     }
 }
 

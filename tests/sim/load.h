@@ -20,6 +20,7 @@ struct sim_request {
     bool admin, batch, queued; /* queued: it may wait in the router's queue */
     bool needs_replica;
     bool must_succeed;
+    bool enough; /* it said so to a part */
     uint64_t accepted_us, deadline_us, cancelled_us, answered_us, waiting_us;
     unsigned callbacks;
     pqr_status status;
@@ -65,6 +66,7 @@ struct sim_load {
     struct sim_texts texts;
     unsigned repeats; /* of a thousand requests, so many are of a text that comes again */
     unsigned bursts;  /* of a thousand actions that send a request, so many send several */
+    unsigned streams; /* of a thousand requests and statements, so many have their rows in parts */
     unsigned units;   /* of a thousand actions that send one request, so many send a transaction or a batch */
     struct sim_alarm tick, close;
     uint64_t interval_us, delay_us; /* between ticks, before the first */
@@ -115,6 +117,10 @@ struct sim_inputs {
 };
 void sim_inputs_init(struct sim_inputs *inputs, pqr_query *query, const struct sim_entry *entry);
 void sim_inputs_finish(struct sim_inputs *inputs);
+/* At times its rows are to come in parts. */
+void sim_parts_random(struct sim_request *request, pqr_query *query);
+/* Cancelled, or told that it is enough. */
+void sim_request_given_up(struct sim_request *request);
 /* What every callback does first. */
 void sim_request_answered(struct sim_request *request, pqr_reply *reply);
 void sim_tx_random(struct sim_load *load);
@@ -122,6 +128,7 @@ void sim_batch_random(struct sim_load *load);
 void sim_verify_batch(const struct sim_batch *batch);
 /* Something on an open transaction, from outside of its callbacks. */
 void sim_tx_poke(struct sim_load *load);
+void sim_verify_part(struct sim_request *request, const pqr_reply *part);
 void sim_verify_query(struct sim_request *request, const pqr_reply *reply);
 void sim_verify_tx(struct sim_request *request);
 

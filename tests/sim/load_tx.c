@@ -59,6 +59,7 @@ static void run_statement(struct sim_attempt *attempt, bool rescue)
     struct sim_request *request = sim_request_new(load);
     request->entry = entry;
     request->attempt = attempt;
+    sim_parts_random(request, &query);
     load->checks->in_call++;
     int status = pqr_tx_query(attempt->tx->handle, &query, statement_answered, request);
     load->checks->in_call--;

@@ -78,6 +78,7 @@ static void make_mishaps(struct scenario *scenario)
     scenario->wire.answer_lost = sim_chance(world, 50) ? 50 : sim_pick(world, 0, 30);
     scenario->wire.cancel_lost = sim_pick(world, 0, 500);
     scenario->wire.cancel_stuck = sim_pick(world, 0, 300);
+    scenario->wire.part_lost = (unsigned)sim_between(world, 0, 300);
     if (sim_chance(world, 150)) {
         struct sim_server *server = &scenario->servers[sim_between(world, 0, scenario->wire.n_servers - 1)];
         server->condition = SIM_ABSENT;
@@ -188,6 +189,8 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     }
     load->interval_us = sim_skewed(world, 1000, 200000);
     load->siege = sim_chance(world, 60);
+    if (sim_chance(world, 400))
+        load->streams = sim_pick(world, 20, 800);
     if (!load->siege && sim_chance(world, 400))
         make_readers(scenario);
     else if (!load->siege && sim_chance(world, 400))
@@ -383,6 +386,11 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->stale_writes += flights->stale_writes;
     sum->stale_in_group += flights->stale_in_group;
     sum->stale_in_tx += flights->stale_in_tx;
+    sum->parts += flights->parts;
+    sum->in_parts += flights->in_parts;
+    sum->enough += flights->enough;
+    sum->parts_lost += flights->parts_lost;
+    sum->parts_again += flights->parts_again;
 }
 
 static void summarise(const struct scenario *scenario, struct sim_summary *summary)

@@ -141,6 +141,27 @@ static const char *find_statement(struct sim_backend *backend, const struct sim_
     return sqlstate;
 }
 
+/* Until its next part, or its end; one without an end waits for a cancel. */
+static void run_on(struct sim_backend *backend)
+{
+    if (backend->parts_left > 0 || backend->ends)
+        sleep_until(backend, backend->server->world->now_us + backend->slice_us);
+}
+
+static void send_part(struct sim_backend *backend)
+{
+    struct sim_job *job = running(backend);
+    const struct sim_statement *item = &job->items[backend->item];
+    struct pg_result *part = sim_result_new(item->entry->nonce, "");
+    sim_result_add(part, "%u", ++backend->parts_made);
+    backend->parts_left--;
+    if (backend->conn)
+        sim_wire_part(backend->conn, job->flight, item->item, part);
+    else
+        sim_result_free(part);
+    run_on(backend);
+}
+
 static void start_item(struct sim_backend *backend)
 {
     struct sim_server *server = backend->server;
@@ -149,14 +170,18 @@ static void start_item(struct sim_backend *backend)
     backend->state = SIM_EXECUTING;
     backend->unfit = find_statement(backend, item);
     uint64_t service_us = OWN_US;
+    backend->parts_made = backend->parts_left = 0;
+    backend->ends = true;
     if (entry && !backend->unfit) {
         entry->tries++;
         service_us = entry->service_us * server->slowness;
         bool runs = backend->tx != PQR__TX_FAILED && !(sim_kind_writes(entry->kind) && server->in_recovery);
-        if (runs && (entry->fate == SIM_ENDLESS || entry->fate == SIM_STUCK))
-            return;
+        backend->ends = !runs || (entry->fate != SIM_ENDLESS && entry->fate != SIM_STUCK);
+        if (runs && item->in_parts)
+            backend->parts_left = (unsigned)sim_between(server->world, 0, 6);
     }
-    sleep_until(backend, server->world->now_us + service_us);
+    backend->slice_us = service_us / (backend->parts_left + 1);
+    run_on(backend);
 }
 
 static void synced(struct sim_backend *backend)
@@ -220,7 +245,10 @@ static void wake(void *context)
         }
         return;
     case SIM_EXECUTING:
-        item_finished(backend);
+        if (backend->parts_left > 0)
+            send_part(backend);
+        else
+            item_finished(backend);
         return;
     case SIM_SYNCING:
         synced(backend);

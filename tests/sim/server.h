@@ -48,6 +48,7 @@ struct sim_statement {
     struct sim_entry *entry;
     uint32_t cancel_pid;
     bool read_only; /* BEGIN READ ONLY */
+    bool in_parts;  /* its rows are to come so */
     struct sim_way way;
 };
 
@@ -80,6 +81,9 @@ struct sim_backend {
     bool stalled;    /* its alarm came while the server was frozen */
     uint64_t eof_us; /* when it sees that the client is gone; 0: it is not */
     uint32_t item;
+    unsigned parts_made, parts_left; /* of the item that is executed */
+    uint64_t slice_us;               /* between them */
+    bool ends;                       /* by itself */
     struct sim_kept kept;
     enum sim_kept_end kept_end; /* of the item that is executed */
     const char *unfit;          /* the error that keeps it from running; NULL: it runs */

@@ -107,6 +107,11 @@ static bool report(const struct sim_flights *flights)
         {"of them writes", flights->stale_writes},
         {"of them in a group", flights->stale_in_group},
         {"of them in a transaction", flights->stale_in_tx},
+        {"parts shown", flights->parts},
+        {"requests that had one", flights->in_parts},
+        {"that had enough of them", flights->enough},
+        {"lost behind a part", flights->parts_lost},
+        {"run again before the first", flights->parts_again},
     };
     bool all = true;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -1,4 +1,5 @@
 /* What was promised to the application about each of its requests. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/wheel.h"
@@ -59,6 +60,27 @@ static void verify_own(const struct sim_request *request, const pqr_reply *reply
             nonce_of(request), pqr_reply_sqlstate(reply), entry->sqlstate);
 }
 
+/* Each once, in order, none after the reply, nor when it was to end. */
+void sim_verify_part(struct sim_request *request, const pqr_reply *part)
+{
+    const struct sim_load *load = request->load;
+    struct sim_entry *entry = request->entry;
+    const struct pg_result *result = pqr_reply_result(part);
+    unsigned long long nonce = nonce_of(request);
+    sim_check_callback(load->checks);
+    if (request->callbacks > 0 || load->closed)
+        sim_fail(load->world, "promise 1: a part of %llu is shown after its reply", nonce);
+    if (request->enough || request->cancelled_us > 0)
+        sim_fail(load->world, "promise 1: a part of %llu is shown when it was to end", nonce);
+    if (!result || result->nonce != entry->nonce)
+        sim_fail(load->world, "promise 2: %llu is shown a part of %llu", nonce,
+            result ? (unsigned long long)result->nonce : 0);
+    entry->parts_seen++;
+    if (strtoul(result->values[0], NULL, 10) != entry->parts_seen || entry->parts_seen != entry->parts_told)
+        sim_fail(load->world, "promise 4: part %s of %llu is shown as the %u., of %u that came",
+            result->values[0], nonce, entry->parts_seen, entry->parts_told);
+}
+
 void sim_verify_query(struct sim_request *request, const pqr_reply *reply)
 {
     const struct sim_world *world = request->load->world;
@@ -73,6 +95,9 @@ void sim_verify_query(struct sim_request *request, const pqr_reply *reply)
         bool done = sim_kind_writes(entry->kind) ? entry->in_tx || entry->committed > 0 : entry->tries > 0;
         if (!done)
             sim_fail(world, "promise 5: %llu is ok, but was not executed", nonce_of(request));
+        if (entry->parts_seen != entry->parts_told)
+            sim_fail(world, "promise 5: %llu is ok, and %u of its %u parts were shown", nonce_of(request),
+                entry->parts_seen, entry->parts_told);
     }
     if (request->must_succeed && request->status != PQR_STATUS_OK)
         sim_fail(world, "all is well again, and %s %llu ends with %s: %s", sim_kind_name(entry->kind),
@@ -199,7 +224,9 @@ static void verify_end(struct sim_request *request)
         return;
     if (request->outcome == PQR_OUTCOME_NOT_EXECUTED && entry->committed > 0)
         sim_fail(world, "promise 5: %s %llu is called not executed, and is committed", kind, nonce);
-    bool denied = request->status != PQR_STATUS_OK && request->outcome == PQR_OUTCOME_EXECUTED;
+    /* Of one that was to end, and had parts left to show, the status only says why it was. */
+    bool withheld = entry->parts_seen < entry->parts_told && request->status != PQR_STATUS_SQL_ERROR;
+    bool denied = request->status != PQR_STATUS_OK && request->outcome == PQR_OUTCOME_EXECUTED && !withheld;
     if (denied && entry->committed > 0 && !entry->idempotent)
         sim_fail(world, "promise 5: %s %llu is called %s, and is committed", kind, nonce,
             pqr_status_name(request->status));

@@ -48,6 +48,7 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
     for (struct pqr__item *item = flight->items; item; item = item->next, statement++) {
         statement->item = item;
         statement->own = item->own;
+        statement->in_parts = item->rows_at_once != 0;
         statement->way = way_of(conn, flight, item);
         if (item->own == PQR__OWN_NONE)
             statement->entry = sim_ledger_find(
@@ -58,11 +59,6 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
             statement->cancel_pid = (uint32_t)strtoul(item->param_values[0], NULL, 10);
     }
     return job;
-}
-
-static void hurt(void *context)
-{
-    sim_wire_hurt(context);
 }
 
 /* On its way, or when it is done and nobody knows yet. */
@@ -79,7 +75,7 @@ static void endanger_commit(struct pqr__conn *conn, const struct sim_job *job)
     uint64_t after_us = conn->server->latency_us + 2 * OWN_US;
     uint64_t at_us = sim_chance(world, 300) ? sim_between(world, world->now_us, done_us)
                                             : sim_between(world, done_us, done_us + after_us);
-    sim_alarm_set(world, &conn->blow, at_us, hurt, conn);
+    sim_alarm_set(world, &conn->blow, at_us, sim_conn_hurt, conn);
 }
 
 static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)

@@ -56,6 +56,7 @@ struct sim_wire {
     /* Chances in a thousand. */
     unsigned connect_no_memory, connect_lost, send_lost, cancel_lost, cancel_stuck, answer_lost, notices;
     unsigned commit_lost; /* the connection, while a COMMIT is in the air */
+    unsigned part_lost;   /* the same, when a part has set out, or soon after that */
 };
 
 /* The transport's results. */
@@ -75,6 +76,8 @@ void sim_wire_finish(struct sim_wire *wire);
 void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
     enum pqr__answer_kind kind, const char *sqlstate, struct pg_result *result,
     const struct sim_kept_told *told, bool at_sync);
+void sim_wire_part(
+    struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item, struct pg_result *part);
 void sim_wire_settled(struct pqr__conn *conn, struct pqr__flight *flight, enum pqr__tx_status tx);
 void sim_wire_notice(
     struct pqr__conn *conn, struct pqr__flight *flight, const char *sqlstate, const char *severity);

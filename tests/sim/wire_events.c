@@ -7,7 +7,7 @@
 
 enum { LINGER_US = 5000000, CUT_BUSY_US = 1000000, CUT_IDLE_US = 100000 };
 
-enum message_kind { SETTLED, ITEM, NOTICE, BROKEN };
+enum message_kind { SETTLED, PART, ITEM, NOTICE, BROKEN };
 
 /* Something on its way to the router. */
 struct message {
@@ -185,6 +185,10 @@ static void deliver(void *context)
     message_free(message);
     struct pqr__settled facts = {.sent = true, .tx = copy.tx, .in_recovery = copy.in_recovery, .message = ""};
     switch (copy.kind) {
+    case PART:
+        sim_check_part(conn->wire->checks, conn, copy.flight, copy.item, copy.answer.result);
+        events->part(conn->context, copy.flight, copy.item, copy.answer.result, -1);
+        return;
     case ITEM:
         copy.answer.stale = sim_kept_book(&conn->books, &copy.told.way, copy.told.end);
         if (copy.item->own == PQR__OWN_DISCARD && copy.answer.kind == PQR__ANSWER_OK)
@@ -233,6 +237,18 @@ static struct message *post(struct pqr__conn *conn, enum message_kind kind, stru
     pqr__list_push_back(&conn->messages, &message->link);
     sim_alarm_set(world, &message->alarm, at_us, deliver, message);
     return message;
+}
+
+void sim_wire_part(
+    struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item, struct pg_result *part)
+{
+    struct sim_world *world = conn->wire->world;
+    struct message *message = post(conn, PART, flight);
+    message->item = item;
+    message->answer.result = part;
+    if (sim_chance(world, conn->wire->part_lost))
+        sim_alarm_set(world, &conn->blow, world->now_us + sim_between(world, 0, 5 * conn->server->latency_us),
+            sim_conn_hurt, conn);
 }
 
 void sim_wire_item(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item,
@@ -329,4 +345,9 @@ void sim_wire_hurt(struct pqr__conn *conn)
         conn->backend->stopped = true;
     else
         sim_backend_die(conn->backend, how == 2);
+}
+
+void sim_conn_hurt(void *conn)
+{
+    sim_wire_hurt(conn);
 }

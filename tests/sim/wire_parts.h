@@ -21,6 +21,8 @@ void sim_conn_linger(struct pqr__conn *conn);
 /* Closed as soon as it has ended. */
 void sim_conn_abandon(struct pqr__conn *conn);
 void sim_conn_free(struct pqr__conn *conn);
+/* sim_wire_hurt as an alarm's. */
+void sim_conn_hurt(void *conn);
 
 /* wire_result.c */
 const char *sim_result_value(const struct pg_result *result, int row, int column);

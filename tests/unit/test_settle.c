@@ -254,6 +254,64 @@ static void a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_lef
     expect(facts, PQR_STATUS_TIMEOUT, PQR_OUTCOME_UNKNOWN, false);
 }
 
+/* Everything else as it may be: the number's bits, one for each. */
+static struct pqr__facts any_facts(unsigned bits, enum pqr__effect effect, const char *sqlstate)
+{
+    struct pqr__facts facts = facts_of(effect, (enum pqr__reply_kind)(bits & 3), sqlstate);
+    facts.lost = bits & 1 << 2;
+    facts.sent = bits & 1 << 3;
+    facts.on_replica = bits & 1 << 4;
+    facts.in_recovery = bits & 1 << 5;
+    facts.vouched = bits & 1 << 6;
+    facts.stale = bits & 1 << 7;
+    facts.cancel_near = bits & 1 << 8;
+    facts.behind = bits & 1 << 9;
+    facts.unit = bits & 1 << 10;
+    facts.cause = bits & 1 << 11 ? PQR__CAUSE_CANCEL : PQR__CAUSE_NONE;
+    return facts;
+}
+
+static void what_was_shown_is_never_run_again_and_told_as_it_is(void **state)
+{
+    (void)state;
+    static const char *const sqlstates[] = {
+        "", "25006", "0A000", "55000", "40001", "40P01", "42P01", "57014", "57P01", "26000", "22012"};
+    unsigned again = 0;
+    for (unsigned bits = 0; bits < 1 << 12; bits++) {
+        for (size_t i = 0; i < EFFECTS * sizeof(sqlstates) / sizeof(*sqlstates); i++) {
+            struct pqr__facts facts = any_facts(bits, every_effect[i % EFFECTS], sqlstates[i / EFFECTS]);
+            struct pqr__decision unshown = pqr__settle(&facts);
+            facts.shown = true;
+            struct pqr__decision shown = pqr__settle(&facts);
+            assert_false(shown.again || shown.to_primary || shown.avoid || shown.alone || shown.by_text);
+            assert_int_equal(shown.status, unshown.status);
+            assert_int_equal(shown.outcome, unshown.outcome);
+            assert_int_equal(shown.probe, unshown.probe);
+            again += unshown.again;
+        }
+    }
+    assert_true(again > 0);
+}
+
+static void what_came_whole_and_was_withheld_is_not_ok(void **state)
+{
+    (void)state;
+    struct pqr__facts facts = facts_of(PQR__EFFECT_WRITE, PQR__REPLY_OK, "");
+    facts.cause = PQR__CAUSE_CANCEL;
+    facts.shown = true;
+    expect(facts, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, false); /* they were all */
+    facts.withheld = true;
+    expect(facts, PQR_STATUS_CANCELLED, PQR_OUTCOME_EXECUTED, false);
+    facts.cause = PQR__CAUSE_DEADLINE;
+    expect(facts, PQR_STATUS_TIMEOUT, PQR_OUTCOME_EXECUTED, false);
+    facts.lost = true; /* before its Sync, perhaps */
+    expect(facts, PQR_STATUS_TIMEOUT, PQR_OUTCOME_UNKNOWN, false);
+    facts = facts_of(PQR__EFFECT_WRITE, PQR__REPLY_ERROR, "23503");
+    facts.cause = PQR__CAUSE_CANCEL;
+    facts.withheld = true;
+    expect(facts, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +331,8 @@ int main(void)
         cmocka_unit_test(what_neighbours_bring_upon_a_request_does_not_count),
         cmocka_unit_test(nor_does_what_happens_to_the_connection_then),
         cmocka_unit_test(a_stale_statement_is_run_again_by_its_text_whatever_attempts_are_left),
+        cmocka_unit_test(what_was_shown_is_never_run_again_and_told_as_it_is),
+        cmocka_unit_test(what_came_whole_and_was_withheld_is_not_ok),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
