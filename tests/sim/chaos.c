@@ -153,11 +153,16 @@ static void hurt_conn(struct sim_chaos *chaos)
         sim_wire_hurt(conn);
 }
 
+/* Half of those that are hurt learn it at once. */
 void sim_chaos_hurt_probes(struct sim_chaos *chaos)
 {
     pqr__list_each (link, &chaos->wire->conns) {
         struct pqr__conn *conn = pqr__container_of(link, struct pqr__conn, link);
-        if (conn->timeline > 0 && sim_chance(chaos->world, 500))
+        if (conn->timeline == 0 || !sim_chance(chaos->world, 700))
+            continue;
+        if (conn->backend && sim_chance(chaos->world, 500))
+            sim_backend_die(conn->backend, false);
+        else
             sim_wire_hurt(conn);
     }
 }

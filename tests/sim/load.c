@@ -199,8 +199,8 @@ static void burst(struct sim_load *load)
         sim_chance(world, 700) ? PQR_TARGET_AUTO : (pqr_target)sim_between(world, 0, PQR_TARGET_ANY);
     bool one = sim_chance(world, 300); /* text, again and again: the primary groups nothing else */
     struct sim_text *text = NULL;
-    unsigned mostly =
-        1u << (sim_chance(world, load->config->writes.pipeline ? 500 : 850) ? SIM_READ : SIM_WRITE);
+    bool reads = sim_chance(world, load->config->writes.pipeline ? 500 : 850);
+    unsigned mostly = reads ? 1u << SIM_READ : 1u << SIM_WRITE | 1u << SIM_CALL;
     for (uint64_t n = sim_skewed(world, 2, 30); n > 0 && load->budget > 0 && load->router; n--) {
         pqr_query query = PQR_QUERY_INIT;
         query.flags = random_flags(world, true);
@@ -354,6 +354,12 @@ void sim_load_act(struct sim_load *load)
         look_at_stats(load);
     else
         ask_ready(load);
+}
+
+void sim_load_rush(struct sim_load *load)
+{
+    for (uint64_t n = sim_between(load->world, 2, 8); n > 0 && load->router && !load->closed; n--)
+        sim_tx_random(load);
 }
 
 static void tick(void *context)

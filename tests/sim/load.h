@@ -108,6 +108,8 @@ struct sim_entry *sim_entry_random(struct sim_load *load, bool admin, const stru
 uint32_t sim_timeout_random(const struct sim_load *load);
 /* Runs what an application may do at any moment, from inside callbacks too. */
 void sim_load_act(struct sim_load *load);
+/* Several transactions at once. */
+void sim_load_rush(struct sim_load *load);
 void sim_request_accepted(struct sim_request *request, uint32_t timeout_ms);
 /* A query's inputs, in memory of their own that is gone when the call has returned. */
 struct sim_inputs {

@@ -102,15 +102,43 @@ static void reload_with(struct scenario *scenario, bool fewer)
         sim_server_disturbed(&scenario->servers[i]);
 }
 
+static void next_reload(struct scenario *scenario);
+
+static void reload_now(struct scenario *scenario, bool fewer, unsigned hurts)
+{
+    reload_with(scenario, fewer);
+    if (scenario->chaos.interval_us > 0 && sim_chance(&scenario->world, hurts))
+        sim_chaos_hurt_probes(&scenario->chaos); /* there may be no room for others now */
+    next_reload(scenario);
+}
+
 static void reload(void *context)
 {
     struct scenario *scenario = context;
+    reload_now(scenario, sim_chance(&scenario->world, 500), 600);
+}
+
+static void reload_fewer(void *context)
+{
+    reload_now(context, true, 1000);
+}
+
+/* In the middle of much that takes its time, of which a lower limit is no more than a part. */
+static void rush(void *context)
+{
+    struct scenario *scenario = context;
     struct sim_world *world = &scenario->world;
-    reload_with(scenario, sim_chance(world, 500));
-    if (scenario->chaos.interval_us > 0 && sim_chance(world, 600)) /* there may be no room for others now */
-        sim_chaos_hurt_probes(&scenario->chaos);
+    sim_load_rush(&scenario->load);
     sim_alarm_set(
-        world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
+        world, &scenario->reload, world->now_us + sim_skewed(world, 1000, 30000), reload_fewer, scenario);
+}
+
+static void next_reload(struct scenario *scenario)
+{
+    struct sim_world *world = &scenario->world;
+    bool in_a_rush = !scenario->has_fewer && sim_chance(world, 400);
+    sim_alarm_set(world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000),
+        in_a_rush ? rush : reload, scenario);
 }
 
 static void heal(void *context)
@@ -196,8 +224,7 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     else if (!load->siege && sim_chance(world, 400))
         make_committers(scenario);
     if (scenario->fewer && !load->siege && sim_chance(world, 300))
-        sim_alarm_set(
-            world, &scenario->reload, world->now_us + sim_skewed(world, 100, 1000000), reload, scenario);
+        next_reload(scenario);
     bool dies_young = !load->siege && sim_chance(world, 400);
     uint64_t work_us = sim_skewed(world, 100, dies_young ? 500000 : 8000000);
     if (load->siege) {

@@ -6,7 +6,8 @@
 enum { FAMILIAR = 8 };
 
 static const enum sim_kind kinds[] = {SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ, SIM_READ,
-    SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_LOCK_READ, SIM_FUNCTION, SIM_HIDDEN, SIM_CALL};
+    SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_LOCK_READ, SIM_FUNCTION, SIM_HIDDEN, SIM_CALL,
+    SIM_CALL};
 
 /* Digits stay few: seven of them would be the number of an execution. */
 static const char *const patterns[SIM_KINDS] = {

@@ -124,6 +124,11 @@ static int copy_rules(struct sim_world *world, struct pqr_config *fewer, const s
     fewer->pool.init_sql = config->pool.init_sql ? pqr__strdup(config->pool.init_sql) : NULL;
     if (sim_chance(world, 700))
         vary_limits(world, fewer);
+    if (sim_chance(world, 300)) /* far less than is open may be too much */
+        for (uint32_t i = 0; i < fewer->n_servers; i++) {
+            fewer->servers[i].max = fewer->pool.admin_reserved + 2;
+            fewer->servers[i].min = 0;
+        }
     fewer->probe = config->probe;
     fewer->reads = config->reads;
     fewer->writes = config->writes;
