@@ -115,7 +115,7 @@ static void check_inputs(
                (!value || item->param_lengths[i] == i);
     }
     if (!same)
-        sim_fail(checks->world, "%llu is sent with other inputs than were given",
+        sim_fail(checks->world, "inputs: %llu is sent with others than were given",
             (unsigned long long)entry->nonce);
 }
 
