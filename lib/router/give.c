@@ -33,6 +33,12 @@ static bool is_read(const struct pqr_reply *request)
     return request->verdict.effect == PQR__EFFECT_READ;
 }
 
+/* A transaction or a batch, which has its connection for itself whatever it reads. */
+static bool is_unit(const struct pqr_reply *request)
+{
+    return request->item.own == PQR__OWN_BEGIN;
+}
+
 /* A write that has asked for it, or the configuration for all. */
 static bool follows(const struct pqr_reply *request, const struct pqr__sharing *sharing)
 {
@@ -279,13 +285,13 @@ static struct match match(const struct pqr__backend *backend)
     return found;
 }
 
-/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds
-   no more, or a write that has its connection for itself. */
+/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds no
+   more, or what has its connection for itself. */
 static bool is_full(const struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);
     struct pqr__sharing sharing = sharing_of(router);
-    return (!is_read(next) && !pqr__dispatch_joins(next)) ||
+    return is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)) ||
            pqr__queue_waiting(&router->queue, match->roles, (enum pqr__lane)next->entry.lane) >=
                lot_of(&sharing);
 }
@@ -317,7 +323,7 @@ void pqr__dispatch_soon(pqr_router *router)
     pqr__router_wake(router);
 }
 
-/* As many wait in one lane as fill a flight, or a list begins with a write. What is neither is full for no connection
+/* As many wait in one lane as fill a flight, or a list begins with a write or a unit. What is neither is full for no connection
    (is_full), and none need be looked at, which comes with the end of each flight. */
 static bool is_pressing(const pqr_router *router)
 {
@@ -328,7 +334,8 @@ static bool is_pressing(const pqr_router *router)
         for (unsigned roles = queue->filled[lane]; roles != 0; roles &= roles - 1) {
             const struct pqr__list *list = &queue->lanes[__builtin_ctz(roles)][lane];
             waiting += list->count;
-            if (waiting >= lot_of(&sharing) || !is_read(request_of(pqr__queue_entry_of(list->head.next))))
+            const struct pqr_reply *head = request_of(pqr__queue_entry_of(list->head.next));
+            if (waiting >= lot_of(&sharing) || !is_read(head) || is_unit(head))
                 return true;
         }
     }

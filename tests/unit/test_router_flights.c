@@ -169,6 +169,38 @@ static void a_write_goes_out_as_soon_as_its_connection_is_free(void **state)
     answer(b, NULL);
 }
 
+static void commit_at_once(pqr_tx *tx, unsigned attempt, void *data)
+{
+    (void)attempt;
+    (void)data;
+    pqr_tx_commit(tx);
+}
+
+/* Nor does a transaction, though nothing is known of it but BEGIN, which is harmless. */
+static void a_transaction_begins_as_soon_as_a_connection_is_free(void **state)
+{
+    static struct told told[4], write, done[2];
+    struct pqr__conn *a, *b;
+    (void)state;
+    fake.config->servers[0].max = 3;
+    fake.config->servers[1].max = fake.config->servers[2].max = 3;
+    start();
+    run_query(&write, "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, commit_at_once, on_reply, &done[i]), 0);
+    start_readers(told, &a, &b);
+    struct pqr__conn *primary = flying_on(0, 0);
+    assert_non_null(primary);
+    assert_int_equal(primary->flight->items->own, PQR__OWN_NONE);
+    answer(primary, NULL);
+    assert_non_null(primary->flight);
+    assert_int_equal(primary->flight->items->own, PQR__OWN_BEGIN);
+    lose_all(0);
+    answer(a, NULL);
+    answer(b, NULL);
+}
+
 static void read_four_times(pqr_reply *reply, void *data)
 {
     struct told *told = data;
@@ -500,6 +532,7 @@ int main(void)
         TEST(what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end),
         TEST(writes_that_wait_do_not_hurry_reads),
         TEST(a_write_goes_out_as_soon_as_its_connection_is_free),
+        TEST(a_transaction_begins_as_soon_as_a_connection_is_free),
         TEST(what_is_asked_for_together_fills_one_flight),
         TEST(a_read_is_answered_before_its_flight_ends),
         TEST(the_last_of_a_flight_is_answered_at_its_end),
