@@ -42,6 +42,7 @@ void pqr__request_forget(struct pqr_reply *request)
 {
     give_up_result(request);
     request->reply = PQR__REPLY_NONE;
+    request->stale = false; /* the lead of a batch without BEGIN has no answer of its own that would say so */
     request->sqlstate[0] = '\0';
     request->n_notices = 0;
     pqr__request_say(request, NULL);

@@ -171,6 +171,31 @@ static void a_sync_that_fails_without_sqlstate_is_unknown(void **state)
     assert_told(PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, PQR_OUTCOME_UNKNOWN);
 }
 
+/* That an attempt was of no use because something kept prepared was says nothing of the next: what may have been committed
+   is not run once more. */
+static void a_stale_attempt_is_forgotten_by_the_next(void **state)
+{
+    struct pqr__answer stale = {
+        .kind = PQR__ANSWER_ERROR, .stale = true, .sqlstate = "42P05", .message = "exists"};
+    struct pqr__answer aborted = {.kind = PQR__ANSWER_ABORTED, .message = ""};
+    (void)state;
+    start();
+    struct pqr__conn *conn = run_plain();
+    events.item(conn->context, conn->flight, nth(conn, 0), &stale);
+    events.item(conn->context, conn->flight, nth(conn, 1), &aborted);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_int_equal(first.times + second.times + done.times, 0);
+    conn = flying_on(0, 0);
+    assert_non_null(conn);
+    tell(conn, 0, NULL, false);
+    tell(conn, 1, "", true);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_null(flying_on(0, 0));
+    assert_told(PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, PQR_OUTCOME_UNKNOWN);
+}
+
 /* libpq's own error takes the place of an answer that may have been an error. */
 static void a_last_answer_that_got_lost_is_unknown(void **state)
 {
@@ -262,6 +287,7 @@ int main(void)
         TEST(an_error_of_the_sync_is_that_of_the_commit),
         TEST(the_last_query_may_fail_like_any_other),
         TEST(a_sync_that_fails_without_sqlstate_is_unknown),
+        TEST(a_stale_attempt_is_forgotten_by_the_next),
         TEST(a_last_answer_that_got_lost_is_unknown),
         TEST(an_earlier_answer_that_got_lost_changes_nothing),
         TEST(a_transaction_left_open_was_not_committed),
