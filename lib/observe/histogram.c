@@ -18,7 +18,7 @@ static uint64_t bucket_top(unsigned bucket)
     return ((uint64_t)(bucket - 16 * row + 1) << row) - 1;
 }
 
-void pqr__histogram_record(struct pqr__histogram *histogram, uint64_t us)
+void pqr__histogram_record_many(struct pqr__histogram *histogram, uint32_t n, uint64_t us)
 {
     if (us != histogram->latest_us) {
         histogram->latest_us = us;
@@ -26,7 +26,12 @@ void pqr__histogram_record(struct pqr__histogram *histogram, uint64_t us)
         if (us > histogram->max_us)
             histogram->max_us = us;
     }
-    histogram->buckets[histogram->latest]++;
+    histogram->buckets[histogram->latest] += n;
+}
+
+void pqr__histogram_record(struct pqr__histogram *histogram, uint64_t us)
+{
+    pqr__histogram_record_many(histogram, 1, us);
 }
 
 static uint64_t quantile(const struct pqr__histogram *histogram, uint64_t count, unsigned percent)

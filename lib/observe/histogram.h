@@ -17,6 +17,8 @@ struct pqr__histogram {
 };
 
 void pqr__histogram_record(struct pqr__histogram *histogram, uint64_t us);
+/* The same n times. */
+void pqr__histogram_record_many(struct pqr__histogram *histogram, uint32_t n, uint64_t us);
 /* A quantile is the highest value of its bucket, but never over the highest one recorded: at most a sixteenth
    too high, never too low. */
 void pqr__histogram_summary(const struct pqr__histogram *histogram, pqr_latency *out);

@@ -12,17 +12,27 @@ enum {
         1000000000 /* keeps the arithmetic, and the products that strategies make of it, within 64 bits */
 };
 
-void pqr__ewma_note(struct pqr__ewma *ewma, uint64_t sample_us, uint64_t now_us)
+/* Rounded away from where it is, so that it gets there. */
+static uint64_t closer(uint64_t value, uint64_t sample)
+{
+    return sample > value ? value + (sample - value + SAMPLES - 1) / SAMPLES
+                          : value - (value - sample + SAMPLES - 1) / SAMPLES;
+}
+
+void pqr__ewma_note_many(struct pqr__ewma *ewma, uint32_t n, uint64_t sample_us, uint64_t now_us)
 {
     uint64_t sample = sample_us < 1 ? 1 : sample_us > LONGEST_US ? LONGEST_US : sample_us;
     uint64_t value = pqr__ewma_read(ewma, now_us);
     if (value == 0)
         value = sample;
-    else if (sample > value) /* rounded away from where it is, so that it gets there */
-        value += (sample - value + SAMPLES - 1) / SAMPLES;
-    else
-        value -= (value - sample + SAMPLES - 1) / SAMPLES;
+    for (; n > 0 && value != sample; n--)
+        value = closer(value, sample);
     *ewma = (struct pqr__ewma){.value_us = value, .at_us = now_us};
+}
+
+void pqr__ewma_note(struct pqr__ewma *ewma, uint64_t sample_us, uint64_t now_us)
+{
+    pqr__ewma_note_many(ewma, 1, sample_us, now_us);
 }
 
 uint64_t pqr__ewma_read(const struct pqr__ewma *ewma, uint64_t now_us)

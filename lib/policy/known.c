@@ -52,13 +52,18 @@ struct pqr__known *pqr__known_ref(struct pqr__known *known)
     return known;
 }
 
+void pqr__known_unref_many(struct pqr__known *known, uint32_t n)
+{
+    assert(known->references >= n);
+    known->references -= n;
+    if (known->references == 0)
+        pqr__free(known);
+}
+
 void pqr__known_unref(struct pqr__known *known)
 {
-    if (!known)
-        return;
-    assert(known->references > 0);
-    if (--known->references == 0)
-        pqr__free(known);
+    if (known)
+        pqr__known_unref_many(known, 1);
 }
 
 static void drop(struct pqr__known_table *table, struct pqr__known **entry)

@@ -72,6 +72,8 @@ void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
 struct pqr__known *pqr__known_ref(struct pqr__known *known);
 /* NULL is fine. */
 void pqr__known_unref(struct pqr__known *known);
+/* So many owners less. */
+void pqr__known_unref_many(struct pqr__known *known, uint32_t n);
 
 /* Its number, when these are the types that it was first given with; 0 otherwise. types as in pqr_query. What was
    guessed of a named text gives way to what is given. */

@@ -11,7 +11,7 @@
 
 /* XX(name, word) */
 #define PQR__REQUEST_MAP(XX)                                                                         \
-    XX(FREE, free)                                                                                   \
+    XX(FREE, free)         /* those that were put back many at a time stay as they were: called */   \
     XX(ACCEPTED, accepted) /* on its way to a queue or a connection, or in its transaction's list */ \
     XX(QUEUED, queued)                                                                               \
     XX(FLYING, flying)                                                                               \
@@ -43,6 +43,7 @@ enum pqr__bulk {
 
 #define PQR__SQLSTATE_TOO_LARGE "54000" /* program_limit_exceeded */
 
+struct pqr__backend;
 struct pqr__batch;
 struct pqr__slot;
 struct pqr_tx;
@@ -58,7 +59,7 @@ struct pqr__parts {
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
     /* Set anew for each use, side by side: */
-    struct pqr__queue_entry entry; /* its link: of the queue, or of its slot's air */
+    struct pqr__queue_entry entry; /* its link: of the queue, of its slot's air, or of the free ones */
     enum pqr__cause cause;
     bool cancel_asked; /* from the log callback: the deadline is due for that */
     bool stale;        /* what its connection had prepared of it was of no use any more */
@@ -91,7 +92,7 @@ struct pqr_reply {
     uint64_t id;
     enum pqr__request_state state;
     uint32_t server;       /* where it was sent last; UINT32_MAX: nowhere */
-    struct pqr__link link; /* of the router's free or finished ones, or its transaction's */
+    struct pqr__link link; /* of the router's finished ones, or its transaction's */
     struct pqr__timer deadline;
     struct pqr__flight flight; /* of the requests that begin with it */
     struct pqr__item item;
@@ -190,8 +191,11 @@ static inline void pqr__request_say(struct pqr_reply *request, const char *text)
 const char *pqr__request_error(const struct pqr_reply *request);
 /* Forgets what its last flight brought, before it is run again. */
 void pqr__request_forget(struct pqr_reply *request);
-/* Runs its callback, and gives up the result. It is not put back. */
-void pqr__request_call(struct pqr_reply *request);
+/* Runs its callback, and gives up the result. It is not put back. in_air: what it says of its server is counted with its
+   flight (pqr__request_count_served). */
+void pqr__request_call(struct pqr_reply *request, bool in_air);
+/* Of reads that were answered in the air, what they took of the server. */
+void pqr__request_count_served(struct pqr__backend *backend, uint32_t n, uint64_t took_us, uint64_t now_us);
 /* Runs the callbacks that are due. */
 void pqr__requests_call(pqr_router *router);
 
@@ -212,6 +216,13 @@ uint32_t pqr__request_store_active(const struct pqr__request_store *store);
 struct pqr_reply *pqr__request_take(pqr_router *router);
 /* Its memory for the next. */
 void pqr__request_put(struct pqr_reply *request);
+/* How many of the first of a connection's air, most at most, were answered in it, are of one text, and leave nothing behind
+   but their memory; up to *last. */
+uint32_t pqr__request_bare(const struct pqr__request_store *store, const struct pqr__list *air, uint32_t most,
+    struct pqr__link **last);
+/* Puts those back. */
+void pqr__request_put_bare(
+    struct pqr__request_store *store, struct pqr__list *air, struct pqr__link *last, uint32_t n);
 /* The active request of an id, or NULL. */
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id);
 

@@ -48,7 +48,27 @@ void pqr__request_forget(struct pqr_reply *request)
     pqr__request_say(request, NULL);
 }
 
-static void count_answer(const struct pqr_reply *request)
+void pqr__request_count_served(struct pqr__backend *backend, uint32_t n, uint64_t took_us, uint64_t now_us)
+{
+    pqr__histogram_record_many(&backend->latency, n, took_us);
+    pqr__ewma_note_many(&backend->answers, n, took_us, now_us);
+}
+
+static void count_served(const struct pqr_reply *request)
+{
+    struct pqr__backend *backend = &request->router->backends[request->server];
+    bool read = request->verdict.effect == PQR__EFFECT_READ && !request->tx && !request->in_whole &&
+                request->item.own == PQR__OWN_NONE && request->item.rows_at_once == 0;
+    uint64_t took_us = request->settled_us - request->sent_us;
+    if (request->status == PQR_STATUS_OK && read) {
+        pqr__request_count_served(backend, 1, took_us, request->settled_us);
+    } else {
+        pqr__histogram_record(&backend->latency, took_us);
+        backend->errors += request->status != PQR_STATUS_OK;
+    }
+}
+
+static void count_answer(const struct pqr_reply *request, bool in_air)
 {
     pqr_router *router = request->router;
     uint64_t until_sent = request->sent_us ? request->sent_us : request->settled_us;
@@ -59,15 +79,8 @@ static void count_answer(const struct pqr_reply *request)
     router->by_outcome[request->outcome]++;
     pqr__histogram_record(&router->latency, request->settled_us - request->accepted_us);
     pqr__histogram_record(&router->queued, until_sent - request->accepted_us);
-    if (request->server == UINT32_MAX || request->sent_us == 0)
-        return;
-    struct pqr__backend *backend = &router->backends[request->server];
-    pqr__histogram_record(&backend->latency, request->settled_us - request->sent_us);
-    if (request->status == PQR_STATUS_OK && request->verdict.effect == PQR__EFFECT_READ && !request->tx &&
-        !request->in_whole && request->item.own == PQR__OWN_NONE && request->item.rows_at_once == 0)
-        pqr__ewma_note(&backend->answers, request->settled_us - request->sent_us, request->settled_us);
-    if (request->status != PQR_STATUS_OK)
-        backend->errors++;
+    if (!in_air && request->server != UINT32_MAX && request->sent_us != 0)
+        count_served(request);
 }
 
 static PQR__SELDOM void log_answer(const struct pqr_reply *request)
@@ -77,12 +90,12 @@ static PQR__SELDOM void log_answer(const struct pqr_reply *request)
         pqr_outcome_name(request->outcome), request->error ? ": " : "", pqr__request_error(request));
 }
 
-static void call(struct pqr_reply *request)
+static void call(struct pqr_reply *request, bool in_air)
 {
     struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
     if (pqr__log_takes(&request->router->log, PQR_LOG_DEBUG))
         log_answer(request);
-    count_answer(request);
+    count_answer(request, in_air);
     request->state = PQR__REQUEST_CALLED;
     if (tx)
         pqr__tx_free(tx);
@@ -91,9 +104,9 @@ static void call(struct pqr_reply *request)
     request->cb(request, request->data);
 }
 
-void pqr__request_call(struct pqr_reply *request)
+void pqr__request_call(struct pqr_reply *request, bool in_air)
 {
-    call(request);
+    call(request, in_air);
     give_up_result(request);
 }
 
@@ -103,7 +116,7 @@ void pqr__requests_call(pqr_router *router)
     for (uint32_t due = router->finished.count; due > 0; due--) {
         struct pqr_reply *request = pqr__container_of(router->finished.head.next, struct pqr_reply, link);
         pqr__list_remove(&router->finished, &request->link);
-        pqr__request_call(request);
+        pqr__request_call(request, false);
         pqr__request_put(request);
     }
     if (!pqr__list_empty(&router->finished))

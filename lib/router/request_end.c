@@ -36,7 +36,7 @@ static inline void conclude(
 void pqr__request_answer(struct pqr_reply *request)
 {
     conclude(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
-    pqr__request_call(request);
+    pqr__request_call(request, true);
 }
 
 void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)

@@ -237,12 +237,38 @@ static void settle_whole(struct pqr__slot *slot, const struct pqr__settled *sett
     settle_request(lead, slot->backend, &facts);
 }
 
+static void count_served(struct pqr__backend *backend, const struct pqr_reply *request, uint32_t n)
+{
+    uint64_t now_us = pqr__router_now(backend->router);
+    pqr__request_count_served(backend, n, now_us - request->sent_us, now_us);
+}
+
+/* The next of the flight, most at most, that were answered in the air, as it is with most: all at once. 0: the next is not
+   like that. */
+static uint32_t settle_bare(struct pqr__slot *slot, uint32_t most, uint64_t took_us)
+{
+    struct pqr__backend *backend = slot->backend;
+    struct pqr__request_store *store = &backend->router->store;
+    struct pqr__link *last = NULL;
+    uint32_t n = pqr__request_bare(store, &slot->air, most, &last);
+    if (n == 0)
+        return 0;
+    const struct pqr_reply *request = pqr__request_of(last);
+    for (uint32_t i = 0; i < n; i++)
+        pqr__history_done(&request->known->history, took_us);
+    count_served(backend, request, n);
+    backend->flying -= n;
+    pqr__request_put_bare(store, &slot->air, last, n);
+    return n;
+}
+
 /* The next of the flight. True: it keeps the connection. */
 static bool settle_one(struct pqr__slot *slot, const struct pqr__settled *settled, uint64_t took_us)
 {
     struct pqr_reply *request = land(slot);
     remember(request, took_us);
-    if (request->state == PQR__REQUEST_CALLED) { /* as it is with most of a flight's */
+    if (request->state == PQR__REQUEST_CALLED) {
+        count_served(slot->backend, request, 1);
         pqr__request_put(request);
         return false;
     }
@@ -267,9 +293,12 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     uint32_t n = is_whole(head) ? 0 : flight->n_items;
     if (n == 0)
         settle_whole(slot, settled);
-    while (n-- > 0)
-        if (settle_one(slot, settled, took_us))
+    for (uint32_t gone; n > 0; n -= gone) {
+        gone = settle_bare(slot, n, took_us);
+        if (gone == 0 && settle_one(slot, settled, took_us))
             return;
+        gone = gone > 0 ? gone : 1;
+    }
     if (settled->tx != PQR__TX_IDLE && !slot->aborted &&
         (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
         slot->doomed = true;

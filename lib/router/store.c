@@ -65,13 +65,12 @@ static PQR__SELDOM struct pqr_reply *store_add(pqr_router *router)
 struct pqr_reply *pqr__request_take(pqr_router *router)
 {
     struct pqr__request_store *store = &router->store;
-    struct pqr__link *link = store->free;
-    struct pqr_reply *request = link ? pqr__container_of(link, struct pqr_reply, link) : store_add(router);
+    struct pqr__link *link = store->free; /* what else is in it is cleared with the entry */
+    struct pqr_reply *request = link ? pqr__request_of(link) : store_add(router);
     if (!request)
         return NULL;
     if (link) {
         store->free = link->next;
-        link->next = NULL;
         store->n_free--;
     }
     request->id += UINT64_C(1) << INDEX_BITS;
@@ -82,7 +81,8 @@ struct pqr_reply *pqr__request_take(pqr_router *router)
 void pqr__request_put(struct pqr_reply *request)
 {
     struct pqr__request_store *store = &request->router->store;
-    assert(request->state != PQR__REQUEST_FREE && !pqr__link_listed(&request->link));
+    assert(request->state != PQR__REQUEST_FREE && !pqr__link_listed(&request->link) &&
+           !pqr__link_listed(&request->entry.link));
     if (request->buffer_size > BUFFER_KEPT || store->n_free >= FREE_KEPT) {
         pqr__free(request->buffer);
         request->buffer = NULL;
@@ -97,9 +97,45 @@ void pqr__request_put(struct pqr_reply *request)
         pqr_statement_free(request->statement);
     pqr__known_unref(request->known);
     request->state = PQR__REQUEST_FREE;
-    request->link.next = store->free;
-    store->free = &request->link;
+    request->entry.link.next = store->free;
+    store->free = &request->entry.link;
     store->n_free++;
+}
+
+/* It was called, and nothing is to be freed. */
+static bool is_bare(const struct pqr_reply *request)
+{
+    return request->state == PQR__REQUEST_CALLED && request->buffer_size <= BUFFER_KEPT &&
+           !request->notices && !request->error && !request->statement;
+}
+
+uint32_t pqr__request_bare(const struct pqr__request_store *store, const struct pqr__list *air, uint32_t most,
+    struct pqr__link **last)
+{
+    const struct pqr__known *known = pqr__request_of(air->head.next)->known;
+    uint32_t n = 0;
+    if (!known || store->n_free + most > FREE_KEPT)
+        return 0;
+    pqr__list_each (link, air) {
+        const struct pqr_reply *request = pqr__request_of(link);
+        if (n == most || request->known != known || !is_bare(request))
+            break;
+        *last = link;
+        n++;
+    }
+    return n;
+}
+
+void pqr__request_put_bare(
+    struct pqr__request_store *store, struct pqr__list *air, struct pqr__link *last, uint32_t n)
+{
+    struct pqr__list row;
+    pqr__known_unref_many(pqr__request_of(last)->known, n);
+    pqr__list_init(&row);
+    pqr__list_move(air, last, n, &row);
+    last->next = store->free;
+    store->free = row.head.next;
+    store->n_free += n;
 }
 
 struct pqr_reply *pqr__request_find(pqr_router *router, uint64_t id)

@@ -34,6 +34,21 @@ static void it_follows_a_change_in_both_directions(void **state)
     assert_in_range(pqr__ewma_read(&ewma, now_us), 500, 501);
 }
 
+static void many_are_noted_as_one_by_one(void **state)
+{
+    (void)state;
+    struct pqr__ewma many = {0}, single = {0};
+    uint64_t now_us = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint64_t sample_us = i * 2654435761u % 1000;
+        now_us += i * 40503u % 100000;
+        pqr__ewma_note_many(&many, i % 20 + 1, sample_us, now_us);
+        for (uint32_t n = i % 20 + 1; n > 0; n--)
+            pqr__ewma_note(&single, sample_us, now_us);
+        assert_int_equal(pqr__ewma_read(&many, now_us + 1000), pqr__ewma_read(&single, now_us + 1000));
+    }
+}
+
 static void old_evidence_fades_and_never_reads_as_unknown(void **state)
 {
     (void)state;
@@ -69,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_sample_is_believed),
         cmocka_unit_test(it_follows_a_change_in_both_directions),
+        cmocka_unit_test(many_are_noted_as_one_by_one),
         cmocka_unit_test(old_evidence_fades_and_never_reads_as_unknown),
         cmocka_unit_test(a_clock_that_stands_and_absurd_samples_do_no_harm),
     };
