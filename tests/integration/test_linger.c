@@ -163,6 +163,14 @@ static void reset(int fd, const void *data)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
+/* Not by a reset, unless more is sent to it after that. */
+static void close_at_sync(int fd, const void *data)
+{
+    (void)data;
+    if (fake_log_in(fd))
+        fake_await(fd, 'S');
+}
+
 /* Of a length that none has. */
 static void send_nonsense(int fd, const void *data)
 {
@@ -356,6 +364,24 @@ static void a_session_that_the_server_has_ended_is_over_although_it_resets(void 
     }
 }
 
+#ifdef __linux__
+static void a_connection_that_was_used_after_its_end_is_not_taken_for_one_that_was_cut(void **state)
+{
+    char byte;
+    const char *sql = "select";
+    (void)state;
+    begin(close_at_sync);
+    party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
+    assert_int_equal(PQflush(party.conn->pg), 0); /* the loop would read the end */
+    while (recv(party.conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {}
+    party.row[0] = (struct pqr__flight){.kind = PQR__FLIGHT_PIPELINE, .n_items = 1, .items = &party.items[0]};
+    rig.transport->ops->send(party.conn, &party.row[0]);
+    rig_until(&rig, &party.ended);
+    assert_true(party.closed);
+    end();
+}
+#endif
+
 static void what_libpq_can_make_nothing_of_does_not_end_a_session(void **state)
 {
     static const struct blow blows[] = {{.busy = false}, {.busy = true}};
@@ -442,6 +468,9 @@ int main(void)
         cmocka_unit_test(an_open_connection_may_be_abandoned),
         cmocka_unit_test(a_session_whose_connection_was_reset_is_given_time_to_find_out),
         cmocka_unit_test(a_session_that_the_server_has_ended_is_over_although_it_resets),
+#ifdef __linux__
+        cmocka_unit_test(a_connection_that_was_used_after_its_end_is_not_taken_for_one_that_was_cut),
+#endif
         cmocka_unit_test(what_libpq_can_make_nothing_of_does_not_end_a_session),
         cmocka_unit_test(closing_takes_no_descriptor),
         cmocka_unit_test(a_connection_needs_a_descriptor_of_our_own),
