@@ -183,7 +183,8 @@ int main(int argc, char **argv)
     end();
     faults_print();
     printf("%10u  routers, %u reloads\n", routers, reloads);
-    load_verify(&cluster);
+    load_finish();
+    books_verify(&cluster);
     cluster_stop(&cluster);
     return 0;
 }

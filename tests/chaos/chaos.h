@@ -1,5 +1,5 @@
 /* A router on real servers to which everything happens, and books that must agree with what is in the database
-   afterwards. Its parts: the load and its books, the faults, the program. */
+   afterwards. Its parts: the load, its books, the faults, the program. */
 #ifndef PQR_TESTS_CHAOS_H
 #define PQR_TESTS_CHAOS_H
 
@@ -31,8 +31,10 @@ void load_run(pqr_router *router);
 void load_cancel(pqr_router *router);
 /* Requests that were not answered. */
 unsigned load_outstanding(void);
-/* Holds the books against the database; prints what there was. */
-void load_verify(struct cluster *cluster);
+void load_finish(void);
+
+/* Holds what was answered against the database; prints what there was. */
+void books_verify(struct cluster *cluster);
 
 /* --- the faults: a thread of their own, as they block --- */
 
