@@ -97,8 +97,6 @@ void pqr__flight_send(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     enum { CHECK_AFTER_MS = 2, NS_PER_MS = 1000000 };
     assert(flight->n_items > 0 && (flight->kind == PQR__FLIGHT_PIPELINE || flight->n_items == 1));
-    assert(flight->items->rows_at_once == 0 ||
-           (flight->kind == PQR__FLIGHT_PIPELINE && flight->n_items == 1 && pqr__list_empty(&conn->flights)));
     assert(pqr__conn_is_open(conn) || conn->state == PQR__CONN_CLOSING);
     flight->running = flight->items;
     flight->telling = flight->items;

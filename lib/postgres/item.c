@@ -92,6 +92,7 @@ bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct p
 
 bool pqr__item_ask_for_parts(struct pqr__conn *conn, const struct pqr__item *item)
 {
+    assert(conn->state == PQR__CONN_PIPELINE && conn->flights.count == 1 && !item->next);
 #if PQR__HAVE_NEWER
     if (PQsetChunkedRowsMode)
         return PQsetChunkedRowsMode(conn->pg, item->rows_at_once) == 1;

@@ -156,6 +156,33 @@ static void a_part_counts_for_max_result_and_not_the_whole(void **state)
     rig_until(&rig, &party.closed);
 }
 
+/* 60 MB, and no more than a hundred kilobytes of them at a time: what is counted wrong in a part must not add up. */
+static void read_much(void)
+{
+    rig.config->request.max_result_bytes = 100000;
+    run(0, "select repeat('x', 1000) from generate_series(1, 60000)", 10);
+    assert_string_equal(party.message, "");
+    assert_int_equal(party.part_rows, 60000);
+    assert_answered("");
+}
+
+static void what_is_held_is_known_over_a_unix_socket_too(void **state)
+{
+    char conninfo[200];
+    (void)state;
+    snprintf(conninfo, sizeof(conninfo), "host=%s port=%d user=postgres dbname=app", cluster.sockets,
+        cluster_port(&cluster, 0));
+    rigged_rejoin(conninfo);
+    read_much();
+}
+
+static void what_is_held_is_known_with_tls_too(void **state)
+{
+    (void)state;
+    rigged_rejoin_with_tls("");
+    read_much();
+}
+
 static void a_connection_may_be_closed_inside_a_part(void **state)
 {
     (void)state;
@@ -178,6 +205,8 @@ int main(void)
         RIGGED(only_the_one_that_asked_has_parts),
         RIGGED(an_error_follows_the_parts_before_it),
         RIGGED(a_part_counts_for_max_result_and_not_the_whole),
+        RIGGED(what_is_held_is_known_over_a_unix_socket_too),
+        RIGGED(what_is_held_is_known_with_tls_too),
         RIGGED(a_connection_may_be_closed_inside_a_part),
     };
     return RIGGED_RUN(tests, NULL);

@@ -493,21 +493,7 @@ static void a_session_that_goes_on_is_waited_for(void **state)
 static void tls_is_no_different(void **state)
 {
     (void)state;
-    party_leave(&party);
-    rig_close(&rig);
-    cluster_exec(&cluster, 0,
-        "copy (select 1) to program 'openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -out "
-        "server.crt "
-        "-keyout server.key 2>&1 && chmod 600 server.key'");
-    cluster_exec(&cluster, 0, "alter system set ssl = on");
-    cluster_exec(&cluster, 0, "select pg_reload_conf()");
-    char conninfo[160];
-    snprintf(conninfo, sizeof(conninfo), "%s sslmode=require options='-c client_connection_check_interval=0'",
-        cluster_conninfo(&cluster, 0));
-    rig_open(&rig, conninfo, NULL);
-    do { /* the server may not have heard of it yet */
-        party_join(&party, &rig);
-    } while (party.refused);
+    rigged_rejoin_with_tls("options='-c client_connection_check_interval=0'");
     party_run(&party, "select ssl from pg_stat_ssl where pid = pg_backend_pid()");
     assert_string_equal(party.answers[0].value, "t");
     party_run(&party, "select repeat('x', 100000) from generate_series(1, 50)");

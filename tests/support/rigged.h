@@ -16,5 +16,9 @@ int rigged_join(void **state);
 /* What is not closed yet is. */
 int rigged_leave(void **state);
 int rigged_end(int failed);
+/* Leaves, and joins again as conninfo says. */
+void rigged_rejoin(const char *conninfo);
+/* The same with TLS, which the server has from now on. more: what else the conninfo says. */
+void rigged_rejoin_with_tls(const char *more);
 
 #endif
