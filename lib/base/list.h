@@ -30,6 +30,34 @@ static inline bool pqr__link_listed(const struct pqr__link *link)
     return link->next != NULL;
 }
 
+/* Before where, in whatever list or ring that is. */
+static inline void pqr__link_insert(struct pqr__link *where, struct pqr__link *link)
+{
+    link->next = where;
+    link->prev = where->prev;
+    where->prev->next = link;
+    where->prev = link;
+}
+
+/* Of a ring, which has no count. */
+static inline void pqr__link_remove(struct pqr__link *link)
+{
+    link->next->prev = link->prev;
+    link->prev->next = link->next;
+    link->next = link->prev = NULL;
+}
+
+/* A list without a count: its head is a link of its own. */
+static inline void pqr__ring_init(struct pqr__link *ring)
+{
+    ring->next = ring->prev = ring;
+}
+
+static inline bool pqr__ring_empty(const struct pqr__link *ring)
+{
+    return ring->next == ring;
+}
+
 static inline void pqr__list_init(struct pqr__list *list)
 {
     list->head.next = list->head.prev = &list->head;
@@ -45,10 +73,7 @@ static inline void pqr__list_insert_before(
     struct pqr__list *list, struct pqr__link *where, struct pqr__link *link)
 {
     assert(link->next == NULL);
-    link->next = where;
-    link->prev = where->prev;
-    where->prev->next = link;
-    where->prev = link;
+    pqr__link_insert(where, link);
     list->count++;
 }
 
@@ -64,10 +89,8 @@ static inline void pqr__list_push_front(struct pqr__list *list, struct pqr__link
 
 static inline void pqr__list_remove(struct pqr__list *list, struct pqr__link *link)
 {
-    assert(link->next != NULL && list->count > 0);
-    link->next->prev = link->prev;
-    link->prev->next = link->next;
-    link->next = link->prev = NULL;
+    assert(list->count > 0);
+    pqr__link_remove(link); /* which ends in a fault when it is in no list */
     list->count--;
 }
 

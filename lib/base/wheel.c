@@ -17,72 +17,67 @@ static unsigned level_of(uint64_t differing_bits)
 void pqr__wheel_init(struct pqr__wheel *wheel, uint64_t now_us)
 {
     wheel->now_ms = now_us / 1000;
-    wheel->latest.list = NULL;
+    wheel->latest.ring = NULL;
     for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++)
         for (unsigned slot = 0; slot < PQR__WHEEL_SLOTS; slot++)
-            pqr__list_init(&wheel->slots[level][slot]);
-    pqr__list_init(&wheel->far);
+            pqr__ring_init(&wheel->slots[level][slot]);
+    pqr__ring_init(&wheel->far);
 }
 
-static struct pqr__list *list_for(struct pqr__wheel *wheel, uint64_t at_ms)
+static struct pqr__link *ring_for(struct pqr__wheel *wheel, uint64_t at_ms)
 {
     /* The same lap of a level: all higher bits agree with the present. */
     unsigned level = level_of(at_ms ^ wheel->now_ms);
     return level < PQR__WHEEL_LEVELS ? &wheel->slots[level][(at_ms >> shift_of(level)) & MASK] : &wheel->far;
 }
 
-static void place(struct pqr__list *list, struct pqr__alarm *alarm, uint64_t at_ms)
+static void place(struct pqr__link *ring, struct pqr__alarm *alarm, uint64_t at_ms)
 {
-    pqr__list_push_back(list, &alarm->link);
-    alarm->list = list;
+    pqr__link_insert(ring, &alarm->link);
     alarm->at_ms = at_ms;
 }
 
 void pqr__wheel_set(struct pqr__wheel *wheel, struct pqr__alarm *alarm, uint64_t at_us)
 {
     pqr__wheel_clear(alarm);
-    if (!wheel->latest.list || at_us != wheel->latest.at_us) {
+    if (!wheel->latest.ring || at_us != wheel->latest.at_us) {
         uint64_t at_ms = at_us / 1000 + (at_us % 1000 != 0);
         wheel->latest.at_us = at_us;
         wheel->latest.at_ms = at_ms > wheel->now_ms ? at_ms : wheel->now_ms + 1;
-        wheel->latest.list = list_for(wheel, wheel->latest.at_ms);
+        wheel->latest.ring = ring_for(wheel, wheel->latest.at_ms);
     }
-    place(wheel->latest.list, alarm, wheel->latest.at_ms);
+    place(wheel->latest.ring, alarm, wheel->latest.at_ms);
 }
 
 void pqr__wheel_clear(struct pqr__alarm *alarm)
 {
-    if (!alarm->list)
-        return;
-    pqr__list_remove(alarm->list, &alarm->link);
-    alarm->list = NULL;
+    if (pqr__link_listed(&alarm->link))
+        pqr__link_remove(&alarm->link);
 }
 
 bool pqr__wheel_is_set(const struct pqr__alarm *alarm)
 {
-    return alarm->list != NULL;
+    return pqr__link_listed(&alarm->link);
 }
 
-static void take_all(struct pqr__wheel *wheel, struct pqr__list *from, struct pqr__list *due)
+static void take_all(struct pqr__wheel *wheel, struct pqr__link *from, struct pqr__link *due)
 {
-    struct pqr__link *link;
-    struct pqr__list moved;
-    pqr__list_init(&moved);
-    pqr__list_join(&moved, from);
-    while ((link = pqr__list_first(&moved)) != NULL) {
-        struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
-        pqr__list_remove(&moved, link);
-        if (alarm->at_ms > wheel->now_ms) {
-            place(list_for(wheel, alarm->at_ms), alarm, alarm->at_ms);
-            continue;
-        }
-        pqr__list_push_back(due, link);
-        alarm->list = due;
+    struct pqr__link moved;
+    pqr__ring_init(&moved);
+    if (!pqr__ring_empty(from)) {
+        moved = *from;
+        moved.next->prev = moved.prev->next = &moved;
+        pqr__ring_init(from);
+    }
+    while (!pqr__ring_empty(&moved)) {
+        struct pqr__alarm *alarm = pqr__container_of(moved.next, struct pqr__alarm, link);
+        pqr__link_remove(&alarm->link);
+        pqr__link_insert(alarm->at_ms > wheel->now_ms ? ring_for(wheel, alarm->at_ms) : due, &alarm->link);
     }
 }
 
 /* One millisecond on: higher levels first, so that what they hold reaches level 0 in time. */
-static void step(struct pqr__wheel *wheel, struct pqr__list *due)
+static void step(struct pqr__wheel *wheel, struct pqr__link *due)
 {
     wheel->now_ms++;
     if ((wheel->now_ms & ((UINT64_C(1) << shift_of(PQR__WHEEL_LEVELS)) - 1)) == 0)
@@ -100,21 +95,21 @@ static uint64_t next_ms(const struct pqr__wheel *wheel)
     for (unsigned level = 0; level < PQR__WHEEL_LEVELS; level++) {
         unsigned current = (unsigned)(wheel->now_ms >> shift_of(level)) & MASK;
         for (unsigned slot = current + 1; slot < PQR__WHEEL_SLOTS; slot++) {
-            if (pqr__list_empty(&wheel->slots[level][slot]))
+            if (pqr__ring_empty(&wheel->slots[level][slot]))
                 continue;
             uint64_t lap = wheel->now_ms >> shift_of(level + 1) << shift_of(level + 1);
             return lap + ((uint64_t)slot << shift_of(level));
         }
     }
-    if (pqr__list_empty(&wheel->far))
+    if (pqr__ring_empty(&wheel->far))
         return PQR__NEVER;
     return ((wheel->now_ms >> shift_of(PQR__WHEEL_LEVELS)) + 1) << shift_of(PQR__WHEEL_LEVELS);
 }
 
-void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__list *due)
+void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__link *due)
 {
     uint64_t now_ms = now_us / 1000;
-    wheel->latest.list = NULL;
+    wheel->latest.ring = NULL;
     while (wheel->now_ms < now_ms) {
         uint64_t next = next_ms(wheel);
         if (next > now_ms) {

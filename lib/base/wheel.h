@@ -9,8 +9,7 @@
 enum { PQR__WHEEL_LEVELS = 6, PQR__WHEEL_SLOTS = 64 };
 
 struct pqr__alarm {
-    struct pqr__link link;
-    struct pqr__list *list; /* the one it is in; NULL: not set */
+    struct pqr__link link; /* of a slot's ring, or of those that are due; not listed: not set */
     uint64_t at_ms;
 };
 
@@ -18,10 +17,10 @@ struct pqr__wheel {
     uint64_t now_ms;
     struct {
         uint64_t at_us, at_ms;
-        struct pqr__list *list; /* NULL: time has gone on since */
+        struct pqr__link *ring; /* NULL: time has gone on since */
     } latest;                   /* that was set: requests that come together are due together */
-    struct pqr__list slots[PQR__WHEEL_LEVELS][PQR__WHEEL_SLOTS];
-    struct pqr__list far; /* beyond the last level: some 2 years */
+    struct pqr__link slots[PQR__WHEEL_LEVELS][PQR__WHEEL_SLOTS]; /* rings */
+    struct pqr__link far;                                        /* beyond the last level: some 2 years */
 };
 
 #define PQR__NEVER UINT64_MAX
@@ -32,8 +31,8 @@ void pqr__wheel_set(struct pqr__wheel *wheel, struct pqr__alarm *alarm, uint64_t
 /* Fine when it is not set. */
 void pqr__wheel_clear(struct pqr__alarm *alarm);
 bool pqr__wheel_is_set(const struct pqr__alarm *alarm);
-/* Moves what is due at now_us to due (its alarms are still set: pqr__wheel_clear takes them out of it). */
-void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__list *due);
+/* Moves what is due at now_us to the ring due (its alarms are still set: pqr__wheel_clear takes them out of it). */
+void pqr__wheel_turn(struct pqr__wheel *wheel, uint64_t now_us, struct pqr__link *due);
 /* When to turn next (it may be too early, never too late); PQR__NEVER when nothing is set. */
 uint64_t pqr__wheel_next_us(const struct pqr__wheel *wheel);
 

@@ -35,7 +35,6 @@ struct pqr__postgres {
     uint64_t timer_due_ms;      /* when the loop should come to it */
     bool timer_waited;          /* it came late, and is told in the next turn */
     uv_idle_t flusher;          /* runs before the loop waits, as long as something is unflushed */
-    uint64_t read_us;           /* when the input came that is being read; 0: none is */
     struct pqr__list unflushed; /* connections that libpq has something to send for */
     unsigned n_handles;         /* still to close at shutdown */
     pid_t pid;                  /* of the process that owns the connections */

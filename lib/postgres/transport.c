@@ -17,8 +17,7 @@ static struct pqr__postgres *postgres_of(struct pqr__transport *transport)
 /* What is read at once came at once, however many answers it is. */
 static uint64_t now_us(struct pqr__transport *transport)
 {
-    const struct pqr__postgres *postgres = postgres_of(transport);
-    return postgres->read_us ? postgres->read_us : pqr__clock_us();
+    return transport->read_us ? transport->read_us : pqr__clock_us();
 }
 
 /* libuv runs timers before it looks at sockets. Where the loop was held up for long, what has arrived meanwhile is told

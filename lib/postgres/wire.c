@@ -178,12 +178,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (status < 0)
         conn->armed = 0; /* libuv stopped the handle; libpq shall find out why */
     conn->reading = true;
-    conn->home->read_us = pqr__clock_us();
+    conn->home->base.read_us = pqr__clock_us();
     do {
         read_input(conn);
     } while (pqr__conn_is_open(conn) && pqr__tls_has_more(conn->ssl));
     conn->reading = false;
-    conn->home->read_us = 0;
+    conn->home->base.read_us = 0;
     if (pqr__conn_is_open(conn))
         pqr__flight_resume(conn);
     if (pqr__conn_is_open(conn))

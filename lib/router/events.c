@@ -73,7 +73,8 @@ static void end_event(pqr_router *router, bool of_turn)
 static void enter(pqr_router *router)
 {
     assert(!router->in_event);
-    router->event_us = router->ops->now_us(router->transport);
+    uint64_t read_us = router->transport->read_us;
+    router->event_us = read_us ? read_us : router->ops->now_us(router->transport);
     pqr__queue_time(&router->queue, router->event_us);
     router->in_event = true;
 }
@@ -171,12 +172,11 @@ static void on_closed(void *context, bool left)
 
 static void ring(pqr_router *router)
 {
-    struct pqr__link *link;
-    struct pqr__list due;
-    pqr__list_init(&due);
+    struct pqr__link due;
+    pqr__ring_init(&due);
     pqr__wheel_turn(&router->wheel, pqr__router_now(router), &due);
-    while ((link = pqr__list_first(&due)) != NULL) {
-        struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
+    while (!pqr__ring_empty(&due)) {
+        struct pqr__alarm *alarm = pqr__container_of(due.next, struct pqr__alarm, link);
         struct pqr__timer *timer = pqr__container_of(alarm, struct pqr__timer, alarm);
         pqr__wheel_clear(alarm);
         timer->due(timer);

@@ -167,9 +167,6 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms);
    Nothing of the caller's runs in here. error may be NULL. */
 void pqr__request_finish(
     struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error);
-/* The same for one whose flight goes on and that went well: calls back at once, from an event of its own. It stays in
-   the air, since the flight is its memory or is a neighbour's, and is put back when that ends. */
-void pqr__request_answer(struct pqr_reply *request);
 /* Answers one that is too large, before it went anywhere. */
 void pqr__request_refuse_size(struct pqr_reply *request);
 /* Answers one that waits and never will be run. */
@@ -191,9 +188,12 @@ static inline void pqr__request_say(struct pqr_reply *request, const char *text)
 const char *pqr__request_error(const struct pqr_reply *request);
 /* Forgets what its last flight brought, before it is run again. */
 void pqr__request_forget(struct pqr_reply *request);
-/* Runs its callback, and gives up the result. It is not put back. in_air: what it says of its server is counted with its
-   flight (pqr__request_count_served). */
-void pqr__request_call(struct pqr_reply *request, bool in_air);
+/* Runs its callback, and gives up the result. It is not put back. */
+void pqr__request_call(struct pqr_reply *request);
+/* Ends and calls one at once, from an event of its own: a read whose flight goes on and that went well. It stays in the
+   air, since the flight is its memory or is a neighbour's; what it says of its server is counted with the flight
+   (pqr__request_count_served), and it is put back when that ends. */
+void pqr__request_answer(struct pqr_reply *request);
 /* Of reads that were answered in the air, what they took of the server. */
 void pqr__request_count_served(struct pqr__backend *backend, uint32_t n, uint64_t took_us, uint64_t now_us);
 /* Runs the callbacks that are due. */

@@ -68,18 +68,21 @@ static void count_served(const struct pqr_reply *request)
     }
 }
 
-static void count_answer(const struct pqr_reply *request, bool in_air)
+static void count_times(pqr_router *router, const struct pqr_reply *request, uint64_t until_sent_us)
+{
+    pqr__histogram_record(&router->latency, request->settled_us - request->accepted_us);
+    pqr__histogram_record(&router->queued, until_sent_us - request->accepted_us);
+}
+
+static void count_answer(const struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    uint64_t until_sent = request->sent_us ? request->sent_us : request->settled_us;
     if (pqr__request_is_own(request))
         return;
-    router->answered++;
     router->by_status[request->status]++;
     router->by_outcome[request->outcome]++;
-    pqr__histogram_record(&router->latency, request->settled_us - request->accepted_us);
-    pqr__histogram_record(&router->queued, until_sent - request->accepted_us);
-    if (!in_air && request->server != UINT32_MAX && request->sent_us != 0)
+    count_times(router, request, request->sent_us ? request->sent_us : request->settled_us);
+    if (request->server != UINT32_MAX && request->sent_us != 0)
         count_served(request);
 }
 
@@ -90,12 +93,12 @@ static PQR__SELDOM void log_answer(const struct pqr_reply *request)
         pqr_outcome_name(request->outcome), request->error ? ": " : "", pqr__request_error(request));
 }
 
-static void call(struct pqr_reply *request, bool in_air)
+static void call(struct pqr_reply *request)
 {
     struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
     if (pqr__log_takes(&request->router->log, PQR_LOG_DEBUG))
         log_answer(request);
-    count_answer(request, in_air);
+    count_answer(request);
     request->state = PQR__REQUEST_CALLED;
     if (tx)
         pqr__tx_free(tx);
@@ -104,9 +107,27 @@ static void call(struct pqr_reply *request, bool in_air)
     request->cb(request, request->data);
 }
 
-void pqr__request_call(struct pqr_reply *request, bool in_air)
+void pqr__request_call(struct pqr_reply *request)
 {
-    call(request, in_air);
+    call(request);
+    give_up_result(request);
+}
+
+void pqr__request_answer(struct pqr_reply *request)
+{
+    pqr_router *router = request->router;
+    assert(request->state == PQR__REQUEST_FLYING && !request->batch && !request->tx);
+    pqr__timer_clear(&request->deadline);
+    request->slot = NULL;
+    request->status = PQR_STATUS_OK;
+    request->outcome = PQR_OUTCOME_EXECUTED;
+    request->settled_us = pqr__router_now(router);
+    request->state = PQR__REQUEST_CALLED;
+    if (pqr__log_takes(&router->log, PQR_LOG_DEBUG))
+        log_answer(request);
+    router->answered_in_air++;
+    count_times(router, request, request->sent_us);
+    request->cb(request, request->data);
     give_up_result(request);
 }
 
@@ -116,7 +137,7 @@ void pqr__requests_call(pqr_router *router)
     for (uint32_t due = router->finished.count; due > 0; due--) {
         struct pqr_reply *request = pqr__container_of(router->finished.head.next, struct pqr_reply, link);
         pqr__list_remove(&router->finished, &request->link);
-        pqr__request_call(request, false);
+        pqr__request_call(request);
         pqr__request_put(request);
     }
     if (!pqr__list_empty(&router->finished))

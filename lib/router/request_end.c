@@ -8,9 +8,7 @@
 #include "router/pressure.h"
 #include "router/transaction.h"
 
-/* Of each request: inline, which it is too long for by itself. */
-static inline void conclude(
-    struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
+static void conclude(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
 {
     pqr_router *router = request->router;
     assert(request->state != PQR__REQUEST_FREE && request->state < PQR__REQUEST_FINISHED);
@@ -31,12 +29,6 @@ static inline void conclude(
     request->settled_us = pqr__router_now(router);
     if (error)
         pqr__request_say(request, error);
-}
-
-void pqr__request_answer(struct pqr_reply *request)
-{
-    conclude(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
-    pqr__request_call(request, true);
 }
 
 void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)

@@ -102,7 +102,8 @@ struct pqr_router {
     uint64_t refused_us;         /* when one was refused or turned away last; 0: never */
     pqr_pressure_level pressure; /* as the application knows it */
     uint32_t peak_usage;
-    uint64_t accepted, answered, by_status[8], by_outcome[3];
+    uint64_t accepted, by_status[8], by_outcome[3];
+    uint64_t answered_in_air; /* well, while their flight went on: in none of the above but accepted */
     uint64_t routed_replica, routed_primary, fallback_primary, retries, misroutes, refused, shed;
     uint64_t pipelined_writes, batches, batch_queries;
     struct pqr__histogram latency, queued;

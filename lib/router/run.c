@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/seldom.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/transaction.h"
@@ -139,12 +140,18 @@ enum pqr__reply_kind pqr__run_kind(const struct pqr__answer *answer)
     return kinds[answer->kind];
 }
 
-/* It has nothing that a later error could take back: it is a harmless read among others, none of them serializable. The
-   last one is answered when the flight ends, which is now. */
+static PQR__SELDOM void note_error(struct pqr_reply *request, const struct pqr__answer *answer)
+{
+    request->stale = answer->stale;
+    memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
+    pqr__request_say(request, answer->message);
+}
+
+/* Of one that went well: it has nothing that a later error could take back, since it is a harmless read among others,
+   none of them serializable. The last one is answered when the flight ends, which is now. */
 static bool is_final(const struct pqr_reply *request)
 {
-    return request->shared && request->reply == PQR__REPLY_OK && request->state == PQR__REQUEST_FLYING &&
-           !request->batch && request->item.next;
+    return request->shared && request->state == PQR__REQUEST_FLYING && !request->batch && request->item.next;
 }
 
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer)
@@ -163,10 +170,9 @@ void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct 
         ops->result_free(request->result);
     request->result = answer->result;
     request->reply = pqr__run_kind(answer);
-    request->stale = answer->stale;
-    memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
-    pqr__request_say(request, answer->message);
-    if (is_final(request))
+    if (request->reply != PQR__REPLY_OK)
+        note_error(request, answer);
+    else if (is_final(request))
         pqr__event_answer(request);
 }
 

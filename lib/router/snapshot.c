@@ -74,7 +74,6 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .admin_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_ADMIN),
         .batch_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_BATCH),
         .accepted = router->accepted,
-        .answered = router->answered,
         .routed_replica = router->routed_replica,
         .routed_primary = router->routed_primary,
         .fallback_primary = router->fallback_primary,
@@ -96,6 +95,10 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
     }
     memcpy(out->by_status, router->by_status, sizeof(out->by_status));
     memcpy(out->by_outcome, router->by_outcome, sizeof(out->by_outcome));
+    out->by_status[PQR_STATUS_OK] += router->answered_in_air;
+    out->by_outcome[PQR_OUTCOME_EXECUTED] += router->answered_in_air;
+    for (unsigned outcome = 0; outcome < sizeof(out->by_outcome) / sizeof(*out->by_outcome); outcome++)
+        out->answered += out->by_outcome[outcome];
     pqr__histogram_summary(&router->latency, &out->latency);
     pqr__histogram_summary(&router->queued, &out->queued);
 }

@@ -203,7 +203,7 @@ struct pqr__transport_ops {
     /* One timer: due at at_us of now_us's clock, replacing what was set; PQR__NEVER (base/wheel.h) clears it; 0: before
        anything is waited for. */
     void (*timer_set)(struct pqr__transport *transport, uint64_t at_us);
-    /* A monotonic clock. */
+    /* A monotonic clock; read_us while that is set. */
     uint64_t (*now_us)(struct pqr__transport *transport);
     /* All connections are closed: gives up the rest, then `down`. */
     void (*shutdown)(struct pqr__transport *transport);
@@ -219,6 +219,8 @@ struct pqr__transport {
     const struct pqr__transport_ops *ops;
     const struct pqr__transport_events *events;
     void *router;
+    uint64_t
+        read_us; /* when the input came that is being read, which is the time for all of it; 0: none is */
 };
 
 #endif

@@ -9,12 +9,12 @@
 
 static unsigned drain(struct pqr__wheel *wheel, uint64_t now_us, uint64_t *earliest)
 {
-    struct pqr__list due;
-    pqr__list_init(&due);
+    struct pqr__link due;
+    unsigned count = 0;
+    pqr__ring_init(&due);
     pqr__wheel_turn(wheel, now_us, &due);
-    unsigned count = due.count;
-    pqr__list_each (link, &due) {
-        struct pqr__alarm *alarm = pqr__container_of(link, struct pqr__alarm, link);
+    for (; !pqr__ring_empty(&due); count++) {
+        struct pqr__alarm *alarm = pqr__container_of(due.next, struct pqr__alarm, link);
         if (alarm->at_ms < *earliest)
             *earliest = alarm->at_ms;
         pqr__wheel_clear(alarm);
