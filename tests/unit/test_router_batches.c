@@ -145,6 +145,28 @@ static void an_error_of_the_sync_is_that_of_the_commit(void **state)
     assert_string_equal(done.sqlstate, "23503");
 }
 
+/* As under default_transaction_isolation = serializable. */
+static void a_conflict_at_the_sync_runs_it_again(void **state)
+{
+    (void)state;
+    start();
+    struct pqr__conn *conn = run_plain();
+    tell(conn, 0, NULL, false);
+    tell(conn, 1, "40001", true);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_int_equal(first.times + second.times + done.times, 0);
+    conn = flying_on(0, 0);
+    assert_non_null(conn);
+    assert_int_equal(conn->flight->n_items, 2);
+    tell(conn, 0, NULL, false);
+    tell(conn, 1, NULL, false);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_told(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, PQR_OUTCOME_EXECUTED);
+    assert_int_equal(done.attempts, 2);
+}
+
 static void the_last_query_may_fail_like_any_other(void **state)
 {
     (void)state;
@@ -285,6 +307,7 @@ int main(void)
         TEST(what_may_need_a_transaction_block_has_one),
         TEST(a_pooler_is_told_where_the_transaction_ends),
         TEST(an_error_of_the_sync_is_that_of_the_commit),
+        TEST(a_conflict_at_the_sync_runs_it_again),
         TEST(the_last_query_may_fail_like_any_other),
         TEST(a_sync_that_fails_without_sqlstate_is_unknown),
         TEST(a_stale_attempt_is_forgotten_by_the_next),
