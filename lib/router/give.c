@@ -96,6 +96,7 @@ static struct pqr_reply *take(struct pqr__list *group, struct pqr__queue *queue,
 {
     struct pqr_reply *request = request_of(turn.entry);
     pqr__queue_take(queue, turn);
+    request->state = PQR__REQUEST_ACCEPTED; /* a log callback on its way may close the router */
     pqr__list_push_back(group, &request->entry.link);
     return request;
 }

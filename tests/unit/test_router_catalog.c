@@ -103,6 +103,27 @@ static void a_catalog_that_ends_is_used(void **state)
     assert_int_equal(fake.router->dialect.catalog->count, 2);
 }
 
+static void close_when_it_is_taken(void *data, pqr_log_level level, const char *text)
+{
+    (void)data;
+    (void)level;
+    if (strstr(text, "idle -> busy_own"))
+        pqr_router_close(fake.router, 0, on_closed, &closed);
+}
+
+/* Its next question is neither in the queue any more, nor in the air. */
+static void the_router_may_close_while_it_is_given_a_connection(void **state)
+{
+    (void)state;
+    start_reading();
+    fake.router->log.write = close_when_it_is_taken;
+    fake.router->log.level = PQR_LOG_DEBUG;
+    answer_function("20000", "f");
+    for (int i = 0; i < 100 && !closed; i++)
+        advance(SECOND_US);
+    assert_true(closed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +132,7 @@ int main(void)
         TEST(what_is_no_oid_is_no_answer),
         TEST(an_oid_beyond_all_is_no_answer),
         TEST(a_catalog_that_ends_is_used),
+        TEST(the_router_may_close_while_it_is_given_a_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
