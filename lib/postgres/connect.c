@@ -1,5 +1,6 @@
 /* How a connection comes about: a connector thread opens it. What may go wrong: it is refused, takes too long, or is
- * closed by us meanwhile (the thread keeps what it has). */
+ * closed by us meanwhile: then the thread hands over what it has, to be lingered on, or keeps it when something else
+ * than the server holds it up. */
 #include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>

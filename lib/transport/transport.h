@@ -14,8 +14,9 @@
  * settled (lost = true), in order, and nothing may be sent any more. The server's session may go on, with a statement
  * that nobody waits for; `closed` says that it is over too: the server has closed its end. Until then it counts in
  * every limit. closed is always the last event of a connection, after which its handle is gone. It comes all the same,
- * and the session may be left behind, when the server does not close its end within the transport's bound, or when
- * ops->abandon asks for it. The transport never closes a connection unasked without saying so. */
+ * and the session may be left behind, when the server does not close its end within the transport's bound, which is
+ * shorter where the connection was reset and its end can't be seen, or when ops->abandon asks for it. The transport
+ * never closes a connection unasked without saying so. */
 #ifndef PQR_TRANSPORT_TRANSPORT_H
 #define PQR_TRANSPORT_TRANSPORT_H
 

@@ -134,7 +134,8 @@ static void send_without_end(int fd, const void *data)
 
 /* What a server does to a connection on its own account, when a statement is in the air or when it is told to. */
 struct blow {
-    bool busy;
+    bool busy, plain; /* plain: it takes no client_connection_check_interval */
+    uint32_t linger_ms;
     const char *severity, *sqlstate, *text; /* said before; NULL: nothing */
 };
 
@@ -327,6 +328,7 @@ static void suffer(fake_serve serve, const struct blow *blow)
 {
     const char *sql = "select";
     begin_with(serve, blow);
+    party.conn->home->servers[0].plain = blow->plain;
     if (blow->busy)
         party_send(&party, PQR__FLIGHT_PIPELINE, 1, &sql);
     else
@@ -336,13 +338,18 @@ static void suffer(fake_serve serve, const struct blow *blow)
 
 static void a_session_whose_connection_was_reset_is_given_time_to_find_out(void **state)
 {
-    static const struct blow blows[] = {{.busy = false}, {.busy = true},
-        {.busy = true, .severity = "ERROR", .sqlstate = "22012", .text = "division by zero"}};
+    static const struct blow blows[] = {
+        {.busy = false, .linger_ms = 100},
+        {.busy = true, .linger_ms = 1000},
+        {.busy = true, .plain = true, .linger_ms = 5000},
+        {.busy = true, .linger_ms = 1000, .severity = "ERROR", .sqlstate = "22012", .text = "nothing fatal"},
+    };
     (void)state;
     for (size_t i = 0; i < sizeof(blows) / sizeof(*blows); i++) {
         suffer(reset, &blows[i]);
         assert_false(party.closed);
         assert_int_equal(party.conn->state, PQR__CONN_LINGERING);
+        assert_int_equal(party.conn->linger_ms, blows[i].linger_ms);
         rig_until(&rig, &party.closed);
         assert_string_equal(party.log, blows[i].busy ? "cLz" : "cz");
         assert_false(party.left);
