@@ -72,11 +72,10 @@ static const char *name_of(struct pqr__conn *conn, uint64_t statement)
     return conn->name.text;
 }
 
-bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item)
+static __attribute__((noinline)) bool send_first(
+    struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item)
 {
     enum pqr__prepared_how how = PQR__PREPARED_TEXT;
-    item->steps = 0;
-    item->refused = false;
     if (item->statement != 0 && flight->kind == PQR__FLIGHT_PIPELINE)
         how = pqr__prepared_use(
             &conn->prepared, item->statement, !conn->preparing || conn->preparing == flight, &item->given_up);
@@ -88,6 +87,19 @@ bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct p
     const char *name = name_of(conn, item->statement);
     return (how == PQR__PREPARED_NAME || prepare(conn, flight, item, name)) &&
            send_name(conn->pg, item, name);
+}
+
+bool pqr__item_send(struct pqr__conn *conn, struct pqr__flight *flight, struct pqr__item *item)
+{
+    item->steps = 0;
+    item->refused = false;
+    bool same = item->statement != 0 && item->statement == conn->prepared.latest &&
+                item->statement == conn->name.statement;
+    if (!same || item->own != PQR__OWN_NONE || flight->kind != PQR__FLIGHT_PIPELINE)
+        return send_first(conn, flight, item);
+    item->by_name = true; /* as the one before it in this flight */
+    item->given_up = 0;
+    return send_name(conn->pg, item, conn->name.text);
 }
 
 bool pqr__item_ask_for_parts(struct pqr__conn *conn, const struct pqr__item *item)

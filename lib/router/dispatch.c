@@ -118,7 +118,7 @@ static PQR__SELDOM bool push_again(struct pqr_reply *request)
     return pqr__queue_push(&router->queue, &request->entry);
 }
 
-static void enqueue(struct pqr_reply *request)
+static inline void enqueue(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
     if (pqr__queue_makes_wait(&router->queue, request->entry.role) && refuse_late(request))

@@ -257,7 +257,7 @@ static bool copy_with_care(struct pqr_reply *request, const pqr_query *query, si
 
 /* As most are: a statement under its number, with few bytes of text for parameters. False: it is not like that, or the
    buffer has no room for it. */
-static bool copy_at_once(struct pqr_reply *request, const pqr_query *query)
+static inline bool copy_at_once(struct pqr_reply *request, const pqr_query *query)
 {
     struct pqr__item *item = &request->item;
     size_t n = (size_t)query->n_params, used = n * sizeof(char *), room = request->buffer_size;

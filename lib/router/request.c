@@ -64,7 +64,7 @@ static PQR__SELDOM void look_closely(struct pqr_reply *request, const pqr_query 
 }
 
 /* What is known of its text, and of the types of its parameters. */
-static void recognise(struct pqr_reply *request, const pqr_query *query, size_t length)
+static inline void recognise(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
     pqr_router *router = request->router;
     request->known =
@@ -118,7 +118,8 @@ static uint64_t now_of(pqr_router *router)
     return now_us;
 }
 
-static inline struct pqr_reply *make(
+/* Twice: what pqr_query_run makes is never one of the router's own, and it is the one that counts. */
+static inline __attribute__((always_inline)) struct pqr_reply *make(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
     struct pqr_reply *request = pqr__request_take(router);

@@ -20,6 +20,23 @@ static void an_unknown_statement_is_not_fast(void **state)
     assert_true(pqr__history_is_fast(&history, 1000));
 }
 
+static void many_are_noted_as_one_by_one(void **state)
+{
+    (void)state;
+    struct pqr__history many = {0}, single = {0};
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint64_t took_us = i * 2654435761u % 5000;
+        pqr__history_done_many(&many, i % 20 + 1, took_us);
+        for (uint32_t n = i % 20 + 1; n > 0; n--)
+            pqr__history_done(&single, took_us);
+        if (i % 50 == 0) {
+            pqr__history_failed(&many);
+            pqr__history_failed(&single);
+        }
+        assert_memory_equal(&many, &single, sizeof(many));
+    }
+}
+
 static void an_error_makes_it_prove_itself_again(void **state)
 {
     (void)state;
@@ -68,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_statement_is_not_fast),
+        cmocka_unit_test(many_are_noted_as_one_by_one),
         cmocka_unit_test(an_error_makes_it_prove_itself_again),
         cmocka_unit_test(a_slow_execution_is_remembered_for_a_while),
         cmocka_unit_test(few_executions_exceed_the_bound),
