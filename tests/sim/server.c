@@ -341,9 +341,10 @@ void sim_backend_die(struct sim_backend *backend, bool politely)
     else
         sim_backend_resolve(backend, false);
     struct pqr__conn *conn = backend->conn;
+    bool failed = backend->state == SIM_SYNCING && backend->aborted; /* which nothing takes the place of */
     if (conn && politely && backend->state == SIM_IDLE) {
         sim_wire_notice(conn, NULL, "57P01", "FATAL");
-    } else if (conn && politely) {
+    } else if (conn && politely && !failed) {
         uint32_t last = running(backend)->n_items - 1;
         backend->item = backend->item < last ? backend->item : last;
         answer(backend, PQR__ANSWER_ERROR, sim_chance(world, 700) ? "57P01" : "", NULL);
