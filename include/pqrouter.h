@@ -313,21 +313,21 @@ typedef struct pqr_query {
     uint32_t timeout_ms; /* until answered, waiting included; 0: as configured, UINT32_MAX: none */
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
     /* For results larger than memory should hold. NULL: the rows come with the reply. Else they are shown to it in
-       parts, as they come: on the loop's thread, with the reply callback's data and before that is called, each part once, in
-       order. A part is read by pqr_reply_rows, pqr_reply_value and their like, and is gone when the callback returns,
-       unless taken (pqr_reply_take). Returning 0 goes on; anything else is enough: the request ends as by
+       parts, as they come: on the loop's thread, with the reply callback's data and before that is called, each part
+       once, in order. A part is read by pqr_reply_rows, pqr_reply_value and their like, and is gone when the callback
+       returns, unless taken (pqr_reply_take). Returning 0 goes on; anything else is enough: the request ends as by
        pqr_request_cancel. After that, after any cancel, its timeout or the router's end nothing more is shown.
 
-       The reply has the columns and pqr_reply_affected, and no rows; only if its status is PQR_STATUS_OK were these all.
-       Once a part was shown the request is not run again: a lost connection, or a conflict with recovery, is the answer.
-       Where the result came to its end although the request was to end before, the status says why it was to, and the
-       outcome is PQR_OUTCOME_EXECUTED. Rows of a write (RETURNING) are shown before it is committed: the reply tells
-       whether it was. In a transaction whose body runs again they are shown again.
+       The reply has the columns and pqr_reply_affected, and no rows; only if its status is PQR_STATUS_OK were these
+       all. Once a part was shown the request is not run again: a lost connection, or a conflict with recovery, is the
+       answer. Where the result came to its end although the request was to end before, the status says why it was to,
+       and the outcome is PQR_OUTCOME_EXECUTED. Rows of a write (RETURNING) are shown before it is committed: the
+       reply tells whether it was. In a transaction whose body runs again they are shown again.
 
        Such a request has a connection for itself from the first row to the last, and its timeout counts the time that
        the callback takes. request.max_result bounds a part. It is not for several statements in one text, which are
-       answered unsent with PQR_STATUS_SQL_ERROR and 0A000, nor for batches (PQR_EINVAL). PostgreSQL manual, "Retrieving
-       Query Results in Chunks". */
+       answered unsent with PQR_STATUS_SQL_ERROR and 0A000, nor for batches (PQR_EINVAL). PostgreSQL manual,
+       "Retrieving Query Results in Chunks". */
     pqr_rows_cb rows;
     /* Rows in a part, at most; 0: 100; more than 65535 count as that. With libpq before 17 a part is one row. */
     uint32_t rows_at_once;

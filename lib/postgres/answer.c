@@ -63,8 +63,8 @@ static enum pqr__tx_status tx_status(const PGconn *pg)
     }
 }
 
-/* libpq compares its way through a list of parameters: of several flights in the air, or statements of a transaction, not
-   each asks, but the last does, and one that failed: it may be a write that a primary of the past refused. */
+/* libpq compares its way through a list of parameters: of several flights in the air, or statements of a transaction,
+   not each asks, but the last does, and one that failed: it may be a write that a primary of the past refused. */
 static bool in_recovery(struct pqr__conn *conn, enum pqr__tx_status tx)
 {
     enum { LOOK_AFTER = 16 };

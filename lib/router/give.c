@@ -286,8 +286,8 @@ static struct match match(const struct pqr__backend *backend)
     return found;
 }
 
-/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds no
-   more, or what has its connection for itself. */
+/* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds
+   no more, or what has its connection for itself. */
 static bool is_full(const struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);
@@ -324,8 +324,8 @@ void pqr__dispatch_soon(pqr_router *router)
     pqr__router_wake(router);
 }
 
-/* As many wait in one lane as fill a flight, or a list begins with a write or a unit. What is neither is full for no connection
-   (is_full), and none need be looked at, which comes with the end of each flight. */
+/* As many wait in one lane as fill a flight, or a list begins with a write or a unit. What is neither is full for no
+   connection (is_full), and none need be looked at, which comes with the end of each flight. */
 static bool is_pressing(const pqr_router *router)
 {
     const struct pqr__queue *queue = &router->queue;

@@ -1,6 +1,6 @@
-/* Rows that are read in parts: shown as they come, to one who may say that it is enough. Once one was shown, the request
- * is never run again (policy/settle); once it is to end, no more are, though they go on coming until its cancel, or the
- * answer, is there.
+/* Rows that are read in parts: shown as they come, to one who may say that it is enough. Once one was shown, the
+ * request is never run again (policy/settle); once it is to end, no more are, though they go on coming until its
+ * cancel, or the answer, is there.
  */
 #include "router/router.h"
 

@@ -216,8 +216,8 @@ uint32_t pqr__request_store_active(const struct pqr__request_store *store);
 struct pqr_reply *pqr__request_take(pqr_router *router);
 /* Its memory for the next. */
 void pqr__request_put(struct pqr_reply *request);
-/* How many of the first of a connection's air, most at most, were answered in it, are of one text, and leave nothing behind
-   but their memory; up to *last. */
+/* How many of the first of a connection's air, most at most, were answered in it, are of one text, and leave nothing
+   behind but their memory; up to *last. */
 uint32_t pqr__request_bare(const struct pqr__request_store *store, const struct pqr__list *air, uint32_t most,
     struct pqr__link **last);
 /* Puts those back. */

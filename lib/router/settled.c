@@ -243,8 +243,8 @@ static void count_served(struct pqr__backend *backend, const struct pqr_reply *r
     pqr__request_count_served(backend, n, now_us - request->sent_us, now_us);
 }
 
-/* The next of the flight, most at most, that were answered in the air, as it is with most: all at once. 0: the next is not
-   like that. */
+/* The next of the flight, most at most, that were answered in the air, as it is with most: all at once. 0: the next
+   is not like that. */
 static uint32_t settle_bare(struct pqr__slot *slot, uint32_t most, uint64_t took_us)
 {
     struct pqr__backend *backend = slot->backend;

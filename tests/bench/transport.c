@@ -1,5 +1,5 @@
-/* transport primary=CONNINFO NAME=VALUE...: the same reads through lib/postgres alone, without a router above it, in the
-   shape of raw's third: what the library's own transport costs over libpq by hand. depth/share flights of share
+/* transport primary=CONNINFO NAME=VALUE...: the same reads through lib/postgres alone, without a router above it, in
+   the shape of raw's third: what the library's own transport costs over libpq by hand. depth/share flights of share
    items are in the air on a connection; work=point, ten or thousand. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Units of work, and what was said of them. One is an insert, a transaction or a batch of several; each row has a number
-   of its own, and nothing in the table forbids it twice. */
+/* Units of work, and what was said of them. One is an insert, a transaction or a batch of several; each row has a
+   number of its own, and nothing in the table forbids it twice. */
 #include <stdlib.h>
 #include <string.h>
 

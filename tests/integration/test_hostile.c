@@ -1,9 +1,9 @@
-/* Servers that answer as they should, until they do not: at any moment a message is left out, sent twice, cut, spoilt,
-   replaced by one that nobody asked for, or drowned by others; or there is silence. Whatever they do, the process lives,
-   each request is answered once, and the router closes (app_close asserts both).
+/* Servers that answer as they should, until they do not: at any moment a message is left out, sent twice, cut,
+   spoilt, replaced by one that nobody asked for, or drowned by others; or there is silence. Whatever they do, the
+   process lives, each request is answered once, and the router closes (app_close asserts both).
 
-   Seldom a leak is reported that is libpq's own (15): where ReadyForQuery follows a row description in pipeline mode, it
-   makes a result in the place of the one it has (2,264 bytes of PQmakeEmptyPGresult, under PQisBusy).
+   Seldom a leak is reported that is libpq's own (15): where ReadyForQuery follows a row description in pipeline mode,
+   it makes a result in the place of the one it has (2,264 bytes of PQmakeEmptyPGresult, under PQisBusy).
 
    test_hostile [SEED [COUNT]]: other histories than those of the test. */
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* What is left of a connection after our end of it is closed: the server's session, for as long as the server likes, but
-   not longer than we do. */
+/* What is left of a connection after our end of it is closed: the server's session, for as long as the server likes,
+   but not longer than we do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
