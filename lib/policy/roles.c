@@ -66,6 +66,22 @@ static bool was_member(const struct pqr__cluster *cluster, const struct pqr__obs
     return seen->system_identifier != 0 && seen->system_identifier == cluster->system_identifier;
 }
 
+void pqr__roles_leave(struct pqr__cluster *cluster, const struct pqr__observation *seen)
+{
+    if (seen->system_identifier == 0)
+        return;
+    bool again = seen->system_identifier == cluster->left_identifier;
+    if (!again || seen->timeline > cluster->left_timeline)
+        cluster->left_timeline = seen->timeline;
+    cluster->left_identifier = seen->system_identifier;
+}
+
+static void note_timeline(struct pqr__cluster *cluster, uint32_t timeline)
+{
+    if (timeline > cluster->highest_timeline)
+        cluster->highest_timeline = timeline;
+}
+
 /* Of all that claim to be primary at most one keeps the role. */
 static void settle_primary(struct pqr__cluster *cluster, const struct pqr__observation *seen, uint32_t n,
     bool named_before, pqr_role *out)
@@ -97,8 +113,9 @@ void pqr__roles_decide(
     for (uint32_t i = 0; i < n; i++)
         out[i] = role_alone(cluster, membership, &seen[i]);
     for (uint32_t i = 0; i < n; i++)
-        if ((is_member(out[i]) || (membership == DECIDED && was_member(cluster, &seen[i]))) &&
-            seen[i].timeline > cluster->highest_timeline)
-            cluster->highest_timeline = seen[i].timeline;
+        if (is_member(out[i]) || (membership == DECIDED && was_member(cluster, &seen[i])))
+            note_timeline(cluster, seen[i].timeline);
+    if (membership == DECIDED && cluster->left_identifier == cluster->system_identifier)
+        note_timeline(cluster, cluster->left_timeline);
     settle_primary(cluster, seen, n, census.unprobed == 0, out);
 }

@@ -22,6 +22,8 @@ struct pqr__cluster {
     uint64_t system_identifier; /* pinned; 0: not yet */
     uint32_t highest_timeline;  /* of the pinned cluster, never forgotten */
     bool disputed;              /* servers named different identifiers before one was pinned */
+    uint64_t left_identifier;   /* of the last one that was taken out of the configuration; 0: none was */
+    uint32_t left_timeline;
 };
 
 /* Fills out[0 .. n). The rules, in order:
@@ -38,5 +40,8 @@ struct pqr__cluster {
       server was probed, so that the order in which they answer decides nothing. */
 void pqr__roles_decide(
     struct pqr__cluster *cluster, const struct pqr__observation *seen, uint32_t n, pqr_role *out);
+/* One is not among those that are decided on any more. What it told of its timeline stays true, though it may have been
+   before any was pinned. */
+void pqr__roles_leave(struct pqr__cluster *cluster, const struct pqr__observation *seen);
 
 #endif

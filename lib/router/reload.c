@@ -62,6 +62,7 @@ static void leave(struct pqr__backend *backend)
     pqr__log(&backend->router->log, PQR_LOG_INFO, "%s (%s:%s): leaves by the new configuration",
         backend->config->name, backend->config->host, backend->config->port);
     backend->stay = PQR__STAY_LEAVING;
+    pqr__roles_leave(&backend->router->cluster, &backend->seen);
     backend->seen.probed = true;
     backend->seen.answering = false;
     pqr__timer_clear(&backend->retry);

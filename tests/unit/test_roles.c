@@ -50,6 +50,22 @@ static void expect(
         expect((cluster), seen_, (uint32_t)(sizeof(seen_) / sizeof(seen_[0])), roles); \
     } while (0)
 
+/* It was promoted, and nobody else was probed yet. */
+static void one_that_left_has_told_its_timeline(void **state)
+{
+    (void)state;
+    struct pqr__cluster cluster = {0};
+    const struct pqr__observation left = PRIMARY(7, 2), earlier = PRIMARY(7, 1), stranger = PRIMARY(8, 9);
+    EXPECT(&cluster, "???", unprobed, unprobed, PRIMARY(7, 2));
+    pqr__roles_leave(&cluster, &left);
+    pqr__roles_leave(&cluster, &earlier);
+    EXPECT(&cluster, "FR", PRIMARY(7, 1), REPLICA(7, 1));
+    cluster = (struct pqr__cluster){0};
+    pqr__roles_leave(&cluster, &stranger);
+    pqr__roles_leave(&cluster, &unprobed);
+    EXPECT(&cluster, "PR", PRIMARY(7, 1), REPLICA(7, 1));
+}
+
 static void a_plain_cluster_has_one_primary_and_replicas(void **state)
 {
     (void)state;
@@ -275,6 +291,7 @@ static void the_order_of_the_servers_decides_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_left_has_told_its_timeline),
         cmocka_unit_test(a_plain_cluster_has_one_primary_and_replicas),
         cmocka_unit_test(nothing_is_decided_before_every_server_was_probed),
         cmocka_unit_test(a_configured_identifier_lets_replicas_serve_at_once),
