@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(ROOT, "tests/support"))
@@ -35,11 +36,12 @@ class Servers:
         return self.cluster.sql(number, text)
 
     def wait(self):
-        """Until the replicas have all that the primary has."""
+        """Until the replicas have all that the primary has. A statement for each look: one that went on would hold up
+        what is replayed, and be cancelled for that."""
         position = self.sql(0, "select pg_current_wal_insert_lsn()")[0][0]
         for number in range(1, len(self.ports)):
-            self.sql(number, "do $$ begin while pg_last_wal_replay_lsn() < "
-                     f"'{position}' loop perform pg_sleep(0.01); end loop; end $$")
+            while self.sql(number, f"select pg_last_wal_replay_lsn() >= '{position}'")[0][0] != "t":
+                time.sleep(0.02)
 
     def conninfo(self, number, extra=""):
         return (f"host=127.0.0.1 port={self.ports[number]} user=app dbname=app sslmode=disable "
