@@ -83,29 +83,36 @@ static void refuse_connections(void)
     cluster_exec(cluster, 0, "alter role app connection limit -1");
 }
 
-static void freeze_session(void)
+/* 0: it has none. */
+static pid_t any_session(int server)
 {
-    int server = any_server();
-    pid_t pid = (pid_t)strtol(cluster_exec(cluster, server, "select pid " SESSIONS "1"), NULL, 10);
+    return (pid_t)strtol(cluster_exec(cluster, server, "select pid " SESSIONS "1"), NULL, 10);
+}
+
+static void freeze(pid_t pid)
+{
     if (pid <= 1 || kill(pid, SIGSTOP) != 0)
         return;
     rest(100 + chaos_below(&random_state, 1500));
     kill(pid, SIGCONT);
 }
 
+static void freeze_session(void)
+{
+    freeze(any_session(any_server()));
+}
+
+/* No new connections. */
 static void freeze_server(void)
 {
-    pid_t pid = cluster_server_pid(cluster, any_server());
-    kill(pid, SIGSTOP); /* no new connections */
-    rest(100 + chaos_below(&random_state, 1500));
-    kill(pid, SIGCONT);
+    freeze(cluster_server_pid(cluster, any_server()));
 }
 
 /* The others end, and the server recovers. */
 static void kill_session(void)
 {
     int server = any_server();
-    pid_t pid = (pid_t)strtol(cluster_exec(cluster, server, "select pid " SESSIONS "1"), NULL, 10);
+    pid_t pid = any_session(server);
     if (pid > 1)
         kill(pid, SIGKILL);
     rest(1000);
