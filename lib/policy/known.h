@@ -26,8 +26,7 @@ struct pqr__known {
     uint32_t uses;   /* saturating */
     int16_t n_types; /* of the parameters, as first given; -1: not yet */
     bool unfit;      /* named, and could not be prepared */
-    bool
-        ready; /* a statement of its own, read or write, that has its number for good, and no types of users */
+    bool ready;      /* one read or write, with its number for good, and no types of users */
     bool fixed_locks; /* all executions lock the same: policy/locks.h */
     bool refused;     /* a replica refused it, though its text is harmless: it is the primary's */
     struct pqr__verdict verdict;

@@ -139,8 +139,7 @@ struct pqr__refusal {
     char sqlstate[6]; /* "" when not known (network, TLS) */
     const char *message;
     bool timeout;
-    bool
-        lingers; /* it was the transport that gave up: until `closed`, which follows, it counts in every limit */
+    bool lingers; /* the transport gave up: until `closed`, which follows, it counts in every limit */
 };
 
 struct pqr__connect_info {
