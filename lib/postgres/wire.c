@@ -174,16 +174,18 @@ static void read_input(struct pqr__conn *conn)
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct pqr__conn *conn = poll->data;
+    struct pqr__postgres *home = conn->home;
     (void)events;
     if (status < 0)
         conn->armed = 0; /* libuv stopped the handle; libpq shall find out why */
     conn->reading = true;
-    conn->home->base.read_us = pqr__clock_us();
+    home->base.read_us = pqr__clock_us();
     do {
         read_input(conn);
     } while (pqr__conn_is_open(conn) && pqr__tls_has_more(conn->ssl));
+    home->base.read_us = 0;
+    home->base.events->read(home->base.router);
     conn->reading = false;
-    conn->home->base.read_us = 0;
     if (pqr__conn_is_open(conn))
         pqr__flight_resume(conn);
     if (pqr__conn_is_open(conn))

@@ -70,13 +70,31 @@ static void end_event(pqr_router *router, bool of_turn)
         pqr__router_wake(router);
 }
 
+static bool in_read(const pqr_router *router)
+{
+    return router->transport->read_us != 0;
+}
+
+/* All that one read brings is one event. */
 static void enter(pqr_router *router)
 {
-    assert(!router->in_event);
-    uint64_t read_us = router->transport->read_us;
-    router->event_us = read_us ? read_us : router->ops->now_us(router->transport);
+    if (router->in_event) {
+        assert(in_read(router));
+        return;
+    }
+    router->event_us = router->ops->now_us(router->transport);
     pqr__queue_time(&router->queue, router->event_us);
     router->in_event = true;
+}
+
+/* Of what gives no room and makes no callback due. What its own callback asked for is seen to in the loop's next turn,
+   or when the read is over. */
+static void leave(pqr_router *router)
+{
+    if (in_read(router))
+        return;
+    router->in_event = false;
+    pqr__router_wake(router);
 }
 
 void pqr__event_answer(struct pqr_reply *request)
@@ -84,8 +102,7 @@ void pqr__event_answer(struct pqr_reply *request)
     pqr_router *router = request->router;
     enter(router);
     pqr__request_answer(request);
-    router->in_event = false;
-    pqr__router_wake(router);
+    leave(router);
 }
 
 static struct pqr__endpoint *begin_event(void *context)
@@ -111,16 +128,14 @@ static void on_refused(void *context, const struct pqr__refusal *refusal)
     end_event(router, false);
 }
 
-/* An event of its own, but for the callbacks that become due by it: the loop comes back to them when what has been read
-   is told. */
+/* The callbacks that become due by it wait until what has been read is told. */
 static void on_part(void *context, struct pqr__flight *flight, struct pqr__item *item, struct pg_result *part,
     int64_t affected)
 {
     pqr_router *router = begin_event(context)->router;
     (void)flight;
     pqr__parts_take(pqr__container_of(item, struct pqr_reply, item), part, affected);
-    router->in_event = false;
-    pqr__router_wake(router);
+    leave(router);
 }
 
 static void on_item(
@@ -136,7 +151,19 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
     struct pqr__endpoint *endpoint = begin_event(context);
     pqr_router *router = endpoint->router;
     endpoint->ops->settled(endpoint, flight, facts);
-    end_event(router, false);
+    if (in_read(router)) {
+        pqr__requests_call(router); /* in the order of the answers */
+        pqr__dispatch_full(router); /* servers have that to do while the rest is read */
+    } else {
+        end_event(router, false);
+    }
+}
+
+static void on_read(void *data)
+{
+    pqr_router *router = data;
+    if (router->in_event)
+        end_event(router, false);
 }
 
 static void on_notice(
@@ -216,6 +243,7 @@ const struct pqr__transport_events pqr__router_events = {
     .part = on_part,
     .item = on_item,
     .settled = on_settled,
+    .read = on_read,
     .notice = on_notice,
     .cancelled = on_cancelled,
     .ended = on_ended,

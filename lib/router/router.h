@@ -130,8 +130,7 @@ static inline uint64_t pqr__router_now(const pqr_router *router)
 void pqr__ready_call(pqr_router *router);
 /* Takes over what the configuration says of queue, balancing and sizes. */
 void pqr__router_tune(pqr_router *router);
-/* Answers a request in the middle of a flight (pqr__request_answer). What its callback asked for is seen to in the
-   loop's next turn, or when the flight ends. */
+/* Answers a request in the middle of a flight (pqr__request_answer). */
 void pqr__event_answer(struct pqr_reply *request);
 /* The loop comes back to the router in its next turn. */
 void pqr__router_wake(pqr_router *router);

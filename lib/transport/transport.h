@@ -164,6 +164,8 @@ struct pqr__transport_events {
     void (*item)(
         void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer);
     void (*settled)(void *context, struct pqr__flight *flight, const struct pqr__settled *facts);
+    /* The end of a read: of the events above that came while read_us was set, in whatever number, and of notices. */
+    void (*read)(void *router);
     /* flight: the first in the air, item: the one of it that is executed; both NULL on an idle connection, whose
        FATAL or shutdown notice comes here too. */
     void (*notice)(
@@ -220,7 +222,8 @@ struct pqr__transport {
     const struct pqr__transport_events *events;
     void *router;
     uint64_t
-        read_us; /* when the input came that is being read, which is the time for all of it; 0: none is */
+        read_us; /* when the input came that is being read, which is the time for all of it; 0: none is. `read`
+                    follows */
 };
 
 #endif

@@ -119,6 +119,11 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
     dispatch();
 }
 
+static void on_read(void *router)
+{
+    (void)router;
+}
+
 static void on_connected(void *context, const struct pqr__connect_info *info)
 {
     (void)context;
@@ -172,6 +177,7 @@ int main(int argc, char **argv)
         .refused = on_refused,
         .item = on_item,
         .settled = on_settled,
+        .read = on_read,
         .notice = on_notice,
         .ended = on_ended,
         .closed = on_closed,

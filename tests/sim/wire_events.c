@@ -175,9 +175,8 @@ static void notice(struct pqr__conn *conn, const pqr_notice *notice)
     sim_events_of(conn)->notice(conn->context, flight, item, notice);
 }
 
-static void deliver(void *context)
+static void tell(struct message *message)
 {
-    struct message *message = context;
     struct pqr__conn *conn = message->conn;
     const struct pqr__transport_events *events = sim_events_of(conn);
     struct message copy = *message;
@@ -218,6 +217,32 @@ static void deliver(void *context)
             sim_conn_settle_then_end(conn);
         return;
     }
+}
+
+/* The next of what came with this, if it is of the same read. */
+static struct message *next_of_read(const struct pqr__conn *conn)
+{
+    struct pqr__link *first = pqr__list_first(&conn->messages);
+    struct message *next = first ? pqr__container_of(first, struct message, link) : NULL;
+    bool here = next && next->kind != BROKEN && next->alarm.at_us <= conn->wire->world->now_us;
+    return here ? next : NULL;
+}
+
+/* Sometimes all that is here is one read, sometimes each is told by itself. */
+static void deliver(void *context)
+{
+    struct message *message = context;
+    struct pqr__conn *conn = message->conn;
+    struct pqr__transport *transport = &conn->wire->transport;
+    if (message->kind == BROKEN || sim_chance(conn->wire->world, 500)) {
+        tell(message);
+        return;
+    }
+    transport->read_us = conn->wire->world->now_us;
+    for (; message; message = next_of_read(conn))
+        tell(message);
+    transport->read_us = 0;
+    transport->events->read(transport->router);
 }
 
 static struct message *post(struct pqr__conn *conn, enum message_kind kind, struct pqr__flight *flight)

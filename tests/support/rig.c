@@ -155,6 +155,11 @@ static void on_ended(void *context)
     party->ended = true;
 }
 
+static void on_read(void *router)
+{
+    happened(router);
+}
+
 static void on_conn_closed(void *context, bool left)
 {
     struct party *party = context;
@@ -192,6 +197,7 @@ static const struct pqr__transport_events events = {
     .part = on_part,
     .item = on_item,
     .settled = on_settled,
+    .read = on_read,
     .notice = on_notice,
     .cancelled = on_cancelled,
     .ended = on_ended,
