@@ -6,17 +6,23 @@
 #include "policy/ewma.h"
 
 enum {
-    SAMPLES = 64,
     HALF_LIFE_US = 500000, /* of what is known, without a new sample */
     LONGEST_US =
-        1000000000 /* keeps the arithmetic, and the products that strategies make of it, within 64 bits */
+        1000000000, /* keeps the arithmetic, and the products that strategies make of it, within 64 bits */
+    ONE = 65536,
+    AT_ONCE = 16,
 };
 
-/* Rounded away from where it is, so that it gets there. */
-static uint64_t closer(uint64_t value, uint64_t sample)
+/* (63 / 64)^n of ONE: what n samples leave of the distance to them. */
+static const uint16_t left[AT_ONCE + 1] = {0, 64512, 63504, 62512, 61535, 60574, 59627, 58695, 57778, 56875,
+    55987, 55112, 54251, 53403, 52569, 51747, 50939};
+
+/* Rounded down, so that it gets there. */
+static int64_t distance_after(uint32_t n, int64_t distance)
 {
-    return sample > value ? value + (sample - value + SAMPLES - 1) / SAMPLES
-                          : value - (value - sample + SAMPLES - 1) / SAMPLES;
+    for (; n > AT_ONCE; n -= AT_ONCE)
+        distance = distance * left[AT_ONCE] / ONE;
+    return distance * left[n] / ONE;
 }
 
 void pqr__ewma_note_many(struct pqr__ewma *ewma, uint32_t n, uint64_t sample_us, uint64_t now_us)
@@ -25,9 +31,8 @@ void pqr__ewma_note_many(struct pqr__ewma *ewma, uint32_t n, uint64_t sample_us,
     uint64_t value = pqr__ewma_read(ewma, now_us);
     if (value == 0)
         value = sample;
-    for (; n > 0 && value != sample; n--)
-        value = closer(value, sample);
-    *ewma = (struct pqr__ewma){.value_us = value, .at_us = now_us};
+    int64_t distance = distance_after(n, (int64_t)value - (int64_t)sample);
+    *ewma = (struct pqr__ewma){.value_us = (uint64_t)((int64_t)sample + distance), .at_us = now_us};
 }
 
 void pqr__ewma_note(struct pqr__ewma *ewma, uint64_t sample_us, uint64_t now_us)

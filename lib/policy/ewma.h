@@ -12,7 +12,7 @@ struct pqr__ewma {
 
 /* One more measurement. */
 void pqr__ewma_note(struct pqr__ewma *ewma, uint64_t sample_us, uint64_t now_us);
-/* The same n times. */
+/* The same n times, at least once. */
 void pqr__ewma_note_many(struct pqr__ewma *ewma, uint32_t n, uint64_t sample_us, uint64_t now_us);
 
 /* What to believe now: old evidence fades, so that a server that was slow once, and got nothing since, is tried

@@ -21,7 +21,7 @@ enum {
 
 /* An execution that came to its end, with rows or a command tag. */
 void pqr__history_done(struct pqr__history *history, uint64_t took_us);
-/* The same n times. */
+/* The same n times, at least once. */
 void pqr__history_done_many(struct pqr__history *history, uint32_t n, uint64_t took_us);
 /* One that failed; how long it took says nothing. */
 void pqr__history_failed(struct pqr__history *history);

@@ -12,6 +12,11 @@
 #include "postgres/newer.h"
 #include "postgres/rows.h"
 
+static struct pqr__flight *first_of(const struct pqr__conn *conn)
+{
+    return pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
+}
+
 static enum pqr__answer_kind kind_of(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -30,21 +35,35 @@ static PQR__SELDOM void explain_error(
     answer->stale = pqr__item_is_stale(conn, item, answer->result);
 }
 
-static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
+static void tell(struct pqr__conn *conn, struct pqr__flight *flight, const struct pqr__answer *answer)
 {
-    PGresult *result = conn->held;
     struct pqr__item *item = flight->telling;
-    struct pqr__answer answer = {.kind = kind_of(result), .message = "", .result = result};
-    if (answer.kind == PQR__ANSWER_ERROR) {
-        explain_error(conn, item, &answer);
-        answer.at_sync = conn->at_sync;
-        conn->at_sync = false;
-    } else if (item->own == PQR__OWN_DISCARD && answer.kind == PQR__ANSWER_OK) {
+    if (item->own == PQR__OWN_DISCARD && answer->kind == PQR__ANSWER_OK)
         pqr__prepared_lost_all(&conn->prepared);
-    }
     conn->held = NULL;
     flight->telling = item->next;
-    conn->home->base.events->item(conn->context, flight, item, &answer);
+    conn->home->base.events->item(conn->context, flight, item, answer);
+}
+
+static PQR__SELDOM void tell_closely(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    struct pqr__answer answer = {.kind = kind_of(conn->held), .message = "", .result = conn->held};
+    if (answer.kind == PQR__ANSWER_ERROR) {
+        explain_error(conn, flight->telling, &answer);
+        answer.at_sync = conn->at_sync;
+        conn->at_sync = false;
+    }
+    tell(conn, flight, &answer);
+}
+
+static void tell_item(struct pqr__conn *conn, struct pqr__flight *flight)
+{
+    if (!conn->held_well) {
+        tell_closely(conn, flight);
+        return;
+    }
+    conn->well.result = conn->held;
+    tell(conn, flight, &conn->well);
 }
 
 static enum pqr__tx_status tx_status(const PGconn *pg)
@@ -118,6 +137,7 @@ static void hold(struct pqr__conn *conn, PGresult *result)
 {
     PQclear(conn->held);
     conn->held = result;
+    conn->held_well = false;
 }
 
 static PQR__SELDOM void step_over(struct pqr__conn *conn, struct pqr__item *item)
@@ -154,7 +174,7 @@ static void take_first_result(struct pqr__conn *conn, PGresult *result)
         return;
     }
     conn->expects_end = true;
-    conn->held = result;
+    hold(conn, result);
 }
 
 /* Of what the transport sent before the item, on its own account. */
@@ -200,13 +220,20 @@ static PQR__SELDOM void take_skipped_result(
     conn->expects_end = true;
 }
 
+static PQR__SELDOM bool weigh(struct pqr__conn *conn, const PGresult *result, size_t memory, uint64_t limit)
+{
+    conn->swollen |= pqr__result_is_bulky(result, memory);
+    return limit != 0 && memory > limit && pqr__result_bytes(result) > limit;
+}
+
 /* What arrives faster than it is read is here at once, however large it is. */
 static bool is_too_large(struct pqr__conn *conn, const PGresult *result)
 {
+    enum { MUCH = 1024 * 1024 }; /* below which none is bulky */
     uint64_t limit = conn->home->config->request.max_result_bytes;
-    size_t memory = PQresultMemorySize(result); /* told at once, and more than was sent for it */
-    conn->swollen |= pqr__result_is_bulky(result, memory);
-    return limit != 0 && memory > limit && pqr__result_bytes(result) > limit;
+    size_t memory = PQresultMemorySize(result);         /* told at once, and more than was sent for it */
+    bool small = memory <= MUCH && memory <= limit - 1; /* 0: none, and the highest there is */
+    return !small && weigh(conn, result, memory, limit);
 }
 
 /* What was sent for it: encryption wraps rows, 29 bytes around each 8 kB that PostgreSQL sends. */
@@ -304,9 +331,30 @@ static PQR__SELDOM void lose_by(struct pqr__conn *conn, PGresult *result)
     pqr__conn_lose(conn, message[0] ? message : PQerrorMessage(conn->pg));
 }
 
+static bool went_well(ExecStatusType status)
+{
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+/* All that has to be asked of nearly every result, and it was not expected to be an end; the other questions are
+   pqr__answer_take's. */
+bool pqr__answer_hold(struct pqr__conn *conn, PGresult *result)
+{
+    const struct pqr__flight *flight = first_of(conn);
+    const struct pqr__item *item = flight->running;
+    bool first = conn->state == PQR__CONN_PIPELINE && item && !conn->held;
+    if (!first || (item->steps | item->refused | item->rows_at_once | conn->meter.running) != 0 ||
+        !went_well(PQresultStatus(result)) || is_too_large(conn, result))
+        return false;
+    conn->held = result;
+    conn->held_well = true;
+    conn->expects_end = true;
+    return true;
+}
+
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
-    struct pqr__flight *flight = pqr__container_of(conn->flights.head.next, struct pqr__flight, link);
+    struct pqr__flight *flight = first_of(conn);
     if (!result && conn->state == PQR__CONN_PIPELINE && PQstatus(conn->pg) != CONNECTION_BAD) {
         take_end(conn, flight);
         return;

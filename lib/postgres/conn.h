@@ -93,9 +93,11 @@ struct pqr__conn {
     uint32_t n_air;
     /* Of the first flight: */
     PGresult *held;   /* the answer of its latest item, until it is known to be the last word */
+    bool held_well;   /* held is a plain answer that went well */
     bool expects_end; /* a result was read, its end was not */
     bool at_sync;     /* held is an error that came after the last item's own answer */
 
+    struct pqr__answer well; /* one that went well, but for its result: there to be told */
     struct pqr__prepared prepared;
     struct {
         uint64_t statement; /* whose name it is; 0: nobody's */
@@ -204,6 +206,8 @@ bool pqr__item_is_stale(struct pqr__conn *conn, const struct pqr__item *item, co
 /* --- answer.c --- */
 /* One answer of PQgetResult, NULL included, for the first flight in the air. Takes it over. */
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result);
+/* True: it is the result of a statement, as most are, and is held until its end, which is libpq's next. */
+bool pqr__answer_hold(struct pqr__conn *conn, PGresult *result);
 
 /* --- cancel.c --- */
 int pqr__conn_cancel(struct pqr__conn *conn);

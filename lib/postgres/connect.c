@@ -186,6 +186,7 @@ int pqr__conn_connect(struct pqr__transport *transport, uint32_t server, uint64_
     struct pqr__conn *conn = pqr__calloc(1, sizeof(*conn));
     if (!conn)
         return PQR_ENOMEM;
+    conn->well.message = "";
     conn->home = (struct pqr__postgres *)transport;
     conn->context = context;
     conn->server = server;

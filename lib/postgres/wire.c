@@ -84,12 +84,14 @@ static bool has_end(const struct pqr__conn *conn)
     return conn->expects_end && conn->state == PQR__CONN_PIPELINE;
 }
 
-/* False: there is nothing to take yet, or nothing is expected. */
+/* False: there is nothing to take yet, or nothing is expected. Of what is held already its end is taken at once. */
 static bool next_result(struct pqr__conn *conn, PGresult **result)
 {
     enter_libpq(conn);
-    bool ready = has_end(conn) || (!PQisBusy(conn->pg) && conn->n_air > 0 && pqr__conn_is_open(conn));
+    bool ends = has_end(conn), ready = ends || (!PQisBusy(conn->pg) && conn->n_air > 0);
     if (ready)
+        *result = PQgetResult(conn->pg);
+    if (ready && !ends && pqr__answer_hold(conn, *result))
         *result = PQgetResult(conn->pg);
     if (leave_libpq(conn))
         return ready;

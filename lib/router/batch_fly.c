@@ -38,7 +38,7 @@ static void fly_whole(struct pqr__batch *batch, struct pqr__slot *slot)
     batch->implicit = may_be_implicit(batch, slot);
     batch->commit_reply = PQR__REPLY_NONE;
     batch->committed = false;
-    pqr__run_take_off(lead, slot, false);
+    pqr__run_take_off(lead, slot);
     for (uint32_t i = 0; i < batch->n; i++) {
         join(batch->queries[i], slot);
         last->next = &batch->queries[i]->item;
@@ -95,7 +95,8 @@ static void blame(struct pqr__batch *batch, const struct pqr_reply *failed)
         pqr__request_say(lead, what);
     } else if (failed != lead) {
         lead->stale = failed->stale;
-        batch->queries[batch->failed]->by_text |= failed->stale;
+        if (failed->stale)
+            batch->queries[batch->failed]->item.statement = 0;
         memcpy(lead->sqlstate, failed->sqlstate, sizeof(lead->sqlstate));
         snprintf(what, sizeof(what), "query %u of the batch: %.220s", batch->failed + 1,
             pqr__request_error(failed));

@@ -33,12 +33,13 @@ bool pqr__dispatch_opens(const struct pqr__backend *backend, const struct pqr_re
 void pqr__run(struct pqr_reply *request, struct pqr__slot *slot);
 /* Reads that may share a connection, as one flight. requests, linked by their link, is empty after it. */
 void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot);
-/* Writes that may follow one another, each as a flight of its own. The same. */
+/* Those that may follow one another, each as a flight of its own. The same. */
 void pqr__run_in_turn(struct pqr__list *requests, struct pqr__slot *slot);
 /* Between run.c and batch_fly.c, on a connection that is taken already. */
+/* As pqr__run_together. */
 void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot);
-void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared);
-/* Before it is sent: what its text leaves behind, and under which number it may be kept prepared. */
+void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot);
+/* Before it is sent: what its text leaves behind. */
 void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot);
 /* A flight of n items, in the memory of the first request of it, or of what leads them. */
 void pqr__run_send(struct pqr_reply *first, struct pqr__item *items, uint32_t n, enum pqr__flight_kind kind);

@@ -13,7 +13,7 @@ static void reset(struct pqr_reply *request)
 {
     request->entry = (struct pqr__queue_entry){0};
     request->cause = PQR__CAUSE_NONE;
-    request->cancel_asked = request->stale = request->shared = request->by_text = false;
+    request->cancel_asked = request->stale = request->shared = false;
     request->alone = request->uncertain = request->in_whole = false;
     request->bulk = PQR__BULK_SMALL;
     request->unsent = 0;

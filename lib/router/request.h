@@ -64,7 +64,6 @@ struct pqr_reply {
     bool cancel_asked; /* from the log callback: the deadline is due for that */
     bool stale;        /* what its connection had prepared of it was of no use any more */
     bool shared;       /* the flight it is in has others */
-    bool by_text;      /* nothing that is kept prepared is used for it any more */
     bool
         alone; /* shares no connection, whatever its statement is: by what it is, or since with others it came
                           to harm */

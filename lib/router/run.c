@@ -9,33 +9,53 @@
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
-static void launch(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
+/* Where requests are sent, and when. */
+struct launch {
+    struct pqr__slot *slot;
+    uint64_t now_us;
+    uint32_t server;
+    pqr_role role;
+};
+
+static struct launch launch_of(struct pqr__slot *slot)
 {
-    request->slot = slot;
+    const struct pqr__backend *backend = slot->backend;
+    return (struct launch){.slot = slot,
+        .now_us = pqr__router_now(backend->router),
+        .server = backend->index,
+        .role = backend->role};
+}
+
+static void launch(struct pqr_reply *request, const struct launch *launch, bool shared)
+{
+    request->slot = launch->slot;
     request->shared = shared;
-    request->server = slot->backend->index;
-    request->route = slot->backend->role;
-    request->sent_us = pqr__router_now(request->router);
+    request->server = launch->server;
+    request->route = launch->role;
+    request->sent_us = launch->now_us;
     request->attempts++;
     request->state = PQR__REQUEST_FLYING;
 }
 
-void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot, bool shared)
+void pqr__run_take_off(struct pqr_reply *request, struct pqr__slot *slot)
 {
+    struct launch this = launch_of(slot);
     pqr__list_push_back(&slot->air, &request->entry.link);
     slot->backend->flying++;
-    launch(request, slot, shared);
+    launch(request, &this, false);
 }
 
-static void count_sent(const struct pqr_reply *request, struct pqr__backend *backend)
+/* n reads, so many of which are a replica's by right. */
+static void count_reads(struct pqr__backend *backend, uint32_t n, uint32_t n_replicas)
 {
-    if (request->verdict.effect == PQR__EFFECT_READ)
-        backend->reads++;
-    else
-        backend->writes++;
-    if (request->entry.role == PQR__QUEUE_REPLICA && backend->role == PQR_ROLE_PRIMARY &&
-        request->router->config->reads.primary != PQR__PRIMARY_ALWAYS)
-        request->router->fallback_primary++;
+    backend->reads += n;
+    if (backend->role == PQR_ROLE_PRIMARY && backend->router->config->reads.primary != PQR__PRIMARY_ALWAYS)
+        backend->router->fallback_primary += n_replicas;
+}
+
+static bool is_for_replicas(const struct pqr_reply *request)
+{
+    return request->entry.role == PQR__QUEUE_REPLICA;
 }
 
 static enum pqr__slot_state state_for(const struct pqr_reply *request, bool joins)
@@ -49,16 +69,17 @@ static enum pqr__slot_state state_for(const struct pqr_reply *request, bool join
 
 void pqr__run_make_ready(struct pqr_reply *request, struct pqr__slot *slot)
 {
-    bool plain = request->verdict.effect == PQR__EFFECT_READ || request->verdict.effect == PQR__EFFECT_WRITE;
+    enum pqr__effect effect = request->verdict.effect;
     request->item.next = NULL;
     if (request->item.own != PQR__OWN_NONE)
         return;
-    if (request->by_text)
-        request->item.statement = 0;
-    count_sent(request, slot->backend);
+    if (effect == PQR__EFFECT_READ)
+        count_reads(slot->backend, 1, is_for_replicas(request));
+    else
+        slot->backend->writes++;
     slot->swollen |= request->bulk == PQR__BULK_SWELLING;
-    if (!plain) /* it may leave more behind than its text shows */
-        slot->dirty = true;
+    if (effect != PQR__EFFECT_READ && effect != PQR__EFFECT_WRITE)
+        slot->dirty = true; /* it may leave more behind than its text shows */
 }
 
 void pqr__run_send(struct pqr_reply *first, struct pqr__item *items, uint32_t n, enum pqr__flight_kind kind)
@@ -88,45 +109,57 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
         pqr__batch_fly(request->batch, slot);
         return;
     }
-    pqr__run_take_off(request, slot, false);
+    pqr__run_take_off(request, slot);
     pqr__run_make_ready(request, slot);
     pqr__run_send(request, &request->item, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
 }
 
 void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)
 {
-    struct pqr_reply *first = pqr__request_of(requests->head.next), *last = NULL;
-    uint32_t n = requests->count;
+    struct launch this = launch_of(slot);
+    struct pqr_reply *first = pqr__request_of(requests->head.next);
+    struct pqr__item *items, **next = &items;
+    uint32_t n = requests->count, n_replicas = 0;
+    bool swelling = false;
     pqr__list_each (link, requests) {
         struct pqr_reply *request = pqr__request_of(link);
-        launch(request, slot, n > 1);
-        pqr__run_make_ready(request, slot);
-        if (last)
-            last->item.next = &request->item;
-        last = request;
+        launch(request, &this, n > 1);
+        n_replicas += is_for_replicas(request);
+        swelling |= request->bulk == PQR__BULK_SWELLING;
+        *next = &request->item;
+        next = &request->item.next;
     }
+    *next = NULL;
+    slot->swollen |= swelling;
+    count_reads(slot->backend, n, n_replicas);
     pqr__list_join(&slot->air, requests);
     slot->backend->flying += n;
-    pqr__run_send(first, &first->item, n, PQR__FLIGHT_PIPELINE);
+    pqr__run_send(first, items, n, PQR__FLIGHT_PIPELINE);
 }
 
-void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
+static void share(struct pqr__slot *slot)
 {
     if (slot->state == PQR__SLOT_IDLE)
         pqr__slot_move(slot, PQR__SLOT_SHARED);
     assert(slot->state == PQR__SLOT_SHARED);
+}
+
+void pqr__run_together(struct pqr__list *requests, struct pqr__slot *slot)
+{
+    share(slot);
     pqr__run_group(requests, slot);
 }
 
 void pqr__run_in_turn(struct pqr__list *requests, struct pqr__slot *slot)
 {
     struct pqr__link *link;
+    share(slot);
     while ((link = pqr__list_first(requests)) != NULL) {
-        struct pqr__list one;
-        pqr__list_init(&one);
+        struct pqr_reply *request = pqr__request_of(link);
         pqr__list_remove(requests, link);
-        pqr__list_push_back(&one, link);
-        pqr__run_together(&one, slot);
+        pqr__run_take_off(request, slot);
+        pqr__run_make_ready(request, slot);
+        pqr__run_send(request, &request->item, 1, PQR__FLIGHT_PIPELINE);
     }
 }
 
@@ -140,8 +173,17 @@ enum pqr__reply_kind pqr__run_kind(const struct pqr__answer *answer)
     return kinds[answer->kind];
 }
 
-static PQR__SELDOM void note_error(struct pqr_reply *request, const struct pqr__answer *answer)
+static PQR__SELDOM void fail(
+    const struct pqr__slot *slot, struct pqr_reply *request, const struct pqr__answer *answer)
 {
+    if (answer->at_sync && request->in_whole) { /* where an implicit transaction has its COMMIT */
+        pqr__batch_committed(request->batch, answer);
+        return;
+    }
+    if (request->result) /* what an error at the Sync takes the place of */
+        slot->backend->router->ops->result_free(request->result);
+    request->result = answer->result;
+    request->reply = pqr__run_kind(answer);
     request->stale = answer->stale;
     memcpy(request->sqlstate, answer->sqlstate, sizeof(request->sqlstate));
     pqr__request_say(request, answer->message);
@@ -157,23 +199,16 @@ static bool is_final(const struct pqr_reply *request)
 void pqr__run_item(struct pqr__slot *slot, struct pqr__item *item, const struct pqr__answer *answer)
 {
     struct pqr_reply *request = pqr__container_of(item, struct pqr_reply, item);
-    const struct pqr__transport_ops *ops = slot->backend->router->ops;
     if (item->own == PQR__OWN_COMMIT) {
         pqr__batch_committed(pqr__container_of(item, struct pqr__batch, commit), answer);
-        return;
+    } else if (answer->kind != PQR__ANSWER_OK) {
+        fail(slot, request, answer);
+    } else {
+        request->result = answer->result;
+        request->reply = PQR__REPLY_OK;
+        if (is_final(request))
+            pqr__event_answer(request);
     }
-    if (answer->at_sync && request->in_whole) { /* where an implicit transaction has its COMMIT */
-        pqr__batch_committed(request->batch, answer);
-        return;
-    }
-    if (request->result) /* what an error at the Sync takes the place of */
-        ops->result_free(request->result);
-    request->result = answer->result;
-    request->reply = pqr__run_kind(answer);
-    if (request->reply != PQR__REPLY_OK)
-        note_error(request, answer);
-    else if (is_final(request))
-        pqr__event_answer(request);
 }
 
 struct pqr_reply *pqr__run_owner(struct pqr__item *item)

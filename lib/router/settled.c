@@ -111,7 +111,8 @@ static const char *lost_text(const struct pqr_reply *request, const struct pqr__
 static void set_apart(struct pqr_reply *request, const struct pqr__decision *decision, bool unsent)
 {
     request->alone |= decision->alone;
-    request->by_text |= decision->by_text;
+    if (decision->by_text)
+        request->item.statement = 0;
     request->attempts -= (decision->alone || decision->by_text) && !unsent;
 }
 

@@ -37,7 +37,8 @@ void pqr__tx_move(struct pqr_tx *tx, enum pqr__tx_state to)
 void pqr__tx_add(struct pqr_tx *tx, struct pqr_reply *statement)
 {
     pqr__list_push_back(&tx->statements, &statement->link);
-    statement->by_text = tx->by_text;
+    if (tx->by_text)
+        statement->item.statement = 0;
     tx->bytes += statement->entry.bytes;
 }
 
