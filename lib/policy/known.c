@@ -125,7 +125,14 @@ static PQR__SELDOM void read_anew(
     known->fixed_locks = pqr__locks_are_fixed(known->text, known->length, dialect);
     known->generation = table->generation;
     known->refused = false;
+    known->waits_in = 0;
     judge(known);
+}
+
+void pqr__known_refused(struct pqr__known *known)
+{
+    known->refused = true;
+    known->waits_in = 0;
 }
 
 void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,

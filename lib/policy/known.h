@@ -29,6 +29,8 @@ struct pqr__known {
     bool ready;      /* one read or write, with its number for good, and no types of users */
     bool fixed_locks; /* all executions lock the same: policy/locks.h */
     bool refused;     /* a replica refused it, though its text is harmless: it is the primary's */
+    uint8_t
+        waits_in; /* its owner's, 0 until that has set it: 0 again when its verdict is read anew, or it is refused */
     struct pqr__verdict verdict;
     struct pqr__history history;
     Oid types[PQR__KNOWN_TYPES];
@@ -64,6 +66,8 @@ struct pqr__known *pqr__known_keep(struct pqr__known_table *table, struct pqr__v
    used often, and their parameters as of the types that the server infers, until requests name others. False: no
    memory, nothing has changed. */
 bool pqr__known_name(struct pqr__known_table *table, const char *texts, const struct pqr__dialect *dialect);
+/* By a replica. */
+void pqr__known_refused(struct pqr__known *known);
 /* Its verdict by what the table's owner knows now. */
 void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
     const struct pqr__known_table *table, const struct pqr__dialect *dialect);

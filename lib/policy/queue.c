@@ -44,7 +44,7 @@ uint32_t pqr__queue_count(const struct pqr__queue *queue)
 static bool fits(const struct pqr__queue *queue, const struct pqr__queue_entry *entry)
 {
     return pqr__queue_lane_count(queue, entry->lane) < queue->max_entries &&
-           entry->bytes <= queue->max_bytes && queue->bytes[entry->lane] <= queue->max_bytes - entry->bytes;
+           queue->bytes[entry->lane] + entry->bytes <= queue->max_bytes;
 }
 
 static bool is_empty(const struct pqr__queue *queue, unsigned role)
@@ -78,8 +78,9 @@ static void count_in(struct pqr__queue *queue, const struct pqr__list *list, str
 
 PQR__OFTEN bool pqr__queue_push(struct pqr__queue *queue, struct pqr__queue_entry *entry)
 {
-    assert(!entry->exempt || entry->bytes == 0);
-    if (!entry->exempt && !fits(queue, entry))
+    if (entry->exempt)
+        assert(entry->bytes == 0);
+    else if (!fits(queue, entry))
         return false;
     struct pqr__list *list = list_of(queue, entry);
     entry->sequence = 0;

@@ -36,10 +36,10 @@ struct pqr__queue_entry {
     uint64_t sequence;   /* 0: never queued; kept when it comes back */
     uint64_t entered_us; /* when it was queued first */
     uint64_t avoid;      /* bit n: not on server n */
-    uint64_t bytes;
-    uint8_t role; /* enum pqr__queue_role */
-    uint8_t lane; /* enum pqr__lane */
-    bool exempt;  /* the router's own: takes no place from anybody, is never turned away; bytes is 0 */
+    uint64_t bytes;      /* which of all that ever wait at a time add up in 64 bits */
+    uint8_t role;        /* enum pqr__queue_role */
+    uint8_t lane;        /* enum pqr__lane */
+    bool exempt;         /* the router's own: takes no place from anybody, is never turned away; bytes is 0 */
 };
 
 /* Zeroed: strict priority, and nothing is overload. */

@@ -82,17 +82,20 @@ static enum pqr__tx_status tx_status(const PGconn *pg)
     }
 }
 
-/* libpq compares its way through a list of parameters: of several flights in the air, or statements of a transaction,
-   not each asks, but the last does, and one that failed: it may be a write that a primary of the past refused. */
-static bool in_recovery(struct pqr__conn *conn, enum pqr__tx_status tx)
+/* libpq compares its way through a list of parameters: of those that follow one another closely not each asks, but one
+   that failed does: it may be a write that a primary of the past refused. */
+static bool in_recovery(struct pqr__conn *conn)
 {
-    enum { LOOK_AFTER = 16 };
-    bool goes_on = conn->n_air > 0 || tx == PQR__TX_OPEN;
-    if (goes_on && !pqr__result_is_error(conn->held) && ++conn->n_unlooked < LOOK_AFTER)
+    enum { LOOK_AFTER = 16, LOOK_AFTER_MS = 10 };
+    bool lately = conn->n_unlooked < LOOK_AFTER && conn->at_ms - conn->looked_ms < LOOK_AFTER_MS;
+    if (lately && !pqr__result_is_error(conn->held)) {
+        conn->n_unlooked++;
         return conn->in_recovery;
+    }
     const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
     conn->in_recovery = standby && standby[0] == 'o' && standby[1] == 'n';
     conn->n_unlooked = 0;
+    conn->looked_ms = conn->at_ms;
     return conn->in_recovery;
 }
 
@@ -100,12 +103,12 @@ static bool in_recovery(struct pqr__conn *conn, enum pqr__tx_status tx)
 static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
 {
     conn->n_air--;
+    conn->at_ms = uv_now(conn->home->loop);
     conn->swollen |= pqr__meter_is_swollen(&conn->meter);
-    enum pqr__tx_status tx = tx_status(conn->pg);
     struct pqr__settled facts = {
         .sent = true,
-        .tx = tx,
-        .in_recovery = in_recovery(conn, tx),
+        .tx = tx_status(conn->pg),
+        .in_recovery = in_recovery(conn),
         .swollen = conn->swollen,
         .message = "",
     };
@@ -120,7 +123,6 @@ static void settle(struct pqr__conn *conn, struct pqr__flight *flight)
     pqr__list_remove(&conn->flights, &flight->link);
     if (conn->preparing == flight)
         conn->preparing = NULL;
-    conn->at_ms = uv_now(conn->home->loop);
     tell_item(conn, flight);
     conn->home->base.events->settled(conn->context, flight, &facts);
 }

@@ -79,14 +79,15 @@ struct pqr__conn {
     bool swollen;   /* libpq has taken much memory for a row, and keeps it */
     bool completed; /* this read completed a flight */
     bool reading;   /* its input is being read; what is sent meanwhile is flushed after that */
+    bool together;  /* flights of a turn can be kept together: cork.c */
+    bool fresh;     /* something was sent since the last flush */
+    bool corked;    /* and more, which the system keeps until then */
     struct pqr__link unflushed;
-    bool together;       /* flights of a turn can be kept together: cork.c */
-    bool fresh;          /* something was sent since the last flush */
-    bool corked;         /* and more, which the system keeps until then */
     const void *ssl;     /* OpenSSL's; NULL: no TLS, or another library's */
     uint64_t at_ms;      /* of the loop's time, when it last answered */
-    bool in_recovery;    /* as the server last said, when that was last looked up */
+    uint64_t looked_ms;  /* when in_recovery was looked up last */
     uint32_t n_unlooked; /* flights settled since */
+    bool in_recovery;    /* as the server had said by then */
     struct pqr__meter meter;
 
     struct pqr__list flights; /* in order; the first n_air are in the air */

@@ -49,6 +49,38 @@ static const char *refusal_of(const struct pqr_reply *request)
     return request->verdict.several ? pqr__parts_refusal(request) : NULL;
 }
 
+/* Nothing but its text, and the configuration, says where it goes. */
+static bool goes_by_text(const struct pqr_reply *request)
+{
+    return request->item.statement != 0 && request->target == PQR_TARGET_AUTO && request->known->ready;
+}
+
+/* As most are: found out before. */
+static bool is_routine(const struct pqr_reply *request)
+{
+    return goes_by_text(request) && request->known->waits_in != 0;
+}
+
+/* False: it can't be run, and is answered. */
+static PQR__SELDOM bool find_place(struct pqr_reply *request)
+{
+    if (request->bulk == PQR__BULK_REFUSED) {
+        pqr__request_refuse_size(request);
+        return false;
+    }
+    const char *refusal = refusal_of(request);
+    enum pqr__queue_role role = role_of(request);
+    request->entry.role = (uint8_t)role;
+    if (refusal) {
+        memcpy(request->sqlstate, "0A000", 6);
+        pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
+        return false;
+    }
+    if (goes_by_text(request))
+        request->known->waits_in = (uint8_t)(role + 1);
+    return true;
+}
+
 static bool may_take(const struct pqr__backend *backend, const struct pqr_reply *request)
 {
     unsigned roles = request->entry.lane == PQR__LANE_ADMIN ? pqr__backend_roles(backend)
@@ -128,11 +160,11 @@ static inline void enqueue(struct pqr_reply *request)
         return;
     }
     request->state = PQR__REQUEST_QUEUED;
-    if (pqr__backends_hopeless(router)) {
+    bool first = router->queue.lanes[request->entry.role][request->entry.lane].count == 1;
+    if (first && pqr__backends_hopeless(router)) /* when nobody waits behind it either */
         pqr__request_give_up(request);
-    } else {
+    else
         pqr__dispatch_soon(router);
-    }
 }
 
 void pqr__dispatch_give_up(pqr_router *router)
@@ -196,21 +228,12 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
 PQR__OFTEN void pqr__dispatch(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
-    if (request->bulk == PQR__BULK_REFUSED) {
-        pqr__request_refuse_size(request);
+    if (is_routine(request))
+        request->entry.role = (uint8_t)(request->known->waits_in - 1);
+    else if (!find_place(request))
         return;
-    }
-    const char *refusal = refusal_of(request);
-    request->entry.role = (uint8_t)role_of(request);
-    if (refusal) {
-        memcpy(request->sqlstate, "0A000", 6);
-        pqr__request_finish(request, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_NOT_EXECUTED, refusal);
-        return;
-    }
-    if (!pqr__request_is_own(request)) {
-        ++*(request->entry.role == PQR__QUEUE_PRIMARY ? &router->routed_primary : &router->routed_replica);
+    if (!pqr__request_is_own(request))
         pqr__arrivals_note(&router->arrivals[request->entry.role], request->accepted_us);
-    }
     bool at_once = !router->in_event && !router->in_log && !others_first(request);
     struct pqr__slot *slot = at_once ? choose(request) : NULL;
     if (slot)

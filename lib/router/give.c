@@ -101,41 +101,53 @@ static struct pqr_reply *take(struct pqr__list *group, struct pqr__queue *queue,
     return request;
 }
 
-/* It may go out with the first of a group, which joins others: reads under its Sync, writes behind it. */
-static bool belongs(const struct pqr_reply *next, const struct pqr_reply *first, bool primary)
-{
-    if (is_read(next) != is_read(first))
-        return false;
-    if (!is_read(first))
-        return pqr__dispatch_joins(next);
-    bool joins = next->known == first->known ? !next->alone : pqr__dispatch_joins(next);
-    return joins && pqr__sharing_groups(first->known, next->known, primary);
-}
-
-/* What goes out together. */
+/* What goes out together: reads under one Sync, or writes one behind the other. */
 struct group {
     struct pqr__list list;
     uint64_t bytes;
+    const struct pqr__known *known; /* of the first, which joins others */
+    bool reads;
+    bool primary; /* where they go */
+    bool alike;   /* others of its text may go with it */
 };
 
-static bool fits(const struct group *group, struct pqr__queue_entry *next, bool primary)
+static void group_init(struct group *group, const struct pqr__backend *backend, const struct pqr_reply *first)
+{
+    bool primary = backend->role == PQR_ROLE_PRIMARY;
+    pqr__list_init(&group->list);
+    group->bytes = first->entry.bytes;
+    group->known = first->known;
+    group->reads = is_read(first);
+    group->primary = primary;
+    group->alike = group->reads && first->known && pqr__sharing_groups(first->known, first->known, primary);
+}
+
+static bool belongs(const struct group *group, const struct pqr_reply *next)
+{
+    if (is_read(next) != group->reads)
+        return false;
+    if (next->known == group->known && group->alike)
+        return !next->alone;
+    return pqr__dispatch_joins(next) &&
+           (!group->reads || pqr__sharing_groups(group->known, next->known, group->primary));
+}
+
+static bool fits(const struct group *group, struct pqr__queue_entry *next)
 {
     enum { BYTES_MAX = 64 * 1024 };
-    const struct pqr_reply *first = pqr__request_of(group->list.head.next);
-    return group->bytes + next->bytes <= BYTES_MAX && belongs(request_of(next), first, primary);
+    return group->bytes + next->bytes <= BYTES_MAX && belongs(group, request_of(next));
 }
 
 /* Where those behind the first have the next turns, one walk finds who of them goes with it. */
 static void take_row(
     struct group *group, const struct pqr__backend *backend, struct pqr__list *row, uint32_t most)
 {
-    bool primary = backend->role == PQR_ROLE_PRIMARY;
     struct pqr__queue_entry *last = NULL;
     uint64_t before = group->bytes;
     uint32_t n = 0;
     pqr__list_each (link, row) {
         struct pqr__queue_entry *next = pqr__queue_entry_of(link);
-        if (n == most || next->avoid >> backend->index & 1 || !fits(group, next, primary))
+        if (n == most || next->avoid >> backend->index & 1 || !fits(group, next))
             break;
         group->bytes += next->bytes;
         last = next;
@@ -154,7 +166,7 @@ static void take_more(struct group *group, const struct pqr__backend *backend, u
         take_row(group, backend, row, most - 1);
     while (group->list.count < most) {
         struct pqr__turn turn = pqr__queue_turn(queue, roles, PQR__LANE_BATCH, backend->index);
-        if (!turn.entry || !fits(group, turn.entry, backend->role == PQR_ROLE_PRIMARY))
+        if (!turn.entry || !fits(group, turn.entry))
             return;
         group->bytes += turn.entry->bytes;
         take(&group->list, queue, turn);
@@ -210,11 +222,10 @@ static void fill(const struct match *match)
     struct pqr__slot *slot = match->slot;
     struct pqr__backend *backend = slot->backend;
     struct pqr__sharing sharing = sharing_on(slot);
-    struct group group;
     uint32_t most = share_of(match, &sharing);
-    pqr__list_init(&group.list);
+    struct group group;
+    group_init(&group, backend, request_of(match->turn.entry));
     struct pqr_reply *first = take(&group.list, &backend->router->queue, match->turn);
-    group.bytes = first->entry.bytes;
     if (pqr__dispatch_joins(first)) {
         uint32_t room = sharing.depth - slot->air.count;
         take_more(&group, backend, match->roles, most < room ? most : room);

@@ -47,7 +47,7 @@ static const char *flaw_of_flags(uint32_t flags)
     return NULL;
 }
 
-static PQR__SELDOM const char *flaw_of(const pqr_query *query)
+static const char *flaw_of(const pqr_query *query)
 {
     if (!query->sql == !query->statement)
         return "query.sql and query.statement: set one of the two";
@@ -71,21 +71,19 @@ static PQR__SELDOM const pqr_query *complete(pqr_query *room, const pqr_query *q
     return room;
 }
 
-/* As most are, without flags and formats, and nothing is wrong with it: need not be asked what. */
-static bool is_flawless(const pqr_query *query)
+PQR__OFTEN bool pqr__query_is_plain(const pqr_query *query)
 {
-    return !query->sql != !query->statement && (unsigned)query->n_params <= PARAMETERS_MAX &&
-           (query->n_params == 0 || query->param_values) && !query->param_formats &&
+    return query && query->struct_size == sizeof(*query) && query->statement && !query->sql &&
+           !query->param_formats && !query->label && !query->rows && query->flags == 0 &&
+           (unsigned)query->n_params <= PARAMETERS_MAX && (query->n_params == 0 || query->param_values) &&
            (unsigned)query->result_format <= 1 && (unsigned)query->target <= PQR_TARGET_ANY &&
-           query->flags == 0;
+           query->statement->length <= SMALL;
 }
 
-PQR__OFTEN const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw)
+const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw)
 {
     if (query && query->struct_size != sizeof(*room))
         query = complete(room, query);
-    if (query && is_flawless(query))
-        return query;
     *flaw = query ? flaw_of(query) : "query is NULL, or does not begin as PQR_QUERY_INIT";
     return *flaw ? NULL : query;
 }
@@ -244,7 +242,7 @@ static bool copy_too_large(struct pqr_reply *request, const pqr_query *query, ui
     return grow_for(request, &bare, 0, put_all(request, &bare, 0).used);
 }
 
-static bool copy_with_care(struct pqr_reply *request, const pqr_query *query, size_t length)
+bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
     struct copy copy = put_all(request, query, length);
     uint64_t message = pqr__message_bytes(length, (uint32_t)query->n_params, copy.values);
@@ -255,14 +253,11 @@ static bool copy_with_care(struct pqr_reply *request, const pqr_query *query, si
     return grow_for(request, query, length, copy.used);
 }
 
-/* As most are: a statement under its number, with few bytes of text for parameters. False: it is not like that, or the
-   buffer has no room for it. */
-static inline bool copy_at_once(struct pqr_reply *request, const pqr_query *query)
+PQR__OFTEN bool pqr__request_copy_plain(struct pqr_reply *request, const pqr_query *query)
 {
     struct pqr__item *item = &request->item;
     size_t n = (size_t)query->n_params, used = n * sizeof(char *), room = request->buffer_size;
-    if (!query->statement || !item->statement || query->param_formats || query->label || query->rows ||
-        used > room || room > SMALL)
+    if (used > room || room > SMALL)
         return false;
     const char **values = (const char **)(void *)request->buffer;
     for (size_t i = 0; i < n; i++) {
@@ -280,11 +275,6 @@ static inline bool copy_at_once(struct pqr_reply *request, const pqr_query *quer
     item->param_types = query->param_types ? request->known->types : NULL;
     request->entry.bytes = used;
     return true;
-}
-
-PQR__OFTEN bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query, size_t length)
-{
-    return (length <= SMALL && copy_at_once(request, query)) || copy_with_care(request, query, length);
 }
 
 void pqr__request_explain_size(uint64_t bytes, char *out, size_t size)

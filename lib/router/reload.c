@@ -109,12 +109,20 @@ static void adopt(pqr_router *router, const struct pqr_config *next, const struc
     }
 }
 
+/* Where statements go was found by the old one. */
+static bool routes_alike(const struct pqr_config *one, const struct pqr_config *other)
+{
+    return one->reads.mode == other->reads.mode && one->reads.session == other->reads.session;
+}
+
 static void apply(pqr_router *router, const struct pqr_config *next, const struct pqr__reload_plan *plan)
 {
     for (uint32_t place = 0; place < router->n_backends; place++)
         if (plan->leaves[place])
             leave(&router->backends[place]);
     adopt(router, next, plan);
+    if (!routes_alike(router->config, next))
+        pqr__known_outdate(&router->known);
     pqr_config_free(router->config);
     router->config = pqr__config_ref(next);
     if (next->system_identifier)

@@ -63,6 +63,16 @@ static PQR__SELDOM void look_closely(struct pqr_reply *request, const pqr_query 
     classify_types(request, query->n_params, query->param_types);
 }
 
+/* As soon as it is known: statements have one, most of the time. */
+static inline void number(struct pqr_reply *request, const pqr_query *query)
+{
+    if (request->known && query->statement && request->router->config->statements.prepare_threshold > 0)
+        request->item.statement =
+            pqr__known_ready_number(request->known, query->n_params, query->param_types);
+    if (request->item.statement == 0)
+        look_closely(request, query);
+}
+
 /* What is known of its text, and of the types of its parameters. */
 static inline void recognise(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
@@ -71,11 +81,7 @@ static inline void recognise(struct pqr_reply *request, const pqr_query *query, 
         query->statement
             ? pqr__statement_classify(query->statement, &request->verdict, &router->known, &router->dialect)
             : pqr__known_classify(&router->known, &request->verdict, query->sql, length, &router->dialect);
-    if (request->known && query->statement && router->config->statements.prepare_threshold > 0)
-        request->item.statement =
-            pqr__known_ready_number(request->known, query->n_params, query->param_types);
-    if (request->item.statement == 0)
-        look_closely(request, query);
+    number(request, query);
 }
 
 void pqr__request_classify(struct pqr_reply *request)
@@ -118,8 +124,7 @@ static uint64_t now_of(pqr_router *router)
     return now_us;
 }
 
-/* Twice: what pqr_query_run makes is never one of the router's own, and it is the one that counts. */
-static inline __attribute__((always_inline)) struct pqr_reply *make(
+static inline struct pqr_reply *begin(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
     struct pqr_reply *request = pqr__request_take(router);
@@ -132,16 +137,25 @@ static inline __attribute__((always_inline)) struct pqr_reply *make(
     request->cb = cb;
     request->data = data;
     request->item = (struct pqr__item){.own = own};
-    size_t length = query->statement ? query->statement->length : strlen(query->sql);
-    if (own == PQR__OWN_NONE && length <= PQR__MESSAGE_MAX)
-        recognise(request, query, length);
+    return request;
+}
+
+static inline struct pqr_reply *accept(struct pqr_reply *request)
+{
+    request->accepted_us = now_of(request->router);
+    request->router->accepted++;
+    return request;
+}
+
+static __attribute__((noinline)) struct pqr_reply *copy(
+    struct pqr_reply *request, const pqr_query *query, size_t length)
+{
     if (!pqr__request_copy(request, query, length)) {
         pqr__request_put(request);
         return NULL;
     }
-    request->accepted_us = now_of(router);
-    router->accepted++;
-    if (request->bulk != PQR__BULK_SMALL || own != PQR__OWN_NONE || query->rows ||
+    accept(request);
+    if (request->bulk != PQR__BULK_SMALL || request->item.own != PQR__OWN_NONE || query->rows ||
         query->flags & (PQR_ADMIN | PQR_ALONE))
         set_apart(request);
     return request;
@@ -150,7 +164,28 @@ static inline __attribute__((always_inline)) struct pqr_reply *make(
 struct pqr_reply *pqr__request_new(
     pqr_router *router, const pqr_query *query, enum pqr__own own, pqr_reply_cb cb, void *data)
 {
-    return make(router, query, own, cb, data);
+    struct pqr_reply *request = begin(router, query, own, cb, data);
+    if (!request)
+        return NULL;
+    size_t length = query->statement ? query->statement->length : strlen(query->sql);
+    if (own == PQR__OWN_NONE && length <= PQR__MESSAGE_MAX)
+        recognise(request, query, length);
+    return copy(request, query, length);
+}
+
+/* As most are: shorter, and no other. */
+static inline struct pqr_reply *new_plain(
+    pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
+{
+    const struct pqr_statement *statement = query->statement;
+    struct pqr_reply *request = begin(router, query, PQR__OWN_NONE, cb, data);
+    if (!request)
+        return NULL;
+    request->known = pqr__statement_classify(statement, &request->verdict, &router->known, &router->dialect);
+    number(request, query);
+    if (request->item.statement != 0 && pqr__request_copy_plain(request, query))
+        return accept(request);
+    return copy(request, query, statement->length);
 }
 
 void pqr__request_discard(struct pqr_reply *request)
@@ -168,7 +203,18 @@ void pqr__request_arm(struct pqr_reply *request, uint32_t timeout_ms)
         pqr__timer_set(request->router, &request->deadline, request->accepted_us + timeout_us);
 }
 
-int pqr_query_run(
+static int run(pqr_request_id *out, struct pqr_reply *request, uint32_t timeout_ms)
+{
+    if (!request)
+        return PQR_ENOMEM;
+    if (out)
+        out->value = request->id;
+    pqr__request_arm(request, timeout_ms);
+    pqr__dispatch(request);
+    return 0;
+}
+
+static __attribute__((noinline)) int check_and_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     pqr_query room;
@@ -178,12 +224,14 @@ int pqr_query_run(
         return pqr__misused(router, "pqr_query_run", cb ? flaw : "cb is NULL");
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    struct pqr_reply *request = make(router, checked, PQR__OWN_NONE, cb, data);
-    if (!request)
-        return PQR_ENOMEM;
-    if (out)
-        out->value = request->id;
-    pqr__request_arm(request, checked->timeout_ms);
-    pqr__dispatch(request);
-    return 0;
+    return run(out, pqr__request_new(router, checked, PQR__OWN_NONE, cb, data), checked->timeout_ms);
+}
+
+int pqr_query_run(
+    pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
+{
+    bool plain = pqr__query_is_plain(query) && router && cb && router->state == PQR__ROUTER_RUNNING;
+    if (!plain)
+        return check_and_run(out, router, query, cb, data);
+    return run(out, new_plain(router, query, cb, data), query->timeout_ms);
 }

@@ -124,6 +124,8 @@ struct pqr__batch_store {
 };
 
 /* --- input.c --- */
+/* As most are: a statement, without formats, flags, a label and rows in parts; and nothing is wrong with it. */
+bool pqr__query_is_plain(const pqr_query *query);
 /* Checks what a caller gave: the query with every member set, which is made in room where it has fewer; NULL: it is not
    valid, and *flaw says why. */
 const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const char **flaw);
@@ -131,6 +133,9 @@ const pqr_query *pqr__query_check(pqr_query *room, const pqr_query *query, const
    one that no server takes only the label, and entry.bytes is what its message would have. What is known of the text,
    and its number, are found already. */
 bool pqr__request_copy(struct pqr_reply *request, const pqr_query *query, size_t length);
+/* The same of a plain one that has its number. False: it has to be copied as any other, its buffer has no room for it,
+   or much. */
+bool pqr__request_copy_plain(struct pqr_reply *request, const pqr_query *query);
 enum pqr__bulk pqr__bulk_of(uint64_t bytes);
 /* Why what is too large is not sent. */
 void pqr__request_explain_size(uint64_t bytes, char *out, size_t size);

@@ -104,7 +104,7 @@ struct pqr_router {
     uint32_t peak_usage;
     uint64_t accepted, by_status[8], by_outcome[3];
     uint64_t answered_in_air; /* well, while their flight went on: in none of the above but accepted */
-    uint64_t routed_replica, routed_primary, fallback_primary, retries, misroutes, refused, shed;
+    uint64_t fallback_primary, retries, misroutes, refused, shed;
     uint64_t pipelined_writes, batches, batch_queries;
     struct pqr__histogram latency, queued;
 };

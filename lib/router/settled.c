@@ -91,7 +91,7 @@ static void note_misroute(const struct pqr_reply *request)
     pqr_router *router = request->router;
     router->misroutes++;
     if (request->known)
-        request->known->refused = true;
+        pqr__known_refused(request->known);
     pqr__log(&router->log, PQR_LOG_WARNING, "%s refused a statement taken for a harmless read (%s, label %s)",
         router->backends[request->server].config->name, request->sqlstate,
         request->label ? request->label : "-");

@@ -74,8 +74,7 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .admin_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_ADMIN),
         .batch_waiting = pqr__queue_waiting(&router->queue, all, PQR__LANE_BATCH),
         .accepted = router->accepted,
-        .routed_replica = router->routed_replica,
-        .routed_primary = router->routed_primary,
+        .routed_primary = router->arrivals[PQR__QUEUE_PRIMARY].came,
         .fallback_primary = router->fallback_primary,
         .retries = router->retries,
         .misroutes = router->misroutes,
@@ -87,6 +86,8 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .n_pools = router->config->n_servers,
         .catalog_loads = router->catalog.loads,
     };
+    for (unsigned role = 0; role < PQR__QUEUE_ROLES; role++)
+        out->routed_replica += role == PQR__QUEUE_PRIMARY ? 0 : router->arrivals[role].came;
     for (unsigned lane = 0; lane < PQR__LANES; lane++)
         out->waiting_bytes += router->queue.bytes[lane];
     if (router->catalog.current) {

@@ -229,6 +229,31 @@ static void other_parameters_replace_every_connection(void **state)
     assert_int_equal(conn->phase, GONE);
 }
 
+static void known_statements_go_where_the_new_configuration_says(void **state)
+{
+    static struct told told, session;
+    (void)state;
+    fake.config->reads.session = PQR__SESSION_PRIMARY;
+    start();
+    make_reads_fast(10); /* more often than statements.prepare_threshold */
+    for (unsigned i = 0; i < 10; i++) {
+        run_query(&session, "select pg_advisory_lock(1)", PQR_TARGET_AUTO, 0);
+        run_down();
+        answer(flying_on(0, 0), NULL);
+        run_down();
+    }
+    struct pqr_config *config = config_of("host=s0,s1,s2 user=u dbname=d");
+    config->reads.mode = PQR__READS_EXPLICIT;
+    reload_with(config);
+    read_from_replica(&told);
+    run_down();
+    assert_non_null(flying_on(0, 0));
+    assert_null(flying_on(1, 0));
+    run_query(&session, "select pg_advisory_lock(1)", PQR_TARGET_AUTO, 0);
+    run_down();
+    assert_string_equal(session.sqlstate, "0A000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +266,7 @@ int main(void)
         TEST(a_lower_max_total_is_kept_soon),
         TEST(a_probe_that_is_lost_comes_back_below_the_lower_max),
         TEST(other_parameters_replace_every_connection),
+        TEST(known_statements_go_where_the_new_configuration_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
