@@ -144,7 +144,7 @@ libpq in the same round. *depth*: requests on a connection at a time; *shared*: 
 client process's, user and system, a request; after a + the pooler's. "raw libpq" is a program written by hand for
 just this load, on libpq and libuv (`tests/bench/raw.c`).
 
-![Point reads a second](results.svg)
+![Requests a second, beside raw libpq](results.svg)
 """
 
 
