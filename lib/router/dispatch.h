@@ -52,6 +52,9 @@ void pqr__run_notice(struct pqr_reply *request, const pqr_notice *notice);
 
 /* --- settled.c --- */
 void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const struct pqr__settled *settled);
+/* What becomes of one that did not end well, whose slot it is not any more; what that says of its server is noted. */
+struct pqr__decision pqr__run_decide(
+    struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled);
 /* The facts of what flew on a slot, for pqr__settle. */
 struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct pqr__settled *settled);
 

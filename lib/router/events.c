@@ -6,6 +6,7 @@
 #include "router/pressure.h"
 #include "router/reload.h"
 #include "router/router.h"
+#include "router/transaction.h"
 
 /* --- time --- */
 
@@ -60,6 +61,7 @@ static void end_event(pqr_router *router, bool of_turn)
         pqr__dispatch_due(router); /* with what the callbacks asked for: it may share flights */
     else
         pqr__dispatch_full(router);
+    pqr__tx_bodies_run(router);
     if (router->waiters.count > 0)
         pqr__ready_call(router);
     pqr__reload_advance(router);

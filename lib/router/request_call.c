@@ -95,7 +95,7 @@ static PQR__SELDOM void log_answer(const struct pqr_reply *request)
 
 static void call(struct pqr_reply *request)
 {
-    struct pqr_tx *tx = request->tx && request->tx->request == request ? request->tx : NULL;
+    struct pqr_tx *tx = pqr__tx_leads(request) ? request->tx : NULL;
     if (pqr__log_takes(&request->router->log, PQR_LOG_DEBUG))
         log_answer(request);
     count_answer(request);

@@ -37,6 +37,8 @@ void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outco
     conclude(request, status, outcome, error);
     if (request->batch && pqr__batch_leads(request))
         pqr__batch_tell(request->batch); /* first */
+    if (pqr__tx_leads(request))
+        pqr__tx_over(request->tx, status); /* likewise */
     pqr__list_push_back(&router->finished, &request->link);
     pqr__router_wake(router);
     if (request->batch && !pqr__batch_leads(request))

@@ -82,6 +82,7 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__catalog_start(router);
     pqr__request_store_init(&router->store);
     pqr__list_init(&router->finished);
+    pqr__list_init(&router->bodies);
     pqr__list_init(&router->waiters);
     for (uint32_t i = 0; i < router->n_backends; i++)
         pqr__backend_init(&router->backends[i], router, i, config, i);

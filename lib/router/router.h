@@ -1,7 +1,7 @@
 /* The router: everything of one database and one user, on one loop. It knows the outside by the transport only.
  *
  * Order of an event: the endpoint's handler, then the callbacks that became due, then the next step of closing.
- * User code never runs anywhere else, but a transaction's body, the last act of a handler, and the log callback.
+ * User code never runs anywhere else, but transactions' bodies, after what waits was given out, and the log callback.
  * That one may run in the middle of anything: what it asks for is noted and done from the loop (in_log, poked).
  */
 #ifndef PQR_ROUTER_ROUTER_H
@@ -85,6 +85,7 @@ struct pqr_router {
     struct pqr__request_store store;
     struct pqr__batch_store batch_store;
     struct pqr__list finished; /* requests whose callback is due */
+    struct pqr__list bodies;   /* of transactions, due */
     struct pqr__list waiters;  /* pqr_router_ready */
 
     struct pqr__timer drain;

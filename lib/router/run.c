@@ -109,6 +109,10 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
         pqr__batch_fly(request->batch, slot);
         return;
     }
+    if (pqr__tx_leads(request)) {
+        pqr__tx_given(request->tx, slot);
+        return;
+    }
     pqr__run_take_off(request, slot);
     pqr__run_make_ready(request, slot);
     pqr__run_send(request, &request->item, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);

@@ -30,6 +30,14 @@ static bool left_open(const struct pqr_reply *request, const struct pqr__settled
     return settled->tx != PQR__TX_IDLE;
 }
 
+/* Of a transaction as a whole it is BEGIN's, with which its first statement flies: what ends that ends it, too. */
+static enum pqr__cause cause_of(const struct pqr_reply *request)
+{
+    if (request->cause == PQR__CAUSE_NONE && pqr__tx_leads(request) && request->tx->current)
+        return request->tx->current->cause;
+    return request->cause;
+}
+
 /* A batch as one transaction. */
 static bool is_whole(const struct pqr_reply *request)
 {
@@ -57,7 +65,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .cancel_near = request->slot && request->slot->cancelled,
         .shown = parts && parts->shown,
         .withheld = parts && parts->withheld,
-        .cause = request->cause,
+        .cause = cause_of(request),
         .effect = request->verdict.effect,
         .attempts = request->attempts,
         .max_attempts =
@@ -129,8 +137,6 @@ static void run_again(struct pqr_reply *request, const struct pqr__decision *dec
 static pqr_outcome outcome_of(const struct pqr_reply *request, pqr_outcome outcome)
 {
     bool rolled_back = is_whole(request) && request->batch->fate == PQR__FATE_ROLLED_BACK;
-    if (request->tx) /* BEGIN: whatever became of it, no COMMIT was sent */
-        return PQR_OUTCOME_NOT_EXECUTED;
     return rolled_back && outcome == PQR_OUTCOME_UNKNOWN ? PQR_OUTCOME_NOT_EXECUTED : outcome;
 }
 
@@ -148,13 +154,9 @@ static bool went_well(const struct pqr_reply *request, const struct pqr__settled
            request->item.rows_at_once == 0;
 }
 
-static void settle_request(
+struct pqr__decision pqr__run_decide(
     struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
 {
-    if (went_well(request, settled)) {
-        answer(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
-        return;
-    }
     bool unsent = settled->lost && !settled->sent && request->unsent < UNSENT_MAX;
     if (unsent) {
         request->unsent++;
@@ -173,8 +175,19 @@ static void settle_request(
         note_misroute(request);
     if (decision.probe) /* first: it must not go to the same server because nobody doubts it yet */
         doubt(backend, settled);
+    return decision;
+}
+
+static void settle_request(
+    struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
+{
+    if (went_well(request, settled)) {
+        answer(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+        return;
+    }
+    struct pqr__decision decision = pqr__run_decide(request, backend, settled);
     if (decision.again && request->cause == PQR__CAUSE_NONE) {
-        request->uncertain |= settled->lost && settled->sent && facts.effect != PQR__EFFECT_READ;
+        request->uncertain |= settled->lost && settled->sent && pqr__request_writes(request);
         run_again(request, &decision);
     } else {
         answer(request, decision.status, decision.outcome, lost_text(request, settled));
@@ -197,6 +210,14 @@ static void remember(const struct pqr_reply *request, uint64_t took_us)
     }
 }
 
+/* Its requests that are answered one by one: BEGIN is none beside its statement, and a unit is all of it. */
+static uint32_t requests_of(const struct pqr_reply *head)
+{
+    if (is_whole(head))
+        return 0;
+    return head->tx ? 1 : head->flight.n_items;
+}
+
 /* The flight's own time begins when the one before it ended. Returns each request's part of it. */
 static uint64_t note_time(struct pqr__slot *slot, const struct pqr_reply *head)
 {
@@ -207,25 +228,7 @@ static uint64_t note_time(struct pqr__slot *slot, const struct pqr_reply *head)
     slot->n_writes -= pqr__request_writes(head);
     if (slot->state == PQR__SLOT_SHARED)
         slot->backend->load.served += flight->n_items;
-    return took / flight->n_items;
-}
-
-/* A transaction's statement, or its BEGIN that went well: it keeps the connection. */
-static bool stays(struct pqr__slot *slot, struct pqr_reply *request, const struct pqr__settled *settled)
-{
-    if (!request->tx)
-        return false;
-    if (request->tx->request != request) {
-        pqr__tx_statement_settled(request->tx, settled);
-        return true;
-    }
-    bool begun = request->reply == PQR__REPLY_OK && !settled->lost;
-    if (begun && request->cause == PQR__CAUSE_NONE) {
-        pqr__tx_begun(request->tx, slot);
-        return true;
-    }
-    slot->doomed |= begun; /* but it was to end meanwhile: closing the connection rolls back */
-    return false;
+    return head->tx ? took : took / flight->n_items;
 }
 
 /* All of a transaction that was sent as one. When it failed, the server waits for its end. */
@@ -262,7 +265,7 @@ static uint32_t settle_bare(struct pqr__slot *slot, uint32_t most, uint64_t took
     return n;
 }
 
-/* The next of the flight. True: it keeps the connection. */
+/* The next of the flight. True: it is a transaction's, which keeps the connection or gives it back itself. */
 static bool settle_one(struct pqr__slot *slot, const struct pqr__settled *settled, uint64_t took_us)
 {
     struct pqr_reply *request = land(slot);
@@ -272,13 +275,11 @@ static bool settle_one(struct pqr__slot *slot, const struct pqr__settled *settle
         pqr__request_put(request);
         return false;
     }
-    if (stays(slot, request, settled))
+    if (request->tx) {
+        pqr__tx_settled(request->tx, settled);
         return true;
-    if (request->tx && request->reply == PQR__REPLY_OK && !settled->lost)
-        pqr__request_finish(
-            request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED, "ended before it began");
-    else
-        settle_request(request, slot->backend, settled);
+    }
+    settle_request(request, slot->backend, settled);
     return false;
 }
 
@@ -290,7 +291,7 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
     uint64_t took_us = note_time(slot, head);
     note_promotion(slot, settled);
     slot->swollen |= settled->swollen;
-    uint32_t n = is_whole(head) ? 0 : flight->n_items;
+    uint32_t n = requests_of(head);
     if (n == 0)
         settle_whole(slot, settled);
     for (uint32_t gone; n > 0; n -= gone) {

@@ -1,5 +1,6 @@
 /* A transaction is a request (BEGIN) that keeps its connection. Its statements are requests too, sent one at a
- * time in the order of the calls. Here is its way to COMMIT or ROLLBACK; how it ends is in transaction_end.c.
+ * time in the order of the calls. Here is its way to COMMIT or ROLLBACK; how it begins and ends is in
+ * transaction_begin.c and transaction_end.c.
  */
 #include "router/transaction.h"
 
@@ -18,7 +19,9 @@ static const char *const state_names[] = {
 #define BIT(state) (1u << PQR__TX_##state##_STATE)
 
 static const unsigned allowed[PQR__TX_STATES] = {
-    [PQR__TX_WAITING_STATE] = BIT(RUNNING) | BIT(ENDED),
+    [PQR__TX_WAITING_STATE] = BIT(READY) | BIT(ENDED),
+    [PQR__TX_READY_STATE] = BIT(BEGINNING) | BIT(WAITING) | BIT(ENDED),
+    [PQR__TX_BEGINNING_STATE] = BIT(RUNNING) | BIT(WAITING) | BIT(ENDED),
     [PQR__TX_RUNNING_STATE] = BIT(COMMITTING) | BIT(ROLLING_BACK) | BIT(WAITING) | BIT(ENDED),
     [PQR__TX_COMMITTING_STATE] = BIT(WAITING) | BIT(ENDED),
     [PQR__TX_ROLLING_BACK_STATE] = BIT(WAITING) | BIT(ENDED),
@@ -59,25 +62,60 @@ void pqr__tx_drop_all(struct pqr_tx *tx, pqr_status status, const char *why)
     }
 }
 
+/* The first, which waits for nothing but a connection, would have failed the transaction in the air. */
+static void drop_first(struct pqr_tx *tx, struct pqr_reply *statement)
+{
+    pqr_status status = pqr__cause_status(statement->cause);
+    pqr__request_finish(
+        statement, status, PQR_OUTCOME_NOT_EXECUTED, "its transaction waited for a connection to begin on");
+    pqr__tx_finish(tx, status, PQR_OUTCOME_NOT_EXECUTED, "its first statement ended before it began");
+}
+
 void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement)
 {
+    bool first = tx->state <= PQR__TX_READY_STATE && pqr__list_first(&tx->statements) == &statement->link;
     remove_statement(tx, statement);
     statement->tx = NULL;
-    pqr__request_finish(statement, pqr__cause_status(statement->cause), PQR_OUTCOME_NOT_EXECUTED,
-        "it waited for the statements before it in its transaction");
+    if (first)
+        drop_first(tx, statement);
+    else
+        pqr__request_finish(statement, pqr__cause_status(statement->cause), PQR_OUTCOME_NOT_EXECUTED,
+            "it waited for the statements before it in its transaction");
+}
+
+struct pqr_reply *pqr__tx_take(struct pqr_tx *tx)
+{
+    tx->current = pqr__container_of(tx->statements.head.next, struct pqr_reply, link);
+    remove_statement(tx, tx->current);
+    return tx->current;
+}
+
+void pqr__tx_put_back(struct pqr_tx *tx)
+{
+    struct pqr_reply *statement = tx->current;
+    tx->current = NULL;
+    statement->slot = NULL;
+    statement->state = PQR__REQUEST_ACCEPTED;
+    pqr__request_forget(statement);
+    pqr__list_push_front(&tx->statements, &statement->link);
+    tx->bytes += statement->entry.bytes;
 }
 
 static void send_statement(struct pqr_tx *tx)
 {
-    struct pqr__link *link = pqr__list_first(&tx->statements);
-    tx->current = pqr__container_of(link, struct pqr_reply, link);
-    remove_statement(tx, tx->current);
     pqr__timer_clear(&tx->idle);
-    pqr__run(tx->current, tx->slot);
+    if (tx->state == PQR__TX_READY_STATE)
+        pqr__tx_begin(tx);
+    else
+        pqr__run(pqr__tx_take(tx), tx->slot);
 }
 
 static void send_end(struct pqr_tx *tx, bool commit)
 {
+    if (tx->state == PQR__TX_READY_STATE) { /* of what has not begun there is nothing to end */
+        pqr__tx_rolled_back(tx, false);
+        return;
+    }
     pqr__timer_clear(&tx->idle);
     pqr__tx_move(tx, commit ? PQR__TX_COMMITTING_STATE : PQR__TX_ROLLING_BACK_STATE);
     pqr__slot_send_own(
@@ -88,8 +126,8 @@ static void send_end(struct pqr_tx *tx, bool commit)
 void pqr__tx_advance(struct pqr_tx *tx)
 {
     pqr_router *router = tx->request->router;
-    if (tx->state != PQR__TX_RUNNING_STATE || tx->current || tx->slot->cancel_pending ||
-        tx->slot->state == PQR__SLOT_CLOSING)
+    bool open = tx->state == PQR__TX_READY_STATE || tx->state == PQR__TX_RUNNING_STATE;
+    if (!open || tx->current || tx->slot->cancel_pending || tx->slot->state == PQR__SLOT_CLOSING)
         return;
     if (router->in_log) { /* the loop comes back to it */
         tx->poked = true;
@@ -108,16 +146,12 @@ void pqr__tx_advance(struct pqr_tx *tx)
             router, &tx->idle, pqr__router_now(router) + router->config->transaction.idle_timeout_us);
 }
 
-void pqr__tx_begun(struct pqr_tx *tx, struct pqr__slot *slot)
+void pqr__tx_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
 {
-    tx->slot = slot;
-    tx->attempt++;
-    slot->tx = tx;
-    pqr__tx_move(tx, PQR__TX_RUNNING_STATE);
-    tx->request->state = PQR__REQUEST_HOLDING;
-    pqr__request_forget(tx->request);
-    pqr__tx_advance(tx); /* sets the idle timer: the body may do nothing at all */
-    tx->body(tx, tx->attempt, tx->data);
+    if (tx->state == PQR__TX_BEGINNING_STATE)
+        pqr__tx_begin_settled(tx, settled);
+    else
+        pqr__tx_statement_settled(tx, settled);
 }
 
 void pqr__tx_free(struct pqr_tx *tx)

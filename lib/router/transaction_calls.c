@@ -163,8 +163,8 @@ static bool refused(const struct pqr_tx *tx, struct pqr_reply *statement)
    attempt before. */
 static bool is_open(const pqr_tx *tx)
 {
-    return tx->state == PQR__TX_RUNNING_STATE && tx->request->state == PQR__REQUEST_HOLDING &&
-           !tx->want_commit && !tx->want_rollback && tx->request->cause == PQR__CAUSE_NONE;
+    return tx->called && tx->state <= PQR__TX_RUNNING_STATE && !tx->want_commit && !tx->want_rollback &&
+           tx->request->cause == PQR__CAUSE_NONE;
 }
 
 int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data)

@@ -35,26 +35,35 @@ static void detach(struct pqr_tx *tx)
     pqr__timer_clear(&tx->idle);
     tx->slot = NULL;
     tx->request->slot = NULL;
+    if (pqr__link_listed(&tx->request->link)) /* its body was due */
+        pqr__list_remove(&tx->request->router->bodies, &tx->request->link);
     if (!slot)
         return;
     slot->tx = NULL;
     pqr__slot_release(slot);
 }
 
-static void repeat(struct pqr_tx *tx)
+void pqr__tx_wait(struct pqr_tx *tx, bool to_primary, bool avoid)
 {
     struct pqr_reply *request = tx->request;
     pqr__tx_move(tx, PQR__TX_WAITING_STATE);
     detach(tx);
-    tx->by_text |= tx->stale;
-    tx->stale = tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
-    tx->end_sqlstate[0] = '\0';
     request->router->retries++;
     pqr__request_forget(request);
-    pqr__dispatch_again(request, false, false);
+    pqr__dispatch_again(request, to_primary, avoid);
 }
 
-static void finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, const char *error)
+/* The body runs again. */
+static void repeat(struct pqr_tx *tx)
+{
+    tx->by_text |= tx->stale;
+    tx->called = false;
+    tx->stale = tx->failed = tx->aborted = tx->defines = tx->want_commit = tx->want_rollback = false;
+    tx->end_sqlstate[0] = '\0';
+    pqr__tx_wait(tx, false, false);
+}
+
+void pqr__tx_finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, const char *error)
 {
     pqr__tx_move(tx, PQR__TX_ENDED_STATE);
     if (tx->defines && outcome != PQR_OUTCOME_NOT_EXECUTED)
@@ -65,22 +74,21 @@ static void finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, co
     pqr__request_finish(tx->request, status, outcome, error);
 }
 
-/* Rolled back, for whatever reason: run again, or told. lost: its connection is gone. */
-static void rolled_back(struct pqr_tx *tx, bool lost)
+void pqr__tx_rolled_back(struct pqr_tx *tx, bool lost)
 {
     enum pqr__cause cause = tx->request->cause;
     if (may_repeat(tx, lost))
         repeat(tx);
     else if (cause != PQR__CAUSE_NONE)
-        finish(tx, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,
+        pqr__tx_finish(tx, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,
             tx->idled ? "nothing was in the air for transaction.idle_timeout: rolled back" : "rolled back");
     else if (tx->failed && !lost)
-        finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, NULL);
+        pqr__tx_finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, NULL);
     else if (lost)
-        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED,
+        pqr__tx_finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED,
             "the connection was lost before COMMIT: rolled back");
     else
-        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+        pqr__tx_finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
 }
 
 /* What is not recognised may be a COMMIT: in an encoding whose texts are not read, or in a version to come. */
@@ -122,7 +130,7 @@ static void note(
 static void ended_by_statement(struct pqr_tx *tx, bool lost)
 {
     tx->slot->doomed = true;
-    finish(tx, pqr__cause_status(tx->request->cause), PQR_OUTCOME_UNKNOWN,
+    pqr__tx_finish(tx, pqr__cause_status(tx->request->cause), PQR_OUTCOME_UNKNOWN,
         lost ? "the connection was lost, and a statement may have ended the transaction by itself"
              : "a statement ended the transaction by itself");
 }
@@ -163,17 +171,19 @@ static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled
 {
     enum pqr__cause cause = tx->request->cause;
     if (settled->lost && (tx->aborted || !settled->sent))
-        rolled_back(tx, true);
+        pqr__tx_rolled_back(tx, true);
     else if (settled->lost)
-        finish(tx, pqr__cause_status(cause), PQR_OUTCOME_UNKNOWN, "the connection was lost during COMMIT");
+        pqr__tx_finish(
+            tx, pqr__cause_status(cause), PQR_OUTCOME_UNKNOWN, "the connection was lost during COMMIT");
     else if (tx->commit_unclear)
-        finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
+        pqr__tx_finish(tx, PQR_STATUS_LOST, PQR_OUTCOME_UNKNOWN, NULL);
     else if (!tx->slot->own_failed && strcmp(tx->commit_tag, "COMMIT") == 0)
-        finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
+        pqr__tx_finish(tx, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
     else if (tx->failed || cause != PQR__CAUSE_NONE)
-        rolled_back(tx, false);
+        pqr__tx_rolled_back(tx, false);
     else
-        finish(tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, "the server rolled back instead of COMMIT");
+        pqr__tx_finish(
+            tx, PQR_STATUS_SQL_ERROR, PQR_OUTCOME_EXECUTED, "the server rolled back instead of COMMIT");
 }
 
 void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
@@ -183,20 +193,32 @@ void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
     if (committing)
         commit_settled(tx, settled);
     else
-        rolled_back(tx, false);
+        pqr__tx_rolled_back(tx, false);
 }
 
 void pqr__tx_lost(struct pqr_tx *tx)
 {
+    if (tx->state == PQR__TX_READY_STATE && tx->request->cause == PQR__CAUSE_NONE) {
+        pqr__tx_wait(tx, false, true);
+        return;
+    }
     pqr__tx_drop_all(tx, PQR_STATUS_LOST, "the connection was lost before it was sent");
-    rolled_back(tx, true);
+    pqr__tx_rolled_back(tx, true);
 }
 
 void pqr__tx_overdue(struct pqr_tx *tx)
 {
     /* What flies is settled soon, and tells the end. With nothing in the air only `ended` would. */
-    if (tx->state == PQR__TX_RUNNING_STATE && !tx->current)
+    if ((tx->state == PQR__TX_READY_STATE || tx->state == PQR__TX_RUNNING_STATE) && !tx->current)
         pqr__tx_lost(tx);
+}
+
+void pqr__tx_over(struct pqr_tx *tx, pqr_status status)
+{
+    if (tx->state == PQR__TX_ENDED_STATE)
+        return;
+    pqr__tx_move(tx, PQR__TX_ENDED_STATE);
+    pqr__tx_drop_all(tx, status, "the transaction ended before it");
 }
 
 void pqr__tx_end(struct pqr_tx *tx)

@@ -262,27 +262,10 @@ void sim_chaos_heal(struct sim_chaos *chaos)
     }
 }
 
-/* A stopped process keeps a transaction from beginning, an administrator's perhaps, which has its connection and waits
-   for nobody else. */
-static bool is_begin_stopped(const struct sim_chaos *chaos)
-{
-    pqr__list_each (link, &chaos->wire->conns) {
-        const struct pqr__conn *conn = pqr__container_of(link, struct pqr__conn, link);
-        if (!conn->backend || !conn->backend->stopped || pqr__list_empty(&conn->flights))
-            continue;
-        struct pqr__link *first = conn->flights.head.next;
-        if (pqr__container_of(first, struct pqr__flight, link)->items->own == PQR__OWN_BEGIN)
-            return true;
-    }
-    return false;
-}
-
 uint64_t sim_chaos_quiet_us(const struct sim_chaos *chaos)
 {
     const struct sim_server *primary = NULL;
     uint64_t quiet_us = 0;
-    if (is_begin_stopped(chaos))
-        return UINT64_MAX;
     for (uint32_t i = 0; i < chaos->wire->n_servers; i++) {
         const struct sim_server *server = &chaos->wire->servers[i];
         if (server->foreign)

@@ -14,11 +14,13 @@ struct sim_flights {
     uint64_t on_primary, mixed;        /* groups there; groups of several texts */
     uint64_t behind;                   /* flights that were sent while another was in the air */
     uint64_t wholes, batches,
-        batches_ok;          /* transactions sent as one; batches answered; of them such and ok */
-    uint64_t implicit;       /* of those sent as one: without BEGIN and COMMIT */
-    uint64_t hit;            /* by the cancel of a neighbour */
-    uint64_t writes_behind;  /* of them, writes */
-    uint64_t aborted, apart; /* members that did not run for a neighbour's sake; that ran again, alone */
+        batches_ok;               /* transactions sent as one; batches answered; of them such and ok */
+    uint64_t implicit;            /* of those sent as one: without BEGIN and COMMIT */
+    uint64_t begins, begun_again; /* statements sent with their transaction's BEGIN; once more */
+    uint64_t refused;             /* of those, for BEGIN was */
+    uint64_t hit;                 /* by the cancel of a neighbour */
+    uint64_t writes_behind;       /* of them, writes */
+    uint64_t aborted, apart;      /* members that did not run for a neighbour's sake; that ran again, alone */
     uint64_t prepared, by_name, stale; /* statements kept; sent so; that turned out to be of no use */
     uint64_t stale_writes, stale_in_group, stale_in_tx;
     uint64_t parts, in_parts;         /* shown; requests of which one was */
@@ -73,6 +75,8 @@ void sim_check_kept(const struct sim_checks *checks, unsigned count);
 /* Promise 1, one half: no callback from inside a call. */
 void sim_check_callback(const struct sim_checks *checks);
 
+/* A transaction's BEGIN and its first statement. */
+bool sim_is_opening(const struct pqr__flight *flight);
 /* A transaction that is sent as one: BEGIN, statements and COMMIT; or the statements alone, which its Sync commits. */
 bool sim_is_whole(const struct sim_checks *checks, const struct pqr__flight *flight);
 bool sim_is_implicit(const struct sim_checks *checks, const struct pqr__flight *flight);

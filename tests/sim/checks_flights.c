@@ -88,9 +88,33 @@ bool sim_is_implicit(const struct sim_checks *checks, const struct pqr__flight *
     return first && first->batch && first->in_tx;
 }
 
+bool sim_is_opening(const struct pqr__flight *flight)
+{
+    const struct pqr__item *next = flight->items->next;
+    return flight->items->own == PQR__OWN_BEGIN && next && !next->next;
+}
+
 bool sim_is_whole(const struct sim_checks *checks, const struct pqr__flight *flight)
 {
-    return (flight->n_items > 1 && flight->items->own == PQR__OWN_BEGIN) || sim_is_implicit(checks, flight);
+    return (flight->n_items > 2 && flight->items->own == PQR__OWN_BEGIN) || sim_is_implicit(checks, flight);
+}
+
+/* The statement may have to be sent again with its BEGIN, unseen. */
+static void check_opening(
+    struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight, bool behind)
+{
+    const struct sim_entry *entry = sim_check_entry(checks, flight->items->next);
+    if (behind)
+        sim_fail(checks->world, "flights: a transaction begins behind others on c%u", conn->id);
+    if (!entry || entry->kind == SIM_CALL || entry->kind == SIM_ODD || entry->kind == SIM_SEVERAL ||
+        entry->in_parts)
+        sim_fail(checks->world, "flights: %s goes with its BEGIN on c%u", flight->items->next->sql, conn->id);
+    if (entry->owner->shown)
+        sim_fail(checks->world,
+            "promise 4: a transaction begins again with %llu, and answers of it were shown",
+            (unsigned long long)entry->nonce);
+    checks->flights.begins++;
+    checks->flights.begun_again += entry->sends > 0;
 }
 
 /* A statement that leaves something behind may be one that wants a BEGIN before it. */
@@ -144,6 +168,10 @@ void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const 
     uint32_t flying = flight->n_items;
     if (sim_is_whole(checks, flight)) {
         check_whole(checks, conn, flight, behind);
+        return;
+    }
+    if (sim_is_opening(flight)) {
+        check_opening(checks, conn, flight, behind);
         return;
     }
     if (!behind && (!group || is_own(flight)))

@@ -10,7 +10,7 @@ static enum sim_kind random_kind(struct sim_world *world, bool in_tx, bool read_
         SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_LOCK_READ, SIM_FUNCTION, SIM_HIDDEN,
         SIM_SEVERAL, SIM_CALL, SIM_ODD, SIM_SESSION, SIM_COPY, SIM_CONTROL};
     static const enum sim_kind inside[] = {SIM_READ, SIM_READ, SIM_WRITE, SIM_WRITE, SIM_WRITE, SIM_FUNCTION,
-        SIM_LOCK_READ, SIM_SESSION, SIM_COPY, SIM_CONTROL};
+        SIM_LOCK_READ, SIM_CALL, SIM_SESSION, SIM_COPY, SIM_CONTROL};
     if (read_only)
         return SIM_READ;
     if (in_tx)

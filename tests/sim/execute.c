@@ -94,6 +94,8 @@ static const char *own_statement(
         sim_result_add(*result, "%s", sim_server_cancel(backend->server, statement->cancel_pid) ? "t" : "f");
         break;
     case PQR__OWN_BEGIN:
+        if (statement->serializable && backend->server->in_recovery)
+            return "0A000";
         backend->tx = PQR__TX_OPEN;
         backend->read_only = statement->read_only || backend->server->in_recovery;
         *result = sim_result_new(0, "BEGIN");
@@ -177,6 +179,8 @@ static const char *statement(struct sim_backend *backend, struct sim_entry *entr
         backend->pending[backend->n_pending++] = entry;
         entry->pending++;
     }
+    if (entry->fate == SIM_ENDS_TX && backend->item > 0) /* nothing can that comes with BEGIN */
+        entry->fate = SIM_FINE;
     if (entry->fate == SIM_ENDS_TX && backend->tx == PQR__TX_OPEN) {
         sim_backend_commit(backend);
         backend->tx = PQR__TX_IDLE;

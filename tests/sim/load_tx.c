@@ -35,6 +35,7 @@ static void statement_answered(pqr_reply *reply, void *data)
     sim_verify_query(request, reply);
     if (attempt->number != attempt->tx->n_attempts || attempt->tx->request->callbacks > 0)
         sim_fail(load->world, "a statement of an attempt that is over is answered");
+    attempt->owner.shown |= request->entry->sends > 0;
     attempt->n_open--;
     attempt->failed |= request->status != PQR_STATUS_OK;
     if (attempt->chained || (attempt->failed && sim_chance(load->world, 500 + load->units / 2)))

@@ -402,6 +402,9 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->writes_behind += flights->writes_behind;
     sum->wholes += flights->wholes;
     sum->implicit += flights->implicit;
+    sum->begins += flights->begins;
+    sum->begun_again += flights->begun_again;
+    sum->refused += flights->refused;
     sum->batches += flights->batches;
     sum->batches_ok += flights->batches_ok;
     sum->aborted += flights->aborted;

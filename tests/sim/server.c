@@ -370,10 +370,11 @@ bool sim_server_cancel(struct sim_server *server, uint32_t pid)
         struct sim_backend *backend = pqr__container_of(link, struct sim_backend, link);
         if (backend->pid != pid)
             continue;
-        struct sim_entry *entry =
-            backend->state == SIM_EXECUTING ? running(backend)->items[backend->item].entry : NULL;
-        sim_trace(server->world, "  s%u/%u is told to cancel%s", server->index, pid, entry ? "" : " nothing");
-        if (!entry || backend->unfit || entry->fate == SIM_STUCK || backend->stopped)
+        const struct sim_statement *item =
+            backend->state == SIM_EXECUTING ? &running(backend)->items[backend->item] : NULL;
+        bool hits = item && (item->entry || item->own == PQR__OWN_BEGIN);
+        sim_trace(server->world, "  s%u/%u is told to cancel%s", server->index, pid, hits ? "" : " nothing");
+        if (!hits || backend->unfit || (item->entry && item->entry->fate == SIM_STUCK) || backend->stopped)
             return true;
         sim_alarm_clear(server->world, &backend->alarm);
         item_failed(backend, "57014");

@@ -47,8 +47,8 @@ struct sim_statement {
     enum pqr__own own;
     struct sim_entry *entry;
     uint32_t cancel_pid;
-    bool read_only; /* BEGIN READ ONLY */
-    bool in_parts;  /* its rows are to come so */
+    bool read_only, serializable; /* BEGIN */
+    bool in_parts;                /* its rows are to come so */
     struct sim_way way;
 };
 

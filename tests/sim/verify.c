@@ -122,9 +122,12 @@ static struct tally tally_of(const struct sim_attempt *attempt)
 {
     struct tally tally = {0};
     for (unsigned i = 0; i < attempt->n_statements; i++) {
-        tally.committed += attempt->statements[i]->entry->committed;
-        tally.rolled_back += attempt->statements[i]->entry->rolled_back;
-        tally.pending += attempt->statements[i]->entry->pending;
+        const struct sim_entry *entry = attempt->statements[i]->entry;
+        tally.committed += entry->committed;
+        if (entry->committed > 0) /* whatever became of it before, when it was lost with its BEGIN */
+            continue;
+        tally.rolled_back += entry->rolled_back;
+        tally.pending += entry->pending;
     }
     return tally;
 }

@@ -53,21 +53,23 @@ static struct sim_job *pack(struct pqr__conn *conn, struct pqr__flight *flight)
         if (item->own == PQR__OWN_NONE)
             statement->entry = sim_ledger_find(
                 conn->server->ledger, item->sql, item->n_params > 0 ? item->param_values[0] : NULL);
-        else if (item->own == PQR__OWN_BEGIN)
-            statement->read_only = strstr(item->sql, "READ ONLY") != NULL;
-        else if (item->own == PQR__OWN_CANCEL && item->n_params > 0 && item->param_values[0])
+        statement->read_only = item->own == PQR__OWN_BEGIN && strstr(item->sql, "READ ONLY");
+        statement->serializable = item->own == PQR__OWN_BEGIN && strstr(item->sql, "SERIALIZABLE");
+        if (item->own == PQR__OWN_CANCEL && item->n_params > 0 && item->param_values[0])
             statement->cancel_pid = (uint32_t)strtoul(item->param_values[0], NULL, 10);
     }
     return job;
 }
 
 /* On its way, or when it is done and nobody knows yet. */
-static void endanger_commit(struct pqr__conn *conn, const struct sim_job *job)
+static void endanger(struct pqr__conn *conn, const struct sim_job *job)
 {
     struct sim_world *world = conn->wire->world;
     bool commits = job->items[job->n_items - 1].own == PQR__OWN_COMMIT ||
                    sim_is_implicit(conn->wire->checks, job->flight);
-    if (!commits || !sim_chance(world, conn->wire->commit_lost))
+    bool begins = job->items[0].own == PQR__OWN_BEGIN;
+    unsigned lost = commits ? conn->wire->commit_lost : begins ? conn->wire->commit_lost / 4 : 0;
+    if (!sim_chance(world, lost))
         return;
     uint64_t done_us = job->arrives_us;
     for (uint32_t i = 0; i < job->n_items; i++)
@@ -106,7 +108,7 @@ static void op_send(struct pqr__conn *conn, struct pqr__flight *flight)
     if (job->arrives_us < conn->last_arrival_us)
         job->arrives_us = conn->last_arrival_us;
     conn->last_arrival_us = job->arrives_us;
-    endanger_commit(conn, job);
+    endanger(conn, job);
     if (sim_chance(world, wire->notices))
         sim_wire_notice(conn, flight, "01000", "WARNING");
     sim_backend_take(conn->backend, job);

@@ -55,7 +55,7 @@ struct sim_wire {
     bool shut, gone;
     /* Chances in a thousand. */
     unsigned connect_no_memory, connect_lost, send_lost, cancel_lost, cancel_stuck, answer_lost, notices;
-    unsigned commit_lost; /* the connection, while a COMMIT is in the air */
+    unsigned commit_lost; /* the connection, while a COMMIT is in the air, and more seldom a BEGIN */
     unsigned part_lost;   /* the same, when a part has set out, or soon after that */
 };
 

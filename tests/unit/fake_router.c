@@ -130,14 +130,20 @@ struct pg_result *result_new(const char *tag)
     return result;
 }
 
-void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result *result)
+static void answer_to(
+    struct pqr__conn *conn, struct pqr__item *to, const char *sqlstate, struct pg_result *result)
 {
     struct pqr__answer answer = {.kind = sqlstate ? PQR__ANSWER_ERROR : PQR__ANSWER_OK,
         .message = sqlstate ? "refused" : "",
         .result = result};
     if (sqlstate)
         memcpy(answer.sqlstate, sqlstate, strlen(sqlstate) + 1);
-    events.item(conn->context, conn->flight, conn->flight->items, &answer);
+    events.item(conn->context, conn->flight, to, &answer);
+}
+
+void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result *result)
+{
+    answer_to(conn, conn->flight->items, sqlstate, result);
 }
 
 void settled_as(struct pqr__conn *conn, enum pqr__tx_status tx, const struct pqr__connect_info *info)
@@ -159,6 +165,18 @@ void answer_in(struct pqr__conn *conn, const char *sqlstate, const char *tag, en
     if (!conn)
         abort(); /* nothing flies there: cmocka's asserts are not known to end it */
     item(conn, sqlstate, sqlstate ? NULL : result_new(tag));
+    settled(conn, tx);
+}
+
+void answer_begun(struct pqr__conn *conn, const char *sqlstate, enum pqr__tx_status tx)
+{
+    if (!conn)
+        abort();
+    struct pqr__answer begun = {.kind = PQR__ANSWER_OK, .message = "", .result = result_new("BEGIN")};
+    struct pqr__flight *flight = conn->flight;
+    assert_int_equal(flight->items->own, PQR__OWN_BEGIN);
+    events.item(conn->context, flight, flight->items, &begun);
+    answer_to(conn, flight->items->next, sqlstate, sqlstate ? NULL : result_new("SELECT 1"));
     settled(conn, tx);
 }
 

@@ -70,6 +70,8 @@ struct pg_result *result_new(const char *tag);
 void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result *result);
 void settled_as(struct pqr__conn *conn, enum pqr__tx_status tx, const struct pqr__connect_info *info);
 void answer_in(struct pqr__conn *conn, const char *sqlstate, const char *tag, enum pqr__tx_status tx);
+/* BEGIN, well, and the statement that came with it. */
+void answer_begun(struct pqr__conn *conn, const char *sqlstate, enum pqr__tx_status tx);
 /* sqlstate NULL: well. */
 void answer(struct pqr__conn *conn, const char *sqlstate);
 void lose_after(struct pqr__conn *conn, bool sent);

@@ -14,14 +14,38 @@ static void commit_at_once(pqr_tx *tx, unsigned attempt, void *data)
     assert_int_equal(pqr_tx_commit(tx), 0);
 }
 
-static struct pqr__conn *begin(pqr_tx_body body, struct told *told)
+/* Its first statement is in the air, or BEGIN alone where that does not go with it. */
+static struct pqr__conn *run(pqr_tx_body body, struct told *told)
 {
     *told = (struct told){0};
     assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, body, on_reply, told), 0);
     settle();
     struct pqr__conn *conn = flying_on(0, 0);
     assert_non_null(conn);
-    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    return conn;
+}
+
+static void run_in(pqr_tx *tx, const char *sql, struct told *told)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = sql;
+    *told = (struct told){0};
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, told), 0);
+}
+
+static struct told written;
+
+static void write_and_commit(pqr_tx *tx, unsigned attempt, void *data)
+{
+    run_in(tx, "insert into t values (1)", &written);
+    commit_at_once(tx, attempt, data);
+}
+
+/* Its COMMIT is in the air. */
+static struct pqr__conn *run_to_commit(struct told *told, const char *sqlstate)
+{
+    struct pqr__conn *conn = run(write_and_commit, told);
+    answer_begun(conn, sqlstate, PQR__TX_OPEN);
     settle();
     return conn;
 }
@@ -31,7 +55,7 @@ static void warnings_of_commit_are_told(void **state)
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(commit_at_once, &told);
+    struct pqr__conn *conn = run_to_commit(&told, NULL);
     pqr_notice notice = {.sqlstate = "01000", .severity = "WARNING", .text = "not replicated"};
     events.notice(conn->context, conn->flight, conn->flight->items, &notice);
     answer_in(conn, NULL, "COMMIT", PQR__TX_IDLE);
@@ -45,27 +69,11 @@ static void commit_answered_with_rollback_is_not_ok(void **state)
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(commit_at_once, &told);
+    struct pqr__conn *conn = run_to_commit(&told, NULL);
     answer_in(conn, NULL, "ROLLBACK", PQR__TX_IDLE);
     settle();
     assert_int_equal(told.times, 1);
     assert_int_not_equal(told.status, PQR_STATUS_OK);
-}
-
-static void run_in(pqr_tx *tx, const char *sql, struct told *told)
-{
-    pqr_query query = PQR_QUERY_INIT;
-    query.sql = sql;
-    *told = (struct told){0};
-    assert_int_equal(pqr_tx_query(tx, &query, on_reply, told), 0);
-}
-
-static struct told in_savepoint;
-
-static void fail_then_commit(pqr_tx *tx, unsigned attempt, void *data)
-{
-    run_in(tx, "insert into t values (1)", &in_savepoint);
-    commit_at_once(tx, attempt, data);
 }
 
 /* The first error was mended with a savepoint; only COMMIT's own error tells what became of COMMIT. */
@@ -74,10 +82,8 @@ static void a_commit_that_fails_without_sqlstate_is_unknown(void **state)
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(fail_then_commit, &told);
-    answer_in(conn, "23505", NULL, PQR__TX_OPEN);
-    settle();
-    assert_int_equal(in_savepoint.status, PQR_STATUS_SQL_ERROR);
+    struct pqr__conn *conn = run_to_commit(&told, "23505");
+    assert_int_equal(written.status, PQR_STATUS_SQL_ERROR);
     answer_in(conn, "", NULL, PQR__TX_IDLE);
     settle();
     assert_int_equal(told.times, 1);
@@ -89,9 +95,7 @@ static void a_conflict_at_commit_runs_the_body_again(void **state)
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(fail_then_commit, &told);
-    answer_in(conn, "23505", NULL, PQR__TX_OPEN);
-    settle();
+    struct pqr__conn *conn = run_to_commit(&told, "23505");
     answer_in(conn, "40001", NULL, PQR__TX_IDLE);
     settle();
     assert_int_equal(told.times, 0);
@@ -103,12 +107,12 @@ static void the_body_runs_again_when_commit_was_never_sent(void **state)
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(commit_at_once, &told);
+    struct pqr__conn *conn = run_to_commit(&told, NULL);
     lose_after(conn, false);
     settle();
     assert_int_equal(told.times, 0);
     conn = flying_on(0, 0);
-    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    answer_begun(conn, NULL, PQR__TX_OPEN);
     settle();
     lose(conn);
     settle();
@@ -129,9 +133,7 @@ static void fail_once(pqr_tx *tx, unsigned attempt, void *data)
     struct spy *spy = data;
     spy->tx = tx;
     spy->attempts = attempt;
-    if (attempt == 1)
-        run_in(tx, "insert into t values (1)", &in_savepoint);
-    commit_at_once(tx, attempt, NULL);
+    write_and_commit(tx, attempt, NULL);
 }
 
 static void ask_when_it_goes_on(void *data, pqr_log_level level, const char *text)
@@ -141,7 +143,7 @@ static void ask_when_it_goes_on(void *data, pqr_log_level level, const char *tex
     pqr_query query = PQR_QUERY_INIT;
     (void)level;
     query.sql = "select 1";
-    if (spy->attempts == 1 && strstr(text, "waiting -> running"))
+    if (spy->attempts == 1 && strstr(text, "waiting -> ready"))
         spy->status = pqr_tx_query(spy->tx, &query, on_reply, &never);
 }
 
@@ -158,11 +160,9 @@ static void a_log_callback_adds_nothing_to_an_attempt_that_has_not_begun(void **
     assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, fail_once, on_reply, &spy), 0);
     settle();
     struct pqr__conn *conn = flying_on(0, 0);
-    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
-    answer_in(conn, "40001", NULL, PQR__TX_FAILED);
+    answer_begun(conn, "40001", PQR__TX_FAILED);
     answer_in(conn, NULL, "ROLLBACK", PQR__TX_IDLE);
     settle();
-    answer_in(flying_on(0, 0), NULL, "BEGIN", PQR__TX_OPEN);
     assert_int_equal(spy.attempts, 2);
     assert_int_equal(spy.status, PQR_ECLOSED);
 }
@@ -176,13 +176,21 @@ static void run_what_is_not_recognised(pqr_tx *tx, unsigned attempt, void *data)
     run_in(tx, "conclude", &unknown);
 }
 
+static struct pqr__conn *run_what_waits_for_begin(struct told *told)
+{
+    struct pqr__conn *conn = run(run_what_is_not_recognised, told);
+    answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+    settle();
+    return conn;
+}
+
 /* It may have been a COMMIT: in a language to come, or in an encoding whose texts are not read. */
 static void a_transaction_that_is_lost_with_what_is_not_recognised_is_unknown(void **state)
 {
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(run_what_is_not_recognised, &told);
+    struct pqr__conn *conn = run_what_waits_for_begin(&told);
     lose(conn);
     settle();
     assert_null(flying_on(0, 0));
@@ -197,7 +205,7 @@ static void a_transaction_whose_statement_was_never_sent_runs_again(void **state
     static struct told told;
     (void)state;
     start();
-    lose_after(begin(run_what_is_not_recognised, &told), false);
+    lose_after(run_what_waits_for_begin(&told), false);
     settle();
     assert_int_equal(told.times, 0);
     assert_non_null(flying_on(0, 0));
@@ -209,7 +217,7 @@ static void a_statement_that_commits_unseen_ends_the_transaction(void **state)
     static struct told told;
     (void)state;
     start();
-    struct pqr__conn *conn = begin(run_what_is_not_recognised, &told);
+    struct pqr__conn *conn = run_what_waits_for_begin(&told);
     answer_in(conn, NULL, "COMMIT", PQR__TX_OPEN);
     settle();
     assert_int_equal(told.times, 1);

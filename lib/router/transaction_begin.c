@@ -1,0 +1,130 @@
+/* How a transaction begins. As soon as it has a connection its body runs; BEGIN goes out with the body's first statement,
+ * in one flight: when BEGIN fails, the server skips what comes before the Sync (PostgreSQL manual, 55.2.3), and nothing
+ * runs outside of the transaction.
+ *
+ * What may go wrong: the connection is lost, before or after they were sent, or BEGIN is refused. Nothing was shown to
+ * the application then, and no COMMIT was sent, so that both go to another connection, unseen, by the rules for a
+ * harmless read. A statement that may not be sent twice, or that needs a flight for itself, waits for BEGIN's answer.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "router/dispatch.h"
+#include "router/transaction.h"
+
+void pqr__tx_given(struct pqr_tx *tx, struct pqr__slot *slot)
+{
+    struct pqr_reply *request = tx->request;
+    request->slot = tx->slot = slot;
+    slot->tx = tx;
+    request->server = slot->backend->index;
+    request->route = slot->backend->role;
+    request->sent_us = pqr__router_now(request->router);
+    request->state = PQR__REQUEST_HOLDING;
+    pqr__tx_move(tx, PQR__TX_READY_STATE);
+    if (tx->called) {
+        pqr__tx_advance(tx);
+    } else {
+        pqr__list_push_back(&request->router->bodies, &request->link);
+        pqr__router_wake(request->router);
+    }
+}
+
+static void run_body(struct pqr_tx *tx)
+{
+    if (tx->request->cause != PQR__CAUSE_NONE)
+        return; /* it waits for its connection's end */
+    tx->called = true;
+    tx->attempt++;
+    pqr__tx_advance(tx); /* sets the idle timer: the body may do nothing at all */
+    tx->body(tx, tx->attempt, tx->data);
+}
+
+void pqr__tx_bodies_run(pqr_router *router)
+{
+    while (router->bodies.count > 0) {
+        struct pqr_reply *request = pqr__container_of(router->bodies.head.next, struct pqr_reply, link);
+        assert(pqr__link_listed(&request->link));
+        pqr__list_remove(&router->bodies, &request->link);
+        run_body(request->tx);
+    }
+}
+
+/* All that it does is undone with its transaction. */
+static bool goes_along(const struct pqr_reply *statement)
+{
+    enum pqr__effect effect = statement->verdict.effect;
+    bool undone = effect == PQR__EFFECT_READ || effect == PQR__EFFECT_WRITE || effect == PQR__EFFECT_SESSION;
+    return undone && !statement->verdict.several && statement->item.rows_at_once == 0;
+}
+
+void pqr__tx_begin(struct pqr_tx *tx)
+{
+    struct pqr_reply *request = tx->request;
+    struct pqr_reply *first = pqr__container_of(tx->statements.head.next, struct pqr_reply, link);
+    pqr__tx_move(tx, PQR__TX_BEGINNING_STATE);
+    request->item.next = NULL;
+    if (!goes_along(first)) {
+        pqr__run_take_off(request, tx->slot);
+        pqr__run_send(request, &request->item, 1, PQR__FLIGHT_PIPELINE);
+        return;
+    }
+    request->attempts++;
+    pqr__run_take_off(pqr__tx_take(tx), tx->slot);
+    pqr__run_make_ready(first, tx->slot);
+    request->item.next = &first->item;
+    pqr__run_send(first, &request->item, 2, PQR__FLIGHT_PIPELINE);
+}
+
+/* BEGIN's error is the first statement's, and the end. */
+static void refuse(struct pqr_tx *tx, pqr_status status)
+{
+    struct pqr_reply *request = tx->request, *first = tx->current;
+    enum pqr__cause cause = request->cause;
+    if (first) {
+        tx->current = NULL;
+        first->tx = NULL;
+        pqr__request_forget(first);
+        memcpy(first->sqlstate, request->sqlstate, sizeof(first->sqlstate));
+        pqr__request_finish(first, status, PQR_OUTCOME_NOT_EXECUTED, pqr__request_error(request));
+        if (first->cause != PQR__CAUSE_NONE) /* which was not the whole's to end for */
+            status = PQR_STATUS_SQL_ERROR;
+    }
+    pqr__tx_finish(
+        tx, cause != PQR__CAUSE_NONE ? pqr__cause_status(cause) : status, PQR_OUTCOME_NOT_EXECUTED, NULL);
+}
+
+static void did_not_begin(struct pqr_tx *tx, const struct pqr__settled *settled)
+{
+    struct pqr__decision decision = pqr__run_decide(tx->request, tx->slot->backend, settled);
+    if (decision.again) {
+        if (tx->current)
+            tx->current->attempts -= settled->lost && !settled->sent;
+        if (tx->current)
+            pqr__tx_put_back(tx);
+        pqr__tx_wait(tx, decision.to_primary, decision.avoid);
+    } else if (!settled->lost) {
+        tx->slot->doomed |= settled->tx != PQR__TX_IDLE;
+        refuse(tx, decision.status);
+    } else if (tx->current) {
+        pqr__tx_statement_settled(tx, settled);
+    } else {
+        pqr__tx_lost(tx);
+    }
+}
+
+void pqr__tx_begin_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
+{
+    struct pqr_reply *request = tx->request;
+    request->state = PQR__REQUEST_HOLDING;
+    if (settled->lost || request->reply != PQR__REPLY_OK) {
+        did_not_begin(tx, settled);
+        return;
+    }
+    pqr__request_forget(request);
+    pqr__tx_move(tx, PQR__TX_RUNNING_STATE);
+    if (tx->current)
+        pqr__tx_statement_settled(tx, settled);
+    else
+        pqr__tx_advance(tx);
+}
