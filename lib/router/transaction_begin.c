@@ -76,22 +76,22 @@ void pqr__tx_begin(struct pqr_tx *tx)
     pqr__run_send(first, &request->item, 2, PQR__FLIGHT_PIPELINE);
 }
 
-/* BEGIN's error is the first statement's, and the end. */
-static void refuse(struct pqr_tx *tx, pqr_status status)
+/* BEGIN's error is the first statement's, which is told so with this status, and the end of all. Why the statement was
+   to end is nothing of the whole's. */
+static void refuse(struct pqr_tx *tx, pqr_status status, bool lost)
 {
     struct pqr_reply *request = tx->request, *first = tx->current;
-    enum pqr__cause cause = request->cause;
+    bool told = !lost && request->sqlstate[0] != '\0';
     if (first) {
         tx->current = NULL;
         first->tx = NULL;
         pqr__request_forget(first);
         memcpy(first->sqlstate, request->sqlstate, sizeof(first->sqlstate));
         pqr__request_finish(first, status, PQR_OUTCOME_NOT_EXECUTED, pqr__request_error(request));
-        if (first->cause != PQR__CAUSE_NONE) /* which was not the whole's to end for */
-            status = PQR_STATUS_SQL_ERROR;
     }
-    pqr__tx_finish(
-        tx, cause != PQR__CAUSE_NONE ? pqr__cause_status(cause) : status, PQR_OUTCOME_NOT_EXECUTED, NULL);
+    status =
+        told && request->cause == PQR__CAUSE_NONE ? PQR_STATUS_SQL_ERROR : pqr__cause_status(request->cause);
+    pqr__tx_finish(tx, status, PQR_OUTCOME_NOT_EXECUTED, NULL);
 }
 
 static void did_not_begin(struct pqr_tx *tx, const struct pqr__settled *settled)
@@ -103,9 +103,9 @@ static void did_not_begin(struct pqr_tx *tx, const struct pqr__settled *settled)
         if (tx->current)
             pqr__tx_put_back(tx);
         pqr__tx_wait(tx, decision.to_primary, decision.avoid);
-    } else if (!settled->lost) {
+    } else if (tx->request->reply == PQR__REPLY_ERROR) {
         tx->slot->doomed |= settled->tx != PQR__TX_IDLE;
-        refuse(tx, decision.status);
+        refuse(tx, decision.status, settled->lost);
     } else if (tx->current) {
         pqr__tx_statement_settled(tx, settled);
     } else {

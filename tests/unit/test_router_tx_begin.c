@@ -205,6 +205,22 @@ static void the_error_of_begin_is_the_first_statements(void **state)
     answer(flying_on(0, 0), NULL);
 }
 
+/* As poolers do that have no server, or no transactions. */
+static void the_error_that_ends_the_session_with_begin_is_told(void **state)
+{
+    (void)state;
+    start();
+    run_once(insert, true);
+    for (uint32_t i = 0; i <= fake.config->request.max_retries; i++) {
+        struct pqr__conn *conn = begins_with(0, insert);
+        item(conn, "08P01", NULL);
+        lose(conn);
+        settle();
+    }
+    expect(&app.statements[0], PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "08P01");
+    expect(&app.done, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "08P01");
+}
+
 static void what_a_standby_does_not_begin_the_primary_does(void **state)
 {
     pqr_tx_options options = PQR_TX_OPTIONS_INIT;
@@ -388,6 +404,7 @@ int main(void)
         TEST(it_begins_again_no_more_often_than_a_read_moves),
         TEST(what_was_shown_is_not_begun_again),
         TEST(the_error_of_begin_is_the_first_statements),
+        TEST(the_error_that_ends_the_session_with_begin_is_told),
         TEST(what_a_standby_does_not_begin_the_primary_does),
         TEST(what_may_not_be_sent_twice_waits_for_begin),
         TEST(begin_alone_may_be_lost_too),
