@@ -33,6 +33,12 @@ uint32_t pqr__sharing_quick(const struct pqr__known *known)
     return mean_us ? (uint32_t)(QUICK_US / mean_us) : QUICK_US;
 }
 
+uint32_t pqr__sharing_lot(const struct pqr__sharing *sharing, uint32_t outstanding, uint32_t flights)
+{
+    uint32_t part = flights > 0 ? (outstanding + flights - 1) / flights : outstanding;
+    return part < sharing->share_sync ? part : sharing->share_sync;
+}
+
 bool pqr__sharing_is_overdue(const struct pqr__known *head, uint32_t n_head, uint64_t age_us)
 {
     return age_us > SLACK_US + n_head * pqr__history_bound_us(&head->history);

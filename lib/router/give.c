@@ -180,26 +180,52 @@ static uint32_t shares_of(const struct pqr__backend *backend)
     return most < limit ? most : limit;
 }
 
-/* Idle connections that requests of this server's role may take, the reserve apart. */
+/* Idle connections that may be shared too, the reserve apart. */
+static uint32_t idle_of(const struct pqr__backend *backend)
+{
+    if (!pqr__pool_has_room(backend, PQR__LANE_NORMAL))
+        return 0;
+    uint32_t spare = backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
+    uint32_t shares = shares_of(backend), shared = backend->slots[PQR__SLOT_SHARED].count;
+    uint32_t left = shares > shared ? shares - shared : 0;
+    return spare < left ? spare : left;
+}
+
 static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
 {
     uint32_t idle = 0;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        if (backend->role != role || !pqr__pool_has_room(backend, PQR__LANE_NORMAL))
-            continue;
-        uint32_t spare = backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
-        uint32_t shares = shares_of(backend), shared = backend->slots[PQR__SLOT_SHARED].count;
-        uint32_t left = shares > shared ? shares - shared : 0;
-        idle += spare < left ? spare : left;
-    }
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].role == role)
+            idle += idle_of(&router->backends[i]);
     return idle;
 }
 
-/* As many as go out at a time. */
-static uint32_t lot_of(const struct pqr__sharing *sharing)
+/* What waits in a lane for these roles, and how much of it goes out at a time. */
+struct lot {
+    uint32_t waiting, most;
+};
+
+/* Where there are connections for it each server is to have something to work on while the router takes another one's
+   answers, and a flight more is on its way. */
+static struct lot lot_of(
+    const pqr_router *router, const struct pqr__sharing *sharing, unsigned roles, enum pqr__lane lane)
 {
-    return sharing->share_sync > 1 ? sharing->share_sync : sharing->depth / 2;
+    enum { FLIGHTS = 3 };
+    unsigned asked = roles & router->queue.filled[lane];
+    uint32_t waiting = pqr__queue_waiting(&router->queue, asked, lane), outstanding = waiting;
+    uint32_t wanted = 1, shares = 0;
+    if (sharing->share_sync <= 1)
+        return (struct lot){waiting, sharing->depth / 2};
+    for (uint32_t i = 0; i < router->n_backends; i++) {
+        const struct pqr__backend *backend = &router->backends[i];
+        if (!(pqr__balance_roles_now(backend) & asked))
+            continue;
+        outstanding += backend->flying;
+        shares += backend->slots[PQR__SLOT_SHARED].count + idle_of(backend);
+        wanted++;
+    }
+    wanted = wanted < FLIGHTS ? FLIGHTS : wanted;
+    return (struct lot){waiting, pqr__sharing_lot(sharing, outstanding, wanted < shares ? wanted : shares)};
 }
 
 /* What waits goes out together; what an idle connection could take as well is left to that, if it is worth it. */
@@ -207,14 +233,13 @@ static uint32_t share_of(const struct match *match, const struct pqr__sharing *s
 {
     const struct pqr__backend *backend = match->slot->backend;
     const struct pqr_reply *first = request_of(match->turn.entry);
-    uint32_t waiting =
-        pqr__queue_waiting(&backend->router->queue, match->roles, (enum pqr__lane)first->entry.lane);
+    struct lot lot = lot_of(backend->router, sharing, match->roles, (enum pqr__lane)first->entry.lane);
     uint32_t idle = idle_of_role(backend->router, backend->role);
-    uint32_t fair = idle > 1 ? (waiting + idle - 1) / idle : waiting;
+    uint32_t fair = idle > 1 ? (lot.waiting + idle - 1) / idle : lot.waiting;
     bool as_one = is_read(first) && first->known && sharing->share_sync > 1;
     uint32_t quick = as_one ? pqr__sharing_quick(first->known) : 1;
-    uint32_t share = fair > quick ? fair : quick, most = lot_of(sharing);
-    return share < most ? share : most;
+    uint32_t share = fair > quick ? fair : quick;
+    return share < lot.most ? share : lot.most;
 }
 
 static void fill(const struct match *match)
@@ -303,9 +328,8 @@ static bool is_full(const struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);
     struct pqr__sharing sharing = sharing_of(router);
-    return is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)) ||
-           pqr__queue_waiting(&router->queue, match->roles, (enum pqr__lane)next->entry.lane) >=
-               lot_of(&sharing);
+    struct lot lot = lot_of(router, &sharing, match->roles, (enum pqr__lane)next->entry.lane);
+    return is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)) || lot.waiting >= lot.most;
 }
 
 /* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy
@@ -342,14 +366,17 @@ static bool is_pressing(const pqr_router *router)
     const struct pqr__queue *queue = &router->queue;
     struct pqr__sharing sharing = sharing_of(router);
     for (unsigned lane = 0; lane < PQR__LANES; lane++) {
-        uint32_t waiting = 0;
+        if (!queue->filled[lane])
+            continue;
         for (unsigned roles = queue->filled[lane]; roles != 0; roles &= roles - 1) {
             const struct pqr__list *list = &queue->lanes[__builtin_ctz(roles)][lane];
-            waiting += list->count;
             const struct pqr_reply *head = request_of(pqr__queue_entry_of(list->head.next));
-            if (waiting >= lot_of(&sharing) || !is_read(head) || is_unit(head))
+            if (!is_read(head) || is_unit(head))
                 return true;
         }
+        struct lot lot = lot_of(router, &sharing, queue->filled[lane], (enum pqr__lane)lane);
+        if (lot.waiting >= lot.most)
+            return true;
     }
     return false;
 }

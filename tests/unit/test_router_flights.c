@@ -101,29 +101,95 @@ static void start_readers(struct told *told, struct pqr__conn **a, struct pqr__c
     assert_true(*a && *b);
 }
 
-static void expect_both_together(void)
+static struct told reads[20];
+static unsigned n_reads;
+
+static void ask_again(pqr_reply *reply, void *data)
 {
-    struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
-    assert_non_null(conn);
-    assert_int_equal(conn->flight->n_items, 2);
-    assert_int_equal(flying_on(1, 0) && flying_on(2, 0), false);
+    on_reply(reply, data);
+    if (pqr_reply_status(reply) == PQR_STATUS_OK) /* not when all is closed */
+        read_from_replica(&reads[n_reads++]);
+}
+
+static void ask_for_five(pqr_reply *reply, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = "select 1";
+    on_reply(reply, data);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_again, &reads[n_reads++]), 0);
+}
+
+/* Five reads, each of which asks for another, on one replica with three connections to share. */
+static void start_with_five_reads(unsigned n_writes)
+{
+    static struct told told, writes[40];
+    pqr_query query = PQR_QUERY_INIT;
+    fake.connects[2] = fake.probe_connects[2] = REFUSED;
+    fake.config->servers[1].min = fake.config->servers[1].max = 5; /* the probe, the reserve, and three */
+    fake.config->reads.share_limit_us = 1000000;
+    start();
+    for (unsigned i = 0; i < n_writes; i++)
+        run_query(&writes[i], "insert into t values (1)", PQR_TARGET_AUTO, 0);
+    settle();
+    make_reads_fast(PQR__HISTORY_CLEAN);
+    memset(reads, 0, sizeof(reads));
+    n_reads = 0;
+    query.sql = "select 1";
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_for_five, &told), 0);
+    run_down();
+    answer(flying_on(1, 0), NULL);
+    run_down();
+}
+
+static struct pqr__conn *flight_of(uint32_t n_items)
+{
+    for (unsigned i = 0; flying_on(1, i); i++)
+        if (flying_on(1, i)->flight->n_items == n_items)
+            return flying_on(1, i);
+    return NULL;
+}
+
+/* While one's answers are taken the server has another to work on. */
+static void what_waits_is_parted_among_three_flights(void **state)
+{
+    (void)state;
+    start_with_five_reads(0);
+    assert_int_equal(flying_on(1, 0)->flight->n_items + flying_on(1, 1)->flight->n_items +
+                         flying_on(1, 2)->flight->n_items,
+        5);
+    assert_non_null(flight_of(2));
+    assert_non_null(flight_of(1));
 }
 
 /* What two flights made room for goes out as one. */
+static void expect_to_wait_for_a_fuller_flight(void)
+{
+    answer_prepare(flight_of(1), NULL);
+    assert_null(flying_on(1, 2)); /* what it asked for: two more will be asked for soon */
+    assert_int_equal(fake.timer_us, 0);
+    answer_prepare(flight_of(2), NULL);
+    assert_non_null(flying_on(1, 1));
+    assert_int_equal(flying_on(1, 0)->flight->n_items + flying_on(1, 1)->flight->n_items, 4);
+    assert_null(flying_on(1, 2));
+    run_down();
+    assert_non_null(flying_on(1, 2)); /* before anything is waited for */
+}
+
 static void what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end(void **state)
 {
-    static struct told told[4];
-    struct pqr__conn *a, *b;
     (void)state;
-    fake.config->servers[1].max = fake.config->servers[2].max = 3; /* one of each is theirs */
-    start();
-    start_readers(told, &a, &b);
-    answer(a, NULL);
-    assert_null(flying_on(1, 0));
-    assert_int_equal(fake.timer_us, 0);
-    answer(b, NULL); /* nothing is left that could be waited for */
-    assert_int_equal(told[0].times + told[2].times, 2);
-    expect_both_together();
+    start_with_five_reads(0);
+    expect_to_wait_for_a_fuller_flight();
+}
+
+/* However many writes wait for the primary: that fills no flight of reads. */
+static void writes_that_wait_do_not_hurry_reads(void **state)
+{
+    (void)state;
+    start_with_five_reads(40);
+    assert_true(pqr__queue_count(&fake.router->queue) > 32);
+    expect_to_wait_for_a_fuller_flight();
 }
 
 /* A reader on each replica, and more writes than the primary takes. */
@@ -137,21 +203,6 @@ static void start_readers_beside_writes(struct told *told, struct pqr__conn **a,
     settle();
     assert_true(pqr__queue_count(&fake.router->queue) > 32);
     start_readers(told, a, b);
-}
-
-/* However many writes wait for the primary: that fills no flight of reads. */
-static void writes_that_wait_do_not_hurry_reads(void **state)
-{
-    static struct told told[4];
-    struct pqr__conn *a, *b;
-    (void)state;
-    start_readers_beside_writes(told, &a, &b);
-    answer(a, NULL);
-    assert_int_equal(told[0].times + told[2].times, 1); /* and it has asked again */
-    assert_null(flying_on(1, 0));
-    answer(b, NULL);
-    run_down();
-    expect_both_together();
 }
 
 /* It shares with nobody, and gains nothing by what else the turn of the loop brings. */
@@ -532,6 +583,7 @@ int main(void)
         TEST(shared_connections_beyond_the_ceiling_take_no_more),
         TEST(statistics_tell_how_many_requests_share_a_connection),
         TEST(what_must_wait_is_seen_to_before_the_loop_waits),
+        TEST(what_waits_is_parted_among_three_flights),
         TEST(what_a_turn_of_the_loop_asks_for_is_given_out_at_its_end),
         TEST(writes_that_wait_do_not_hurry_reads),
         TEST(a_write_goes_out_as_soon_as_its_connection_is_free),

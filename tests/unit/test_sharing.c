@@ -96,6 +96,16 @@ static void quick_ones_are_not_spread(void **state)
     assert_true(pqr__sharing_quick(&at_once) >= 1000);
 }
 
+static void what_is_under_way_is_parted_evenly(void **state)
+{
+    (void)state;
+    assert_int_equal(pqr__sharing_lot(&sharing, 1, 3), 1);
+    assert_int_equal(pqr__sharing_lot(&sharing, 7, 3), 3);
+    assert_int_equal(pqr__sharing_lot(&sharing, 7, 1), 7);
+    assert_int_equal(pqr__sharing_lot(&sharing, 7, 0), 7); /* there is no connection, yet */
+    assert_int_equal(pqr__sharing_lot(&sharing, 64, 3), 16);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +113,7 @@ int main(void)
         cmocka_unit_test(only_fast_writes_that_define_nothing_follow_others),
         cmocka_unit_test(the_primary_groups_one_statement_only),
         cmocka_unit_test(quick_ones_are_not_spread),
+        cmocka_unit_test(what_is_under_way_is_parted_evenly),
         cmocka_unit_test(a_connection_whose_head_is_late_takes_nothing_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
