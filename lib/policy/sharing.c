@@ -1,6 +1,8 @@
 #include "policy/sharing.h"
 
 enum {
+    FLIGHTS_ONE = 3,     /* of one server: at work, on its way, and with the router */
+    FEW = 4,             /* are answered by one server as soon as by two, since each has to be woken */
     FLIGHTS_MAX = 2,     /* one is answered while the next is on its way; more only makes later ones wait */
     QUICK_US = 1000,     /* by a mean that counts the way there and back too, as long as each goes alone */
     SLACK_US = 2 * 1000, /* for the way there and back, and for a machine that is busy otherwise */
@@ -33,9 +35,13 @@ uint32_t pqr__sharing_quick(const struct pqr__known *known)
     return mean_us ? (uint32_t)(QUICK_US / mean_us) : QUICK_US;
 }
 
-uint32_t pqr__sharing_lot(const struct pqr__sharing *sharing, uint32_t outstanding, uint32_t flights)
+uint32_t pqr__sharing_lot(
+    const struct pqr__sharing *sharing, uint32_t outstanding, uint32_t servers, uint32_t connections)
 {
+    uint32_t wanted = servers > 1 ? servers : FLIGHTS_ONE, least = servers > 1 ? FEW : 1;
+    uint32_t flights = wanted < connections ? wanted : connections;
     uint32_t part = flights > 0 ? (outstanding + flights - 1) / flights : outstanding;
+    part = part > least ? part : least;
     return part < sharing->share_sync ? part : sharing->share_sync;
 }
 

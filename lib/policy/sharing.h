@@ -32,8 +32,10 @@ bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known
 /* So many are answered as soon by one connection as by several: what another one spares them is less than sending to it
    costs here and there. */
 uint32_t pqr__sharing_quick(const struct pqr__known *known);
-/* So many go out at a time, at most, when there are to be so many flights of all that waits or is in the air already. */
-uint32_t pqr__sharing_lot(const struct pqr__sharing *sharing, uint32_t outstanding, uint32_t flights);
+/* So many go out at a time, at most, of all that waits or is in the air already: parted so that servers and router work
+   at the same time, where so many connections may be shared. */
+uint32_t pqr__sharing_lot(
+    const struct pqr__sharing *sharing, uint32_t outstanding, uint32_t servers, uint32_t connections);
 /* Has the head, that has had the connection for age_us, with n_head under its Sync, taken longer than it should? */
 bool pqr__sharing_is_overdue(const struct pqr__known *head, uint32_t n_head, uint64_t age_us);
 

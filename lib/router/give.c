@@ -205,27 +205,24 @@ struct lot {
     uint32_t waiting, most;
 };
 
-/* Where there are connections for it each server is to have something to work on while the router takes another one's
-   answers, and a flight more is on its way. */
 static struct lot lot_of(
     const pqr_router *router, const struct pqr__sharing *sharing, unsigned roles, enum pqr__lane lane)
 {
-    enum { FLIGHTS = 3 };
     unsigned asked = roles & router->queue.filled[lane];
-    uint32_t waiting = pqr__queue_waiting(&router->queue, asked, lane), outstanding = waiting;
-    uint32_t wanted = 1, shares = 0;
+    struct lot lot = {.waiting = pqr__queue_waiting(&router->queue, asked, lane), .most = sharing->depth / 2};
+    uint32_t outstanding = lot.waiting, servers = 0, connections = 0;
     if (sharing->share_sync <= 1)
-        return (struct lot){waiting, sharing->depth / 2};
+        return lot;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
         if (!(pqr__balance_roles_now(backend) & asked))
             continue;
         outstanding += backend->flying;
-        shares += backend->slots[PQR__SLOT_SHARED].count + idle_of(backend);
-        wanted++;
+        connections += backend->slots[PQR__SLOT_SHARED].count + idle_of(backend);
+        servers++;
     }
-    wanted = wanted < FLIGHTS ? FLIGHTS : wanted;
-    return (struct lot){waiting, pqr__sharing_lot(sharing, outstanding, wanted < shares ? wanted : shares)};
+    lot.most = pqr__sharing_lot(sharing, outstanding, servers, connections);
+    return lot;
 }
 
 /* What waits goes out together; what an idle connection could take as well is left to that, if it is worth it. */
