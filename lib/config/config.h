@@ -60,7 +60,7 @@ struct pqr_config {
         bool resize;                             /* true: sized by the load */
         uint32_t target_utilisation;             /* percent: 70 */
         uint64_t window_us;                      /* 1 min */
-        uint32_t pipeline_depth;                 /* requests in the air of a connection: 32 */
+        uint32_t pipeline_depth;                 /* requests in the air of a connection: 64 */
         char *init_sql; /* run on each new connection, statements joined by ";\n"; NULL: none */
         bool warm_up;   /* false; pqr_router_ready waits for min */
     } pool;
@@ -87,7 +87,7 @@ struct pqr_config {
         uint32_t fallback_max;           /* percent of its connections for such reads: 75 */
         uint64_t slow_start_us;          /* 5 s; 0: none */
         char *zone;                      /* preferred; NULL or "": none */
-        uint32_t share_sync;             /* reads under one Sync: 16; 1: each has its own */
+        uint32_t share_sync;             /* reads under one Sync: 32; 1: each has its own */
         uint64_t share_limit_us;         /* 5 ms: reads that take longer share no connection */
     } reads;
     struct {

@@ -75,8 +75,8 @@ static void vary_reads(struct sim_world *world, struct pqr_config *config)
 
 static void vary_sharing(struct sim_world *world, struct pqr_config *config)
 {
-    config->pool.pipeline_depth = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 32);
-    config->reads.share_sync = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 16);
+    config->pool.pipeline_depth = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 64);
+    config->reads.share_sync = sim_chance(world, 150) ? 1 : (uint32_t)sim_between(world, 2, 32);
     config->reads.share_limit_us = sim_skewed(world, 1000, 50000);
     config->writes.pipeline = sim_chance(world, 300);
     config->statements.prepare_threshold = sim_pick(world, 0, 4);
