@@ -459,7 +459,7 @@ typedef struct pqr_tx_options {
     uint32_t flags;        /* PQR_ADMIN, PQR_BATCH */
     uint32_t timeout_ms;   /* until done, waiting included; 0: as configured, UINT32_MAX: none */
     unsigned max_attempts; /* how often the body may run when the server ends it with 40001 or 40P01, or when
-                              the connection was lost after an answer, before COMMIT was sent; 0: as configured */
+                              the connection was lost before COMMIT was sent; 0: as configured */
     const char *label;
 } pqr_tx_options;
 
@@ -472,23 +472,24 @@ typedef struct pqr_tx_options {
 
    BEGIN goes out with the first statement, in one round trip: that is the time of now(), and an error of BEGIN (an
    isolation that a standby does not have) is that statement's, PQR_OUTCOME_NOT_EXECUTED, and the end. CALL, DO, what
-   is not recognised, several statements in one text and one with rows in parts wait for BEGIN's answer. */
+   is not recognised, several statements in one text and one with rows in parts wait for BEGIN's answer, and so does
+   anything but a harmless read on a connection that has answered nothing for a second. */
 typedef void (*pqr_tx_body)(pqr_tx *tx, unsigned attempt, void *data);
 
 /* done gets one reply for the whole: ok and executed when COMMIT was confirmed or the body rolled back; the
    first error when a statement failed (all is rolled back then); lost and unknown when the connection
    was lost after COMMIT was sent. Of a transaction without statements the servers hear nothing: it is ok, executed,
-   after no attempt. A connection that is lost before the first statement, or with that and BEGIN, is replaced unseen, as
-   for a read (request.max_retries): nothing was answered, and no COMMIT was sent. out and options may be NULL. Session
-   state that the body's statements leave is discarded before the connection serves anybody else.
+   after no attempt. A connection that is lost before the first statement was sent is replaced unseen, and one that is lost
+   with it and BEGIN too if it is a harmless read or PQR_IDEMPOTENT (request.max_retries). out and options may be NULL.
+   Session state that the body's statements leave is discarded before the connection serves anybody else.
    PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options,
     pqr_tx_body body, pqr_reply_cb done, void *data);
 
-/* One statement in the transaction, in order of the calls; target and PQR_IDEMPOTENT are ignored. Transaction
-   control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the transaction
-   ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED. It ends with its first statement
-   when that is cancelled or late while it waits for another connection.
+/* One statement in the transaction, in order of the calls; target is ignored, and so is PQR_IDEMPOTENT but for the
+   first. Transaction control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the
+   transaction ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED. It ends with its
+   first statement when that is cancelled or late while it waits for another connection.
    PQR_EINVAL, PQR_ENOMEM; PQR_ECLOSED after commit or rollback was asked for. */
 PQR_EXPORT int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data);
 

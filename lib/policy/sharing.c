@@ -6,6 +6,7 @@ enum {
     FLIGHTS_MAX = 2,     /* one is answered while the next is on its way; more only makes later ones wait */
     QUICK_US = 1000,     /* by a mean that counts the way there and back too, as long as each goes alone */
     SLACK_US = 2 * 1000, /* for the way there and back, and for a machine that is busy otherwise */
+    FRESH_US = 1000000,  /* firewalls and the like, which forget connections without a word, take longer */
 };
 
 bool pqr__sharing_joins(
@@ -20,6 +21,14 @@ bool pqr__sharing_follows(
 {
     return sharing->depth > 1 && verdict->effect == PQR__EFFECT_WRITE && !verdict->several &&
            !verdict->defines && known && pqr__history_is_fast(&known->history, sharing->fast_us);
+}
+
+bool pqr__sharing_begins(const struct pqr__verdict *verdict, bool vouched, uint64_t quiet_us)
+{
+    enum pqr__effect effect = verdict->effect;
+    bool repeatable = effect == PQR__EFFECT_READ || vouched;
+    bool undone = effect == PQR__EFFECT_READ || effect == PQR__EFFECT_WRITE || effect == PQR__EFFECT_SESSION;
+    return undone && !verdict->several && (repeatable || quiet_us < FRESH_US);
 }
 
 bool pqr__sharing_groups(const struct pqr__known *first, const struct pqr__known *other, bool primary)

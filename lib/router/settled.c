@@ -38,6 +38,13 @@ static enum pqr__cause cause_of(const struct pqr_reply *request)
     return request->cause;
 }
 
+/* Of a transaction as a whole, what was lost with its BEGIN: both are sent again only if that may be. */
+static const struct pqr_reply *at_stake(const struct pqr_reply *request, const struct pqr__settled *settled)
+{
+    bool together = settled->lost && settled->sent && pqr__tx_leads(request) && request->tx->current;
+    return together ? request->tx->current : request;
+}
+
 /* A batch as one transaction. */
 static bool is_whole(const struct pqr_reply *request)
 {
@@ -48,6 +55,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
 {
     bool whole = is_whole(request);
     const struct pqr__parts *parts = pqr__parts_of(request);
+    const struct pqr_reply *stake = at_stake(request, settled);
     return (struct pqr__facts){
         .reply = request->reply,
         .sqlstate = request->sqlstate,
@@ -56,7 +64,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .left_open = !request->tx && left_open(request, settled),
         .on_replica = request->route == PQR_ROLE_REPLICA,
         .in_recovery = settled->in_recovery,
-        .vouched = (request->flags & PQR_IDEMPOTENT) != 0,
+        .vouched = (stake->flags & PQR_IDEMPOTENT) != 0,
         .cut_off = settled->lost && strcmp(settled->sqlstate, PQR__SQLSTATE_CUT_OFF) == 0,
         .shared = request->shared,
         .behind = settled->behind,
@@ -66,7 +74,7 @@ struct pqr__facts pqr__run_facts(const struct pqr_reply *request, const struct p
         .shown = parts && parts->shown,
         .withheld = parts && parts->withheld,
         .cause = cause_of(request),
-        .effect = request->verdict.effect,
+        .effect = stake->verdict.effect,
         .attempts = request->attempts,
         .max_attempts =
             whole ? request->batch->max_attempts : request->router->config->request.max_retries + 1,

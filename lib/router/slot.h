@@ -65,6 +65,7 @@ struct pqr__slot {
     uint64_t opened_us;  /* when its connect began */
     uint64_t expires_us; /* lifetime; 0: none */
     uint64_t idle_since_us;
+    uint64_t answered_us;   /* when its last flight ended */
     uint64_t ours_since_us; /* identifying, resetting or waiting for a cancel's answer, owned by nobody */
     uint64_t closing_since_us;
 };

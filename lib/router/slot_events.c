@@ -199,6 +199,7 @@ static void on_settled(
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     bool entering = slot->state == PQR__SLOT_IDENTIFYING;
+    slot->answered_us = pqr__router_now(endpoint->router);
     if (facts->lost && slot->state != PQR__SLOT_CLOSING)
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
     if (flight == &slot->own_flight)

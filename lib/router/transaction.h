@@ -94,6 +94,8 @@ void pqr__tx_begin_settled(struct pqr_tx *tx, const struct pqr__settled *settled
 void pqr__tx_wait(struct pqr_tx *tx, bool to_primary, bool avoid);
 /* The end of its statement in the air. */
 void pqr__tx_statement_settled(struct pqr_tx *tx, const struct pqr__settled *settled);
+/* The body may run again. lost: the connection is gone. */
+bool pqr__tx_may_repeat(const struct pqr_tx *tx, bool lost);
 /* Rolled back, for whatever reason: run again, or told. lost: its connection is gone. */
 void pqr__tx_rolled_back(struct pqr_tx *tx, bool lost);
 void pqr__tx_finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, const char *error);

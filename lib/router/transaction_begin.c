@@ -2,13 +2,16 @@
  * in one flight: when BEGIN fails, the server skips what comes before the Sync (PostgreSQL manual, 55.2.3), and nothing
  * runs outside of the transaction.
  *
- * What may go wrong: the connection is lost, before or after they were sent, or BEGIN is refused. Nothing was shown to
- * the application then, and no COMMIT was sent, so that both go to another connection, unseen, by the rules for a
- * harmless read. A statement that may not be sent twice, or that needs a flight for itself, waits for BEGIN's answer.
+ * What may go wrong: BEGIN is refused, or the connection is lost. What the server skipped, or what was never sent, goes
+ * to another connection unseen. So does what was lost on its way if the statement is a harmless read, or vouched for; any
+ * other may have run, and though it was rolled back, not all that it did may have been (nextval): the application is told,
+ * or the body runs again, as when a transaction is lost later. A statement that may have done more than is rolled back, or
+ * that needs a flight for itself, waits for BEGIN's answer; and so does a write on a connection that was quiet for a while.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "policy/sharing.h"
 #include "router/dispatch.h"
 #include "router/transaction.h"
 
@@ -50,12 +53,11 @@ void pqr__tx_bodies_run(pqr_router *router)
     }
 }
 
-/* All that it does is undone with its transaction. */
-static bool goes_along(const struct pqr_reply *statement)
+static bool goes_along(const struct pqr_reply *statement, const struct pqr__slot *slot)
 {
-    enum pqr__effect effect = statement->verdict.effect;
-    bool undone = effect == PQR__EFFECT_READ || effect == PQR__EFFECT_WRITE || effect == PQR__EFFECT_SESSION;
-    return undone && !statement->verdict.several && statement->item.rows_at_once == 0;
+    bool vouched = (statement->flags & PQR_IDEMPOTENT) != 0;
+    uint64_t quiet_us = pqr__router_now(statement->router) - slot->answered_us;
+    return statement->item.rows_at_once == 0 && pqr__sharing_begins(&statement->verdict, vouched, quiet_us);
 }
 
 void pqr__tx_begin(struct pqr_tx *tx)
@@ -64,7 +66,7 @@ void pqr__tx_begin(struct pqr_tx *tx)
     struct pqr_reply *first = pqr__container_of(tx->statements.head.next, struct pqr_reply, link);
     pqr__tx_move(tx, PQR__TX_BEGINNING_STATE);
     request->item.next = NULL;
-    if (!goes_along(first)) {
+    if (!goes_along(first, tx->slot)) {
         pqr__run_take_off(request, tx->slot);
         pqr__run_send(request, &request->item, 1, PQR__FLIGHT_PIPELINE);
         return;
@@ -76,18 +78,28 @@ void pqr__tx_begin(struct pqr_tx *tx)
     pqr__run_send(first, &request->item, 2, PQR__FLIGHT_PIPELINE);
 }
 
-/* BEGIN's error is the first statement's, which is told so with this status, and the end of all. Why the statement was
-   to end is nothing of the whole's. */
-static void refuse(struct pqr_tx *tx, pqr_status status, bool lost)
+/* BEGIN's error is the first statement's, which is told so with this status. */
+static void refuse_first(struct pqr_tx *tx, pqr_status status)
 {
     struct pqr_reply *request = tx->request, *first = tx->current;
-    bool told = !lost && request->sqlstate[0] != '\0';
-    if (first) {
-        tx->current = NULL;
-        first->tx = NULL;
-        pqr__request_forget(first);
-        memcpy(first->sqlstate, request->sqlstate, sizeof(first->sqlstate));
-        pqr__request_finish(first, status, PQR_OUTCOME_NOT_EXECUTED, pqr__request_error(request));
+    tx->current = NULL;
+    first->tx = NULL;
+    pqr__request_forget(first);
+    memcpy(first->sqlstate, request->sqlstate, sizeof(first->sqlstate));
+    pqr__request_finish(first, status, PQR_OUTCOME_NOT_EXECUTED, pqr__request_error(request));
+}
+
+/* And the end of all, unless the body may run again because the connection is lost. Why the statement was to end is
+   nothing of the whole's. */
+static void refuse(struct pqr_tx *tx, pqr_status status, bool lost)
+{
+    struct pqr_reply *request = tx->request;
+    bool told = !lost && request->sqlstate[0] != '\0', with_first = tx->current != NULL;
+    if (with_first)
+        refuse_first(tx, status);
+    if (with_first && lost && pqr__tx_may_repeat(tx, true)) {
+        pqr__tx_lost(tx);
+        return;
     }
     status =
         told && request->cause == PQR__CAUSE_NONE ? PQR_STATUS_SQL_ERROR : pqr__cause_status(request->cause);

@@ -22,7 +22,7 @@ static bool is_conflict(const char *sqlstate)
     return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
 }
 
-static bool may_repeat(const struct pqr_tx *tx, bool lost)
+bool pqr__tx_may_repeat(const struct pqr_tx *tx, bool lost)
 {
     bool conflict =
         tx->failed && (tx->stale || is_conflict(tx->request->sqlstate) || is_conflict(tx->end_sqlstate));
@@ -77,7 +77,7 @@ void pqr__tx_finish(struct pqr_tx *tx, pqr_status status, pqr_outcome outcome, c
 void pqr__tx_rolled_back(struct pqr_tx *tx, bool lost)
 {
     enum pqr__cause cause = tx->request->cause;
-    if (may_repeat(tx, lost))
+    if (pqr__tx_may_repeat(tx, lost))
         repeat(tx);
     else if (cause != PQR__CAUSE_NONE)
         pqr__tx_finish(tx, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,

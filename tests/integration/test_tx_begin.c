@@ -17,6 +17,7 @@
     "not like '%pg_is_in_recovery%'"
 
 static const char tables[] = "set role app; create table noted (n int); create table many (n int);"
+                             "create sequence counted;"
                              "insert into many select generate_series(1, 1000)";
 
 static int none_noted(void **state)
@@ -75,23 +76,70 @@ static void a_connection_killed_before_the_first_statement_is_replaced(void **st
     app_close(&app);
 }
 
-static void a_first_statement_whose_connection_is_killed_runs_on_another(void **state)
+#define KILL_ACTIVE(like)                                                         \
+    KILL " and state = 'active' and wait_event is not null and query like '" like \
+         "' and pid <> pg_backend_pid()"
+
+static const char taking[] = "insert into noted select nextval('counted') + length(pg_sleep(0.5)::text)";
+
+static long taken(void)
+{
+    return cluster_long(&cluster, 0, "select case when is_called then last_value else 0 end from counted");
+}
+
+static void a_first_read_whose_connection_is_killed_runs_on_another(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    struct held locks = {0}, reads = {0};
+    pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    app_start(&app, &cluster, SETTINGS);
+    begin(&app, &locks, &options);
+    assert_ok(app_wait(app_tx_query(&app, locks.tx, "lock table noted")));
+    begin(&app, &reads, &options);
+    struct answer *first = app_tx_query(&app, reads.tx, "select n from noted");
+    assert_int_equal(pqr_tx_commit(reads.tx), 0);
+    APP_UNTIL(&app, cluster_long(&cluster, 0, KILL_ACTIVE("select n from noted")) == 1);
+    assert_int_equal(pqr_tx_rollback(locks.tx), 0);
+    assert_ok(app_wait(reads.done));
+    assert_ok(first);
+    assert_int_equal(first->attempts, 2);
+    app_close(&app);
+}
+
+/* What a sequence gave is not rolled back. */
+static void a_first_write_whose_connection_is_killed_is_told(void **state)
 {
     (void)state;
     struct app app = {0};
     struct held held = {0};
     pqr_tx_options options = PQR_TX_OPTIONS_INIT;
     app_start(&app, &cluster, SETTINGS);
+    long before = taken();
     begin(&app, &held, &options);
-    struct answer *first =
-        app_tx_query(&app, held.tx, "with a as (insert into noted values (1)) select pg_sleep(0.5)");
+    struct answer *first = app_tx_query(&app, held.tx, taking);
     assert_int_equal(pqr_tx_commit(held.tx), 0);
-    APP_UNTIL(&app, cluster_long(&cluster, 0,
-                        KILL " and state = 'active' and query like '%into noted%' and pid <> "
-                             "pg_backend_pid()") == 1);
-    assert_ok(app_wait(held.done));
-    assert_ok(first);
-    assert_int_equal(first->attempts, 2);
+    APP_UNTIL(&app, cluster_long(&cluster, 0, KILL_ACTIVE("insert into noted%")) == 1);
+    assert_ended(app_wait(held.done), PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED);
+    assert_ended(first, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED);
+    assert_int_equal(taken(), before + 1);
+    assert_int_equal(noted(), 0);
+    app_close(&app);
+}
+
+static void the_body_of_a_first_write_whose_connection_is_killed_runs_again(void **state)
+{
+    (void)state;
+    struct app app = {0};
+    const char *const sql[] = {taking, NULL};
+    struct script script = {.sql = sql, .options = {.max_attempts = 2}};
+    app_start(&app, &cluster, SETTINGS);
+    long before = taken();
+    app_tx(&app, &script);
+    APP_UNTIL(&app, cluster_long(&cluster, 0, KILL_ACTIVE("insert into noted%")) == 1);
+    assert_ok(app_wait(script.done));
+    assert_int_equal(script.bodies, 2);
+    assert_int_equal(taken(), before + 2);
     assert_int_equal(noted(), 1);
     app_close(&app);
 }
@@ -234,7 +282,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_connection_killed_before_the_first_statement_is_replaced),
-        TEST(a_first_statement_whose_connection_is_killed_runs_on_another),
+        TEST(a_first_read_whose_connection_is_killed_runs_on_another),
+        TEST(a_first_write_whose_connection_is_killed_is_told),
+        TEST(the_body_of_a_first_write_whose_connection_is_killed_runs_again),
         TEST(one_killed_behind_an_answer_is_told),
         TEST(without_statements_the_servers_hear_nothing),
         TEST(what_a_standby_refuses_to_begin_is_told_or_moves),

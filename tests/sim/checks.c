@@ -280,14 +280,13 @@ void sim_check_item(struct sim_checks *checks, struct pqr__conn *conn, const str
     entry->may_have_run |= entry->final;
 }
 
-/* A transaction that was sent as one: an error in it proves that nothing of it has an effect. Of one that had only begun
-   that is so when it is lost. */
-static bool is_undone(const struct sim_checks *checks, const struct pqr__conn *conn,
-    const struct pqr__flight *flight, bool lost)
+/* A transaction that was sent as one: an error in it proves that nothing of it has an effect. */
+static bool is_undone(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
 {
     bool undone = conn->owner && conn->owner->commit_failed;
     if (!sim_is_whole(checks, flight))
-        return lost && sim_is_opening(flight);
+        return false;
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         const struct sim_entry *entry = sim_check_entry(checks, item);
         undone |= entry && error_proves_rollback(entry, entry->sqlstate);
@@ -298,7 +297,7 @@ static bool is_undone(const struct sim_checks *checks, const struct pqr__conn *c
 void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight,
     bool lost, enum pqr__tx_status tx)
 {
-    bool undone = is_undone(checks, conn, flight, lost), commit = flight->items->own == PQR__OWN_COMMIT;
+    bool undone = is_undone(checks, conn, flight), commit = flight->items->own == PQR__OWN_COMMIT;
     sim_check_memory_settled(checks, flight);
     for (const struct pqr__item *item = flight->items; item; item = item->next) {
         struct sim_entry *entry = sim_check_entry(checks, item);

@@ -99,7 +99,8 @@ bool sim_is_whole(const struct sim_checks *checks, const struct pqr__flight *fli
     return (flight->n_items > 2 && flight->items->own == PQR__OWN_BEGIN) || sim_is_implicit(checks, flight);
 }
 
-/* The statement may have to be sent again with its BEGIN, unseen. */
+/* The statement may have to be sent again with its BEGIN, unseen: one that has run, though it was rolled back, only when
+   it is a read or vouched for. */
 static void check_opening(
     struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight, bool behind)
 {
@@ -113,6 +114,9 @@ static void check_opening(
         sim_fail(checks->world,
             "promise 4: a transaction begins again with %llu, and answers of it were shown",
             (unsigned long long)entry->nonce);
+    if (entry->may_have_run && entry->kind != SIM_READ && !entry->idempotent)
+        sim_fail(checks->world, "promise 4: %s %llu is sent again with its BEGIN, but may have run",
+            sim_kind_name(entry->kind), (unsigned long long)entry->nonce);
     checks->flights.begins++;
     checks->flights.begun_again += entry->sends > 0;
 }

@@ -56,6 +56,8 @@ static void run_statement(struct sim_attempt *attempt, bool rescue)
     pqr_query query = PQR_QUERY_INIT;
     struct sim_inputs inputs;
     sim_inputs_init(&inputs, &query, entry);
+    query.flags = sim_chance(load->world, 100) ? PQR_IDEMPOTENT : 0;
+    entry->idempotent = query.flags != 0;
     query.timeout_ms = sim_chance(load->world, 800) ? 0 : (uint32_t)sim_skewed(load->world, 1, 1000);
     struct sim_request *request = sim_request_new(load);
     request->entry = entry;

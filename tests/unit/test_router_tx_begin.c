@@ -131,18 +131,111 @@ static void what_sends_nothing_is_over_at_once(void **state)
     answer(flying_on(0, 0), NULL);
 }
 
-/* As BEGIN alone would have been, on a connection that had died. */
-static void what_is_lost_with_begin_goes_elsewhere_unseen(void **state)
+static void a_read_that_is_lost_with_begin_goes_elsewhere_unseen(void **state)
 {
     (void)state;
     start();
-    run_once(insert, true);
-    lose(begins_with(0, insert));
+    run_once("select 1", true);
+    lose(begins_with(0, "select 1"));
     settle();
     assert_int_equal(app.statements[0].times, 0);
-    commit_it(begins_with(0, insert));
+    commit_it(begins_with(0, "select 1"));
     assert_int_equal(app.statements[0].attempts, 2);
     assert_int_equal(app.done.attempts, 2);
+}
+
+/* What it did was rolled back, but a sequence keeps what was taken. */
+static void a_write_that_is_lost_with_begin_is_told(void **state)
+{
+    static const char *const sql[] = {
+        "insert into t values (nextval('s'))", "select 1 for update", "set work_mem = '1MB'"};
+    static const pqr_outcome outcomes[] = {
+        PQR_OUTCOME_NOT_EXECUTED, PQR_OUTCOME_NOT_EXECUTED, PQR_OUTCOME_UNKNOWN};
+    (void)state;
+    start();
+    for (size_t i = 0; i < sizeof(sql) / sizeof(*sql); i++) {
+        run_once(sql[i], true);
+        lose(begins_with(0, sql[i]));
+        settle();
+        assert_null(flying_on(0, 0));
+        expect(&app.statements[0], PQR_STATUS_LOST, outcomes[i], "");
+        expect(&app.done, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "");
+        assert_int_equal(app.bodies, 1);
+    }
+}
+
+static void the_body_of_a_write_that_is_lost_with_begin_runs_again(void **state)
+{
+    pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    (void)state;
+    start();
+    options.max_attempts = 2;
+    app = (struct app){.sql = {insert}};
+    run_with(NULL, &options);
+    lose(begins_with(0, insert));
+    settle();
+    assert_int_equal(app.bodies, 2);
+    assert_int_equal(app.statements[0].times, 0); /* of the second body */
+    lose(begins_with(0, insert));
+    settle();
+    assert_int_equal(app.bodies, 2);
+    expect(&app.statements[0], PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "");
+    expect(&app.done, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "");
+}
+
+static void a_write_that_is_vouched_for_goes_elsewhere_unseen(void **state)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    start();
+    run_once(NULL, false);
+    query.sql = insert;
+    query.flags = PQR_IDEMPOTENT;
+    assert_int_equal(pqr_tx_query(app.tx, &query, on_reply, &app.statements[0]), 0);
+    assert_int_equal(pqr_tx_commit(app.tx), 0);
+    lose(begins_with(0, insert));
+    settle();
+    commit_it(begins_with(0, insert));
+}
+
+/* It may have died without a word, and only BEGIN can be sent again. */
+static void a_write_waits_for_begin_on_a_connection_that_was_quiet(void **state)
+{
+    (void)state;
+    start();
+    run_once(NULL, false);
+    advance(1000000);
+    run_in_tx(insert, 0, &app.statements[0]);
+    assert_int_equal(pqr_tx_commit(app.tx), 0);
+    struct pqr__conn *conn = begins(0);
+    assert_int_equal(conn->flight->n_items, 1);
+    lose(conn);
+    settle();
+    conn = begins(0);
+    if (conn->flight->n_items == 1) { /* as long without an answer */
+        answer_in(conn, NULL, "BEGIN", PQR__TX_OPEN);
+        settle();
+        answer_in(conn, NULL, "INSERT 0 1", PQR__TX_OPEN);
+    } else {
+        answer_begun(conn, NULL, PQR__TX_OPEN);
+    }
+    settle();
+    answer_in(conn, NULL, "COMMIT", PQR__TX_IDLE);
+    settle();
+    expect(&app.statements[0], PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, "");
+    expect(&app.done, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, "");
+    assert_int_equal(app.bodies, 1);
+}
+
+static void a_read_does_not_wait_on_a_connection_that_was_quiet(void **state)
+{
+    (void)state;
+    start();
+    run_once(NULL, false);
+    advance(1000000);
+    run_in_tx("select 1", 0, &app.statements[0]);
+    assert_int_equal(pqr_tx_commit(app.tx), 0);
+    commit_it(begins_with(0, "select 1"));
 }
 
 static void what_was_not_even_sent_is_no_attempt(void **state)
@@ -163,10 +256,10 @@ static void it_begins_again_no_more_often_than_a_read_moves(void **state)
 {
     (void)state;
     start();
-    run_once(insert, true);
+    run_once("select 1", true);
     for (uint32_t i = 0; i <= fake.config->request.max_retries; i++) {
         assert_int_equal(app.done.times, 0);
-        lose(begins_with(0, insert));
+        lose(begins_with(0, "select 1"));
         settle();
     }
     assert_null(flying_on(0, 0));
@@ -210,15 +303,35 @@ static void the_error_that_ends_the_session_with_begin_is_told(void **state)
 {
     (void)state;
     start();
-    run_once(insert, true);
+    run_once("select 1", true);
     for (uint32_t i = 0; i <= fake.config->request.max_retries; i++) {
-        struct pqr__conn *conn = begins_with(0, insert);
+        struct pqr__conn *conn = begins_with(0, "select 1");
         item(conn, "08P01", NULL);
         lose(conn);
         settle();
     }
     expect(&app.statements[0], PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "08P01");
     expect(&app.done, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "08P01");
+}
+
+static void the_error_that_ends_the_session_with_begin_and_a_write_is_told_at_once(void **state)
+{
+    pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    (void)state;
+    start();
+    options.max_attempts = 2;
+    app = (struct app){.sql = {insert}, .commits = true};
+    run_with(NULL, &options);
+    for (unsigned i = 1; i <= 2; i++) {
+        struct pqr__conn *conn = begins_with(0, insert);
+        assert_int_equal(app.bodies, i);
+        item(conn, "08P01", NULL);
+        lose(conn);
+        settle();
+    }
+    expect(&app.statements[0], PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "08P01");
+    expect(&app.done, PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "08P01");
+    assert_int_equal(app.bodies, 2);
 }
 
 static void what_a_standby_does_not_begin_the_primary_does(void **state)
@@ -295,11 +408,11 @@ static void a_connection_that_is_lost_before_the_body_ran_is_replaced(void **sta
     write_on_primary(&app.statements[0]);
     answer(flying_on(0, 0), NULL);
     settle();
-    app = (struct app){.sql = {insert}, .commits = true};
+    app = (struct app){.sql = {"select 1"}, .commits = true};
     assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, body, on_reply, &app.done), 0);
     lose_pool(0);
     settle();
-    commit_it(begins_with(0, insert));
+    commit_it(begins_with(0, "select 1"));
 }
 
 static void one_that_waits_for_another_connection_ends_with_its_statements(void **state)
@@ -314,7 +427,7 @@ static void one_that_waits_for_another_connection_ends_with_its_statements(void 
         app = (struct app){.sql = {insert, insert}, .commits = true};
         run_with(&id, &options);
         fake.connects[0] = HANGING;
-        lose(begins_with(0, insert));
+        lose_after(begins_with(0, insert), false);
         settle();
         assert_int_equal(app.done.times, 0);
         if (by_cancel)
@@ -373,7 +486,7 @@ static void a_first_statement_that_ends_while_it_waits_ends_all(void **state)
     run_in_tx(insert, 0, &app.statements[1]);
     assert_int_equal(pqr_tx_commit(app.tx), 0);
     fake.connects[0] = HANGING;
-    lose(begins_with(0, insert));
+    lose_after(begins_with(0, insert), false);
     advance(100000);
     for (int i = 0; i < 2; i++)
         expect(&app.statements[i], PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "");
@@ -399,12 +512,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(begin_goes_out_with_the_first_statement),
         TEST(what_sends_nothing_is_over_at_once),
-        TEST(what_is_lost_with_begin_goes_elsewhere_unseen),
+        TEST(a_read_that_is_lost_with_begin_goes_elsewhere_unseen),
+        TEST(a_write_that_is_lost_with_begin_is_told),
+        TEST(the_body_of_a_write_that_is_lost_with_begin_runs_again),
+        TEST(a_write_that_is_vouched_for_goes_elsewhere_unseen),
+        TEST(a_write_waits_for_begin_on_a_connection_that_was_quiet),
+        TEST(a_read_does_not_wait_on_a_connection_that_was_quiet),
         TEST(what_was_not_even_sent_is_no_attempt),
         TEST(it_begins_again_no_more_often_than_a_read_moves),
         TEST(what_was_shown_is_not_begun_again),
         TEST(the_error_of_begin_is_the_first_statements),
         TEST(the_error_that_ends_the_session_with_begin_is_told),
+        TEST(the_error_that_ends_the_session_with_begin_and_a_write_is_told_at_once),
         TEST(what_a_standby_does_not_begin_the_primary_does),
         TEST(what_may_not_be_sent_twice_waits_for_begin),
         TEST(begin_alone_may_be_lost_too),

@@ -119,9 +119,25 @@ static void what_is_under_way_is_parted(void **state)
             table[i].lot);
 }
 
+static void what_is_undone_or_may_be_sent_twice_goes_with_begin(void **state)
+{
+    (void)state;
+    for (int i = PQR__EFFECT_UNKNOWN; i <= PQR__EFFECT_COPY; i++) {
+        struct pqr__verdict verdict = {.effect = (enum pqr__effect)i}, several = verdict;
+        bool read = i == PQR__EFFECT_READ,
+             undone = read || i == PQR__EFFECT_WRITE || i == PQR__EFFECT_SESSION;
+        several.several = true;
+        assert_int_equal(pqr__sharing_begins(&verdict, false, 999999), undone);
+        assert_int_equal(pqr__sharing_begins(&verdict, false, 1000000), read);
+        assert_int_equal(pqr__sharing_begins(&verdict, true, 1000000), undone);
+        assert_false(pqr__sharing_begins(&several, true, 0));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_undone_or_may_be_sent_twice_goes_with_begin),
         cmocka_unit_test(only_fast_harmless_reads_join_others),
         cmocka_unit_test(only_fast_writes_that_define_nothing_follow_others),
         cmocka_unit_test(the_primary_groups_one_statement_only),
