@@ -62,18 +62,21 @@ void pqr__tx_drop_all(struct pqr_tx *tx, pqr_status status, const char *why)
     }
 }
 
-/* The first, which waits for nothing but a connection, would have failed the transaction in the air. */
+/* The first, which waits for nothing but a connection or BEGIN, would have failed the transaction in the air. */
 static void drop_first(struct pqr_tx *tx, struct pqr_reply *statement)
 {
     pqr_status status = pqr__cause_status(statement->cause);
-    pqr__request_finish(
-        statement, status, PQR_OUTCOME_NOT_EXECUTED, "its transaction waited for a connection to begin on");
-    pqr__tx_finish(tx, status, PQR_OUTCOME_NOT_EXECUTED, "its first statement ended before it began");
+    pqr__request_finish(statement, status, PQR_OUTCOME_NOT_EXECUTED, "its transaction had not begun yet");
+    if (tx->state == PQR__TX_BEGINNING_STATE)
+        pqr__request_end(tx->request, statement->cause);
+    else
+        pqr__tx_finish(tx, status, PQR_OUTCOME_NOT_EXECUTED, "its first statement ended before it began");
 }
 
 void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement)
 {
-    bool first = tx->state <= PQR__TX_READY_STATE && pqr__list_first(&tx->statements) == &statement->link;
+    bool first = tx->state <= PQR__TX_BEGINNING_STATE && !tx->current &&
+                 pqr__list_first(&tx->statements) == &statement->link;
     remove_statement(tx, statement);
     statement->tx = NULL;
     if (first)

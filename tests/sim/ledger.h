@@ -38,7 +38,7 @@ enum sim_fate {
 struct sim_owner {
     bool transaction;
     bool commit_sent, commit_failed; /* failed: the server said so */
-    bool shown;                      /* the application has seen an answer of it, of what a server ran */
+    bool shown;                      /* the application has seen an answer that forbids to begin it again */
 };
 
 struct sim_text;

@@ -26,6 +26,16 @@ static void ask_end(struct sim_attempt *attempt, bool commit)
 
 /* --- Statements ------------------------------------------------------------------------------------------ */
 
+/* It ended before it was sent, and none before it was: nothing of the attempt may run without it. */
+static bool is_missing(const struct sim_request *request)
+{
+    const struct sim_attempt *attempt = request->attempt;
+    for (unsigned i = 0; i < attempt->n_statements && attempt->statements[i] != request; i++)
+        if (attempt->statements[i]->callbacks == 0)
+            return false;
+    return request->status == PQR_STATUS_TIMEOUT || request->status == PQR_STATUS_CANCELLED;
+}
+
 static void statement_answered(pqr_reply *reply, void *data)
 {
     struct sim_request *request = data;
@@ -35,7 +45,7 @@ static void statement_answered(pqr_reply *reply, void *data)
     sim_verify_query(request, reply);
     if (attempt->number != attempt->tx->n_attempts || attempt->tx->request->callbacks > 0)
         sim_fail(load->world, "a statement of an attempt that is over is answered");
-    attempt->owner.shown |= request->entry->sends > 0;
+    attempt->owner.shown |= request->entry->sends > 0 || is_missing(request);
     attempt->n_open--;
     attempt->failed |= request->status != PQR_STATUS_OK;
     if (attempt->chained || (attempt->failed && sim_chance(load->world, 500 + load->units / 2)))
@@ -56,9 +66,9 @@ static void run_statement(struct sim_attempt *attempt, bool rescue)
     pqr_query query = PQR_QUERY_INIT;
     struct sim_inputs inputs;
     sim_inputs_init(&inputs, &query, entry);
-    query.flags = sim_chance(load->world, 100) ? PQR_IDEMPOTENT : 0;
+    query.flags = sim_chance(load->world, 300) ? PQR_IDEMPOTENT : 0;
     entry->idempotent = query.flags != 0;
-    query.timeout_ms = sim_chance(load->world, 800) ? 0 : (uint32_t)sim_skewed(load->world, 1, 1000);
+    query.timeout_ms = sim_chance(load->world, 400) ? 0 : (uint32_t)sim_skewed(load->world, 1, 1000);
     struct sim_request *request = sim_request_new(load);
     request->entry = entry;
     request->attempt = attempt;

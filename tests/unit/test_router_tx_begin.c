@@ -493,6 +493,26 @@ static void a_first_statement_that_ends_while_it_waits_ends_all(void **state)
     expect(&app.done, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "");
 }
 
+static void a_first_statement_that_ends_while_it_waits_for_begin_ends_all(void **state)
+{
+    (void)state;
+    start();
+    run_once(NULL, false);
+    advance(1000000);
+    run_in_tx(insert, 100, &app.statements[0]);
+    run_in_tx("select 1", 0, &app.statements[1]);
+    assert_int_equal(pqr_tx_commit(app.tx), 0);
+    struct pqr__conn *conn = begins(0);
+    advance(101000);
+    expect(&app.statements[0], PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "");
+    assert_int_equal(app.done.times, 0);
+    lose(conn);
+    settle();
+    assert_null(flying_on(0, 0));
+    expect(&app.statements[1], PQR_STATUS_LOST, PQR_OUTCOME_NOT_EXECUTED, "");
+    expect(&app.done, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "");
+}
+
 /* By its cancel, which came before it: nothing of the transaction ran. */
 static void a_cancel_that_meets_begin_ends_all(void **state)
 {
@@ -534,6 +554,7 @@ int main(void)
         TEST(one_that_never_sends_anything_is_idle),
         TEST(a_first_statement_that_is_late_is_told_so),
         TEST(a_first_statement_that_ends_while_it_waits_ends_all),
+        TEST(a_first_statement_that_ends_while_it_waits_for_begin_ends_all),
         TEST(a_cancel_that_meets_begin_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
