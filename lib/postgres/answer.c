@@ -357,7 +357,8 @@ bool pqr__answer_hold(struct pqr__conn *conn, PGresult *result)
 void pqr__answer_take(struct pqr__conn *conn, PGresult *result)
 {
     struct pqr__flight *flight = first_of(conn);
-    if (!result && conn->state == PQR__CONN_PIPELINE && PQstatus(conn->pg) != CONNECTION_BAD) {
+    bool answered = conn->expects_end && conn->held_well; /* whatever has become of the connection since */
+    if (!result && conn->state == PQR__CONN_PIPELINE && (answered || PQstatus(conn->pg) != CONNECTION_BAD)) {
         take_end(conn, flight);
         return;
     }

@@ -81,7 +81,7 @@ static void on_notice(void *data, const PGresult *result)
    Results"), and need not be asked whether it has. */
 static bool has_end(const struct pqr__conn *conn)
 {
-    return conn->expects_end && conn->state == PQR__CONN_PIPELINE;
+    return conn->expects_end;
 }
 
 /* False: there is nothing to take yet, or nothing is expected. Of what is held already its end is taken at once. */

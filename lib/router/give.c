@@ -84,11 +84,17 @@ bool pqr__dispatch_opens(const struct pqr__backend *backend, const struct pqr_re
            !(is_broad(backend) && pqr__dispatch_joins(request));
 }
 
+/* What waits in a lane for a server's roles, and how much of it goes out at a time. */
+struct lot {
+    uint32_t waiting, most; /* most 0: it was not looked at */
+};
+
 /* What a server can do now for the queue: the connection for the next. */
 struct match {
     struct pqr__slot *slot; /* NULL: nothing */
     unsigned roles;
     struct pqr__turn turn;
+    struct lot lot;
 };
 
 /* Out of the queue and into a group. */
@@ -200,10 +206,14 @@ static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
     return idle;
 }
 
-/* What waits in a lane for these roles, and how much of it goes out at a time. */
-struct lot {
-    uint32_t waiting, most;
-};
+/* Open connections that may be shared, the reserve apart. */
+static uint32_t sharable_of(const struct pqr__backend *backend)
+{
+    uint32_t reserve = pqr__pool_reserve(backend), shares = shares_of(backend);
+    uint32_t open = backend->slots[PQR__SLOT_SHARED].count + backend->slots[PQR__SLOT_IDLE].count;
+    uint32_t theirs = open > reserve ? open - reserve : 0;
+    return theirs < shares ? theirs : shares;
+}
 
 static struct lot lot_of(
     const pqr_router *router, const struct pqr__sharing *sharing, unsigned roles, enum pqr__lane lane)
@@ -215,10 +225,10 @@ static struct lot lot_of(
         return lot;
     for (uint32_t i = 0; i < router->n_backends; i++) {
         const struct pqr__backend *backend = &router->backends[i];
-        if (!(pqr__balance_roles_now(backend) & asked))
+        if (!(pqr__backend_roles(backend) & asked))
             continue;
         outstanding += backend->flying;
-        connections += backend->slots[PQR__SLOT_SHARED].count + idle_of(backend);
+        connections += sharable_of(backend);
         servers++;
     }
     lot.most = pqr__sharing_lot(sharing, outstanding, servers, connections);
@@ -230,11 +240,15 @@ static uint32_t share_of(const struct match *match, const struct pqr__sharing *s
 {
     const struct pqr__backend *backend = match->slot->backend;
     const struct pqr_reply *first = request_of(match->turn.entry);
-    struct lot lot = lot_of(backend->router, sharing, match->roles, (enum pqr__lane)first->entry.lane);
-    uint32_t idle = idle_of_role(backend->router, backend->role);
-    uint32_t fair = idle > 1 ? (lot.waiting + idle - 1) / idle : lot.waiting;
+    struct lot lot = match->lot;
+    if (lot.most == 0)
+        lot = lot_of(backend->router, sharing, match->roles, (enum pqr__lane)first->entry.lane);
     bool as_one = is_read(first) && first->known && sharing->share_sync > 1;
     uint32_t quick = as_one ? pqr__sharing_quick(first->known) : 1;
+    if (quick >= lot.most)
+        return lot.most;
+    uint32_t idle = idle_of_role(backend->router, backend->role);
+    uint32_t fair = idle > 1 ? (lot.waiting + idle - 1) / idle : lot.waiting;
     uint32_t share = fair > quick ? fair : quick;
     return share < lot.most ? share : lot.most;
 }
@@ -321,12 +335,14 @@ static struct match match(const struct pqr__backend *backend)
 
 /* It gains nothing by what callbacks and other flights' ends in this turn of the loop will bring: a flight that holds
    no more, or what has its connection for itself. */
-static bool is_full(const struct match *match, const pqr_router *router)
+static bool is_full(struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);
     struct pqr__sharing sharing = sharing_of(router);
-    struct lot lot = lot_of(router, &sharing, match->roles, (enum pqr__lane)next->entry.lane);
-    return is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)) || lot.waiting >= lot.most;
+    if (is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)))
+        return true;
+    match->lot = lot_of(router, &sharing, match->roles, (enum pqr__lane)next->entry.lane);
+    return match->lot.waiting >= match->lot.most;
 }
 
 /* One flight, on the server that the balancer prefers of those that can take one; an idle connection before a busy

@@ -71,10 +71,16 @@ static PQR__SELDOM const pqr_query *complete(pqr_query *room, const pqr_query *q
     return room;
 }
 
+static inline bool has_frills(const pqr_query *query)
+{
+    uintptr_t pointers = (uintptr_t)query->sql | (uintptr_t)query->param_formats | (uintptr_t)query->label |
+                         (uintptr_t)query->rows;
+    return (pointers | query->flags) != 0;
+}
+
 PQR__OFTEN bool pqr__query_is_plain(const pqr_query *query)
 {
-    return query && query->struct_size == sizeof(*query) && query->statement && !query->sql &&
-           !query->param_formats && !query->label && !query->rows && query->flags == 0 &&
+    return query && query->struct_size == sizeof(*query) && query->statement && !has_frills(query) &&
            (unsigned)query->n_params <= PARAMETERS_MAX && (query->n_params == 0 || query->param_values) &&
            (unsigned)query->result_format <= 1 && (unsigned)query->target <= PQR_TARGET_ANY &&
            query->statement->length <= SMALL;
