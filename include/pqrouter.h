@@ -488,8 +488,8 @@ PQR_EXPORT int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_
 
 /* One statement in the transaction, in order of the calls; target is ignored, and so is PQR_IDEMPOTENT but for the
    first. Transaction control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the
-   transaction ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED. It ends with its
-   first statement when that is cancelled or late while it waits for another connection.
+   transaction ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED. And a
+   statement that is cancelled or late before it was sent ends the transaction: nothing is committed without it.
    PQR_EINVAL, PQR_ENOMEM; PQR_ECLOSED after commit or rollback was asked for. */
 PQR_EXPORT int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data);
 

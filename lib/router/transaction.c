@@ -62,28 +62,20 @@ void pqr__tx_drop_all(struct pqr_tx *tx, pqr_status status, const char *why)
     }
 }
 
-/* The first, which waits for nothing but a connection or BEGIN, would have failed the transaction in the air. */
-static void drop_first(struct pqr_tx *tx, struct pqr_reply *statement)
-{
-    pqr_status status = pqr__cause_status(statement->cause);
-    pqr__request_finish(statement, status, PQR_OUTCOME_NOT_EXECUTED, "its transaction had not begun yet");
-    if (tx->state == PQR__TX_BEGINNING_STATE)
-        pqr__request_end(tx->request, statement->cause);
-    else
-        pqr__tx_finish(tx, status, PQR_OUTCOME_NOT_EXECUTED, "its first statement ended before it began");
-}
-
+/* In the air it would have failed the transaction: neither goes on without it. */
 void pqr__tx_drop(struct pqr_tx *tx, struct pqr_reply *statement)
 {
-    bool first = tx->state <= PQR__TX_BEGINNING_STATE && !tx->current &&
-                 pqr__list_first(&tx->statements) == &statement->link;
+    enum pqr__cause cause = statement->cause;
     remove_statement(tx, statement);
     statement->tx = NULL;
-    if (first)
-        drop_first(tx, statement);
+    pqr__request_finish(statement, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,
+        tx->state >= PQR__TX_RUNNING_STATE ? "it waited for the statements before it in its transaction"
+                                           : "its transaction had not begun yet");
+    if (tx->state >= PQR__TX_BEGINNING_STATE)
+        pqr__request_end(tx->request, cause);
     else
-        pqr__request_finish(statement, pqr__cause_status(statement->cause), PQR_OUTCOME_NOT_EXECUTED,
-            "it waited for the statements before it in its transaction");
+        pqr__tx_finish(tx, pqr__cause_status(cause), PQR_OUTCOME_NOT_EXECUTED,
+            "a statement of it ended before it began");
 }
 
 struct pqr_reply *pqr__tx_take(struct pqr_tx *tx)

@@ -38,6 +38,7 @@ enum sim_fate {
 struct sim_owner {
     bool transaction;
     bool commit_sent, commit_failed; /* failed: the server said so */
+    bool missing;                    /* a statement ended before it was sent */
     bool shown;                      /* the application has seen an answer that forbids to begin it again */
 };
 

@@ -26,14 +26,11 @@ static void ask_end(struct sim_attempt *attempt, bool commit)
 
 /* --- Statements ------------------------------------------------------------------------------------------ */
 
-/* It ended before it was sent, and none before it was: nothing of the attempt may run without it. */
+/* It ended before it was sent: the attempt can't come to its end without it. */
 static bool is_missing(const struct sim_request *request)
 {
-    const struct sim_attempt *attempt = request->attempt;
-    for (unsigned i = 0; i < attempt->n_statements && attempt->statements[i] != request; i++)
-        if (attempt->statements[i]->callbacks == 0)
-            return false;
-    return request->status == PQR_STATUS_TIMEOUT || request->status == PQR_STATUS_CANCELLED;
+    return request->entry->sends == 0 &&
+           (request->status == PQR_STATUS_TIMEOUT || request->status == PQR_STATUS_CANCELLED);
 }
 
 static void statement_answered(pqr_reply *reply, void *data)
@@ -45,7 +42,8 @@ static void statement_answered(pqr_reply *reply, void *data)
     sim_verify_query(request, reply);
     if (attempt->number != attempt->tx->n_attempts || attempt->tx->request->callbacks > 0)
         sim_fail(load->world, "a statement of an attempt that is over is answered");
-    attempt->owner.shown |= request->entry->sends > 0 || is_missing(request);
+    attempt->owner.missing |= is_missing(request);
+    attempt->owner.shown |= request->entry->sends > 0 || attempt->owner.missing;
     attempt->n_open--;
     attempt->failed |= request->status != PQR_STATUS_OK;
     if (attempt->chained || (attempt->failed && sim_chance(load->world, 500 + load->units / 2)))

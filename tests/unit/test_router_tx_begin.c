@@ -513,6 +513,28 @@ static void a_first_statement_that_ends_while_it_waits_for_begin_ends_all(void *
     expect(&app.done, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "");
 }
 
+/* What it waits for is ended too, and nothing is committed without it. */
+static void a_statement_that_ends_while_it_waits_ends_all(void **state)
+{
+    (void)state;
+    start();
+    run_once(insert, false);
+    struct pqr__conn *conn = begins_with(0, insert);
+    answer_begun(conn, NULL, PQR__TX_OPEN);
+    settle();
+    run_in_tx("select 1", 0, &app.statements[1]);
+    run_in_tx(insert, 100, &app.statements[2]);
+    assert_int_equal(pqr_tx_commit(app.tx), 0);
+    advance(101000);
+    expect(&app.statements[2], PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "");
+    answer_in(conn, "57014", NULL, PQR__TX_FAILED);
+    settle();
+    assert_int_equal(conn->flight->items->own, PQR__OWN_ROLLBACK);
+    answer_in(conn, NULL, "ROLLBACK", PQR__TX_IDLE);
+    settle();
+    expect(&app.done, PQR_STATUS_TIMEOUT, PQR_OUTCOME_NOT_EXECUTED, "57014");
+}
+
 /* By its cancel, which came before it: nothing of the transaction ran. */
 static void a_cancel_that_meets_begin_ends_all(void **state)
 {
@@ -555,6 +577,7 @@ int main(void)
         TEST(a_first_statement_that_is_late_is_told_so),
         TEST(a_first_statement_that_ends_while_it_waits_ends_all),
         TEST(a_first_statement_that_ends_while_it_waits_for_begin_ends_all),
+        TEST(a_statement_that_ends_while_it_waits_ends_all),
         TEST(a_cancel_that_meets_begin_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
