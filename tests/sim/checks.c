@@ -74,7 +74,8 @@ static void check_own(const struct sim_checks *checks, struct pqr__conn *conn, e
         conn->owner = NULL;
     } else if (conn->began && own == PQR__OWN_COMMIT && conn->owner) {
         if (conn->owner->missing && !conn->aborted)
-            sim_fail(checks->world, "a transaction is committed without a statement that ended unsent");
+            sim_fail(
+                checks->world, "whole: a transaction is committed without a statement that ended unsent");
         conn->owner->commit_sent |= !conn->aborted; /* an aborted one can only be rolled back */
         conn->owner->commit_failed = false;
     } else if (conn->began && own != PQR__OWN_COMMIT && own != PQR__OWN_ROLLBACK) {
