@@ -6,8 +6,8 @@ usage: mutate.py SOURCE_ROOT SIM_LIBRARY PQROUTER_LIBRARY FLAG... -- COMPILER...
 mutations/N-name.patch changes one source file of lib; the mutated object takes the place of the one in the
 library. A mutation is caught when the simulator ends with "promise N" within SEEDS seeds (9: a leak, which is what
 breaks a promise to free what replies hold). A word in the place of N is that of another rule: "flights", who may
-share a connection; "prepared", who learns that a prepared statement went stale; "inputs", what is sent is what was given; "whole", a
-transaction is committed with all of its statements or not at all.
+share a connection; "prepared", who learns that a prepared statement went stale; "inputs", what is sent is what was
+given; "whole", a transaction is committed with all of its statements or not at all.
 """
 import pathlib
 import re
