@@ -43,9 +43,9 @@ static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_
 
 static void do_send(struct pqr__conn *conn, struct pqr__flight *flight)
 {
-    assert_null(conn->flight);
+    assert_null(conn->behind);
     assert_int_equal(conn->phase, OPEN);
-    conn->flight = flight;
+    *(conn->flight ? &conn->behind : &conn->flight) = flight;
 }
 
 static int do_cancel(struct pqr__conn *conn)
@@ -146,12 +146,19 @@ void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result *result
     answer_to(conn, conn->flight->items, sqlstate, result);
 }
 
+/* The first one is over. */
+static void next_flight(struct pqr__conn *conn)
+{
+    conn->flight = conn->behind;
+    conn->behind = NULL;
+}
+
 void settled_as(struct pqr__conn *conn, enum pqr__tx_status tx, const struct pqr__connect_info *info)
 {
     struct pqr__flight *flight = conn->flight;
     struct pqr__settled facts = {
         .sent = true, .tx = tx, .in_recovery = fake.standby[conn->server], .message = "", .info = info};
-    conn->flight = NULL;
+    next_flight(conn);
     events.settled(conn->context, flight, &facts);
 }
 
@@ -198,12 +205,12 @@ void lose_after(struct pqr__conn *conn, bool sent)
 {
     if (!conn)
         abort();
-    struct pqr__flight *flight = conn->flight;
     struct pqr__settled facts = {.lost = true, .sent = sent, .tx = PQR__TX_UNKNOWN, .message = "lost"};
-    conn->flight = NULL;
     conn->phase = LINGERING;
-    if (flight)
+    for (struct pqr__flight *flight; (flight = conn->flight) != NULL; facts.behind = true) {
+        next_flight(conn);
         events.settled(conn->context, flight, &facts);
+    }
     events.ended(conn->context);
     close_unless_it_goes_on(conn);
 }

@@ -142,7 +142,8 @@ static void start_with_five_reads(unsigned n_writes)
     run_down();
 }
 
-static struct pqr__conn *flight_of(uint32_t n_items)
+/* noinline: gcc would see a NULL that the tests' other assertions rule out. */
+__attribute__((noinline)) static struct pqr__conn *flight_of(uint32_t n_items)
 {
     for (unsigned i = 0; flying_on(1, i); i++)
         if (flying_on(1, i)->flight->n_items == n_items)
@@ -455,6 +456,130 @@ static void a_callback_in_the_middle_of_a_flight_may_close_the_router(void **sta
         assert_int_equal(told[i].times, 1);
 }
 
+/* --- How full a connection gets ---------------------------------------------------------------------------- */
+
+/* What the answer of another read asks for, so that it goes out together. */
+static struct {
+    unsigned n;
+    const char *parameter; /* NULL: none */
+    bool anywhere;         /* every other one, so that they wait in two queues */
+    struct told told[8];
+} asks;
+
+static void ask_for_them(pqr_reply *reply, void *data)
+{
+    on_reply(reply, data);
+    for (unsigned i = 0; i < asks.n; i++) {
+        pqr_query query = PQR_QUERY_INIT;
+        query.sql = "select 1";
+        query.target = asks.anywhere && i % 2 ? PQR_TARGET_ANY : PQR_TARGET_REPLICA;
+        query.n_params = asks.parameter ? 1 : 0;
+        query.param_values = &asks.parameter;
+        assert_int_equal(pqr_query_run(NULL, fake.router, &query, on_reply, &asks.told[i]), 0);
+    }
+}
+
+/* So many connections of the one replica may be shared, each with room for four; "select 1" may. */
+static void start_with_connections(uint32_t n)
+{
+    memset(&asks, 0, sizeof(asks));
+    fake.connects[2] = fake.probe_connects[2] = REFUSED;
+    fake.config->servers[1].min = fake.config->servers[1].max = n + 2; /* the probe, and the reserve */
+    fake.config->pool.pipeline_depth = 4;
+    start();
+    make_reads_fast(PQR__HISTORY_CLEAN);
+}
+
+/* Asked for in one event; the first connection that they fly on. */
+static struct pqr__conn *fly_together(unsigned n)
+{
+    static struct told told;
+    pqr_query query = PQR_QUERY_INIT;
+    query.sql = "select 1";
+    asks.n = n;
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, ask_for_them, &told), 0);
+    struct pqr__conn *conn = flying_on(1, 0);
+    answer(conn, NULL);
+    run_down();
+    assert_non_null(conn->flight);
+    return conn;
+}
+
+static void a_read_joins_the_connection_with_the_fewest_before_it(void **state)
+{
+    static struct told told;
+    (void)state;
+    start_with_connections(2);
+    fly_together(3);
+    struct pqr__conn *two_there = flight_of(2), *one_there = flight_of(1);
+    assert_true(two_there && one_there);
+    read_from_replica(&told);
+    run_down();
+    assert_null(two_there->behind);
+    assert_non_null(one_there->behind);
+    lose(one_there);
+    lose(two_there);
+}
+
+static void a_connection_is_filled_again_when_no_more_than_half_is_in_the_air(void **state)
+{
+    static struct told told;
+    (void)state;
+    start_with_connections(1);
+    struct pqr__conn *conn = fly_together(3);
+    assert_int_equal(conn->flight->n_items, 3);
+    read_from_replica(&told);
+    run_down();
+    assert_null(conn->behind);
+    answer_prepare(conn, NULL); /* all three */
+    run_down();
+    assert_int_equal(conn->flight->n_items, 1);
+    lose(conn);
+}
+
+static void no_more_than_its_depth_is_in_the_air_of_a_connection(void **state)
+{
+    static struct told told[3];
+    (void)state;
+    start_with_connections(1);
+    struct pqr__conn *conn = fly_together(2);
+    for (unsigned i = 0; i < 3; i++)
+        read_from_replica(&told[i]);
+    run_down();
+    assert_non_null(conn->behind);
+    assert_int_equal(conn->behind->n_items, 2);
+    assert_int_equal(pqr__queue_count(&fake.router->queue), 1);
+    lose(conn);
+}
+
+/* 64 kB, whatever their number. */
+static void expect_flights_of_a_few(bool anywhere)
+{
+    enum { BYTES = 20000 };
+    static char large[BYTES + 1];
+    memset(large, 'x', BYTES);
+    start_with_connections(1);
+    fake.config->pool.pipeline_depth = 32;
+    asks.parameter = large;
+    asks.anywhere = anywhere;
+    struct pqr__conn *conn = fly_together(5);
+    assert_int_equal(conn->flight->n_items, 3);
+    assert_int_equal(conn->behind->n_items, 2);
+    lose(conn);
+}
+
+static void a_flight_has_a_limit_of_bytes(void **state)
+{
+    (void)state;
+    expect_flights_of_a_few(false);
+}
+
+static void a_flight_of_those_that_wait_in_several_queues_has_it_too(void **state)
+{
+    (void)state;
+    expect_flights_of_a_few(true);
+}
+
 /* --- A read that was answered early, its flight in the air ------------------------------------------------ */
 
 static pqr_request_id early_id;
@@ -596,6 +721,11 @@ int main(void)
         TEST(an_early_answer_has_no_deadline),
         TEST(an_early_answer_is_not_lost_with_its_connection),
         TEST(an_early_answer_stands_when_the_router_closes),
+        TEST(a_read_joins_the_connection_with_the_fewest_before_it),
+        TEST(a_connection_is_filled_again_when_no_more_than_half_is_in_the_air),
+        TEST(no_more_than_its_depth_is_in_the_air_of_a_connection),
+        TEST(a_flight_has_a_limit_of_bytes),
+        TEST(a_flight_of_those_that_wait_in_several_queues_has_it_too),
         TEST(nothing_flies_behind_what_is_late),
         TEST(requests_are_spread_over_as_many_connections_as_serve_most),
     };
