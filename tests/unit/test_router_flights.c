@@ -580,6 +580,90 @@ static void a_flight_of_those_that_wait_in_several_queues_has_it_too(void **stat
     expect_flights_of_a_few(true);
 }
 
+/* --- What a statement's past allows ------------------------------------------------------------------------ */
+
+/* It has to prove itself again. */
+static void a_statement_that_failed_shares_no_more(void **state)
+{
+    static struct told told[2];
+    (void)state;
+    start_with_connections(1);
+    make_reads_fast(1);
+    read_from_replica(&told[0]);
+    run_down();
+    answer(flying_on(1, 0), "22012");
+    run_down();
+    assert_int_equal(told[0].status, PQR_STATUS_SQL_ERROR);
+    read_from_replica(&told[0]);
+    run_down();
+    struct pqr__conn *conn = flying_on(1, 0);
+    read_from_replica(&told[1]);
+    run_down();
+    assert_null(conn->behind);
+    assert_int_equal(pqr__queue_count(&fake.router->queue), 1);
+    answer(conn, NULL);
+    run_down();
+    answer(flying_on(1, 0), NULL);
+}
+
+/* The first of two is answered late: the other has the connection only since then, and is not late itself. */
+static void a_flight_has_its_connection_since_the_one_before_it_ended(void **state)
+{
+    static struct told told[3];
+    (void)state;
+    start_with_connections(1);
+    make_reads_fast(1);
+    for (unsigned i = 0; i < 2; i++) {
+        read_from_replica(&told[i]);
+        run_down();
+    }
+    struct pqr__conn *conn = flying_on(1, 0);
+    assert_non_null(conn->behind);
+    advance(3000);
+    answer(conn, NULL);
+    run_down();
+    assert_null(conn->behind);
+    advance(3000); /* together they would be more than it may take */
+    read_from_replica(&told[2]);
+    run_down();
+    assert_non_null(conn->behind);
+    lose(conn);
+}
+
+/* The second time it comes it is kept, from then on its uses count. */
+static void a_text_is_prepared_when_it_came_often_enough(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 6; i++) {
+        read_from_replica(&told);
+        run_down();
+        struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+        assert_int_equal(
+            conn->flight->items->statement != 0, i > fake.config->statements.prepare_threshold - 1);
+        answer(conn, NULL);
+        run_down();
+    }
+}
+
+static void a_statement_is_prepared_at_once(void **state)
+{
+    static struct told told;
+    pqr_query query = PQR_QUERY_INIT;
+    pqr_statement *statement;
+    (void)state;
+    start();
+    assert_int_equal(pqr_statement_new(&statement, "select 1"), 0);
+    query.statement = statement;
+    query.target = PQR_TARGET_PRIMARY;
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, on_reply, &told), 0);
+    pqr_statement_free(statement);
+    run_down();
+    assert_true(flying_on(0, 0)->flight->items->statement != 0);
+    answer(flying_on(0, 0), NULL);
+}
+
 /* --- A read that was answered early, its flight in the air ------------------------------------------------ */
 
 static pqr_request_id early_id;
@@ -726,6 +810,10 @@ int main(void)
         TEST(no_more_than_its_depth_is_in_the_air_of_a_connection),
         TEST(a_flight_has_a_limit_of_bytes),
         TEST(a_flight_of_those_that_wait_in_several_queues_has_it_too),
+        TEST(a_statement_that_failed_shares_no_more),
+        TEST(a_flight_has_its_connection_since_the_one_before_it_ended),
+        TEST(a_text_is_prepared_when_it_came_often_enough),
+        TEST(a_statement_is_prepared_at_once),
         TEST(nothing_flies_behind_what_is_late),
         TEST(requests_are_spread_over_as_many_connections_as_serve_most),
     };
