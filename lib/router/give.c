@@ -5,24 +5,18 @@
 #include "router/balance.h"
 #include "router/breadth.h"
 #include "router/dispatch.h"
+#include "router/lot.h"
 
 static struct pqr_reply *request_of(struct pqr__queue_entry *entry)
 {
     return entry ? pqr__container_of(entry, struct pqr_reply, entry) : NULL;
 }
 
-static struct pqr__sharing sharing_of(const pqr_router *router)
-{
-    return (struct pqr__sharing){.share_sync = router->config->reads.share_sync,
-        .depth = router->config->pool.pipeline_depth,
-        .fast_us = router->config->reads.share_limit_us};
-}
-
 /* On this connection. Of serializable transactions the server may refuse any for the sake of others: reads that are one
    would be refused together. */
 static struct pqr__sharing sharing_on(const struct pqr__slot *slot)
 {
-    struct pqr__sharing sharing = sharing_of(slot->backend->router);
+    struct pqr__sharing sharing = pqr__lot_sharing(slot->backend->router);
     if (slot->identity.serializable)
         sharing.share_sync = 1;
     return sharing;
@@ -49,7 +43,7 @@ static bool follows(const struct pqr_reply *request, const struct pqr__sharing *
 
 bool pqr__dispatch_joins(const struct pqr_reply *request)
 {
-    struct pqr__sharing sharing = sharing_of(request->router);
+    struct pqr__sharing sharing = pqr__lot_sharing(request->router);
     return !request->alone &&
            (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
                              : follows(request, &sharing));
@@ -84,17 +78,12 @@ bool pqr__dispatch_opens(const struct pqr__backend *backend, const struct pqr_re
            !(is_broad(backend) && pqr__dispatch_joins(request));
 }
 
-/* What waits in a lane for a server's roles, and how much of it goes out at a time. */
-struct lot {
-    uint32_t waiting, most; /* most 0: it was not looked at */
-};
-
 /* What a server can do now for the queue: the connection for the next. */
 struct match {
     struct pqr__slot *slot; /* NULL: nothing */
     unsigned roles;
     struct pqr__turn turn;
-    struct lot lot;
+    struct pqr__lot lot; /* most 0: it was not looked at */
 };
 
 /* Out of the queue and into a group. */
@@ -179,78 +168,16 @@ static void take_more(struct group *group, const struct pqr__backend *backend, u
     }
 }
 
-/* As many connections as may be shared, of those that come along: others come to their end. */
-static uint32_t shares_of(const struct pqr__backend *backend)
-{
-    uint32_t most = pqr__pool_shares(backend), limit = pqr__breadth_here(backend);
-    return most < limit ? most : limit;
-}
-
-/* Idle connections that may be shared too, the reserve apart. */
-static uint32_t idle_of(const struct pqr__backend *backend)
-{
-    if (!pqr__pool_has_room(backend, PQR__LANE_NORMAL))
-        return 0;
-    uint32_t spare = backend->slots[PQR__SLOT_IDLE].count - pqr__pool_reserve(backend);
-    uint32_t shares = shares_of(backend), shared = backend->slots[PQR__SLOT_SHARED].count;
-    uint32_t left = shares > shared ? shares - shared : 0;
-    return spare < left ? spare : left;
-}
-
-static uint32_t idle_of_role(const pqr_router *router, pqr_role role)
-{
-    uint32_t idle = 0;
-    for (uint32_t i = 0; i < router->n_backends; i++)
-        if (router->backends[i].role == role)
-            idle += idle_of(&router->backends[i]);
-    return idle;
-}
-
-/* Open connections that may be shared, the reserve apart. */
-static uint32_t sharable_of(const struct pqr__backend *backend)
-{
-    uint32_t reserve = pqr__pool_reserve(backend), shares = shares_of(backend);
-    uint32_t open = backend->slots[PQR__SLOT_SHARED].count + backend->slots[PQR__SLOT_IDLE].count;
-    uint32_t theirs = open > reserve ? open - reserve : 0;
-    return theirs < shares ? theirs : shares;
-}
-
-static struct lot lot_of(
-    const pqr_router *router, const struct pqr__sharing *sharing, unsigned roles, enum pqr__lane lane)
-{
-    unsigned asked = roles & router->queue.filled[lane];
-    struct lot lot = {.waiting = pqr__queue_waiting(&router->queue, asked, lane), .most = sharing->depth / 2};
-    uint32_t outstanding = lot.waiting, servers = 0, connections = 0;
-    if (sharing->share_sync <= 1)
-        return lot;
-    for (uint32_t i = 0; i < router->n_backends; i++) {
-        const struct pqr__backend *backend = &router->backends[i];
-        if (!(pqr__backend_roles(backend) & asked))
-            continue;
-        outstanding += backend->flying;
-        connections += sharable_of(backend);
-        servers++;
-    }
-    lot.most = pqr__sharing_lot(sharing, outstanding, servers, connections);
-    return lot;
-}
-
-/* What waits goes out together; what an idle connection could take as well is left to that, if it is worth it. */
+/* Quick reads are not spread over several connections. */
 static uint32_t share_of(const struct match *match, const struct pqr__sharing *sharing)
 {
     const struct pqr__backend *backend = match->slot->backend;
     const struct pqr_reply *first = request_of(match->turn.entry);
-    struct lot lot = match->lot;
+    struct pqr__lot lot = match->lot;
     if (lot.most == 0)
-        lot = lot_of(backend->router, sharing, match->roles, (enum pqr__lane)first->entry.lane);
+        lot = pqr__lot_of(backend->router, sharing, match->roles, (enum pqr__lane)first->entry.lane);
     bool as_one = is_read(first) && first->known && sharing->share_sync > 1;
-    uint32_t quick = as_one ? pqr__sharing_quick(first->known) : 1;
-    if (quick >= lot.most)
-        return lot.most;
-    uint32_t idle = idle_of_role(backend->router, backend->role);
-    uint32_t fair = idle > 1 ? (lot.waiting + idle - 1) / idle : lot.waiting;
-    uint32_t share = fair > quick ? fair : quick;
-    return share < lot.most ? share : lot.most;
+    return pqr__lot_share(backend, lot, as_one ? pqr__sharing_quick(first->known) : 1);
 }
 
 static void fill(const struct match *match)
@@ -281,7 +208,7 @@ static struct pqr__slot *slot_to_join(const struct pqr__backend *backend, const 
     bool read = is_read(request);
     struct pqr__slot *best = NULL;
     uint64_t now = pqr__router_now(backend->router);
-    uint32_t left = shares_of(backend);
+    uint32_t left = pqr__lot_shares(backend);
     bool all = backend->slots[PQR__SLOT_SHARED].count <= left;
     pqr__list_each (link, &backend->slots[PQR__SLOT_SHARED]) {
         struct pqr__slot *slot = pqr__container_of(link, struct pqr__slot, link);
@@ -338,10 +265,10 @@ static struct match match(const struct pqr__backend *backend)
 static bool is_full(struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);
-    struct pqr__sharing sharing = sharing_of(router);
+    struct pqr__sharing sharing = pqr__lot_sharing(router);
     if (is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)))
         return true;
-    match->lot = lot_of(router, &sharing, match->roles, (enum pqr__lane)next->entry.lane);
+    match->lot = pqr__lot_of(router, &sharing, match->roles, (enum pqr__lane)next->entry.lane);
     return match->lot.waiting >= match->lot.most;
 }
 
@@ -377,7 +304,7 @@ void pqr__dispatch_soon(pqr_router *router)
 static bool is_pressing(const pqr_router *router)
 {
     const struct pqr__queue *queue = &router->queue;
-    struct pqr__sharing sharing = sharing_of(router);
+    struct pqr__sharing sharing = pqr__lot_sharing(router);
     for (unsigned lane = 0; lane < PQR__LANES; lane++) {
         if (!queue->filled[lane])
             continue;
@@ -387,7 +314,7 @@ static bool is_pressing(const pqr_router *router)
             if (!is_read(head) || is_unit(head))
                 return true;
         }
-        struct lot lot = lot_of(router, &sharing, queue->filled[lane], (enum pqr__lane)lane);
+        struct pqr__lot lot = pqr__lot_of(router, &sharing, queue->filled[lane], (enum pqr__lane)lane);
         if (lot.waiting >= lot.most)
             return true;
     }
