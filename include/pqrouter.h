@@ -476,13 +476,13 @@ typedef struct pqr_tx_options {
    anything but a harmless read on a connection that has answered nothing for a second. */
 typedef void (*pqr_tx_body)(pqr_tx *tx, unsigned attempt, void *data);
 
-/* done gets one reply for the whole: ok and executed when COMMIT was confirmed or the body rolled back; the
-   first error when a statement failed (all is rolled back then); lost and unknown when the connection
-   was lost after COMMIT was sent. Of a transaction without statements the servers hear nothing: it is ok, executed,
-   after no attempt. A connection that is lost before the first statement was sent is replaced unseen, and one that is lost
-   with it and BEGIN too if it is a harmless read or PQR_IDEMPOTENT (request.max_retries). out and options may be NULL.
-   Session state that the body's statements leave is discarded before the connection serves anybody else.
-   PQR_EINVAL, PQR_ENOMEM, PQR_ECLOSED. */
+/* done gets one reply for the whole: ok and executed when COMMIT was confirmed or the body rolled back; the first
+   error when a statement failed (all is rolled back then); lost and unknown when the connection was lost after COMMIT
+   was sent. Of a transaction without statements the servers hear nothing: it is ok, executed, after no attempt. A
+   connection that is lost before the first statement was sent is replaced unseen, and one that is lost with it and
+   BEGIN too if it is a harmless read or PQR_IDEMPOTENT (request.max_retries). out and options may be NULL. Session
+   state that the body's statements leave is discarded before the connection serves anybody else. PQR_EINVAL,
+   PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options,
     pqr_tx_body body, pqr_reply_cb done, void *data);
 

@@ -26,9 +26,9 @@ bool pqr__sharing_joins(
 bool pqr__sharing_follows(
     const struct pqr__sharing *sharing, const struct pqr__verdict *verdict, const struct pqr__known *known);
 
-/* A transaction's first statement that goes out with its BEGIN, on a connection whose last answer came quiet_us ago: one
-   that is undone with the transaction, and that does not fail where BEGIN, lost on a connection that had died without a
-   word, would have been sent again. vouched: it may be sent twice. */
+/* A transaction's first statement that goes out with its BEGIN, on a connection whose last answer came quiet_us ago:
+   one that is undone with the transaction, and that does not fail where BEGIN, lost on a connection that had died
+   without a word, would have been sent again. vouched: it may be sent twice. */
 bool pqr__sharing_begins(const struct pqr__verdict *verdict, bool vouched, uint64_t quiet_us);
 
 /* Two that join others; on the primary, or on a server that is not? */

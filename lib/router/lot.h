@@ -1,4 +1,5 @@
-/* How much goes out at a time: of what waits and flies, and of the connections that there are, the part of one flight. */
+/* How much goes out at a time: of what waits and flies, and of the connections that there are, the part of one
+   flight. */
 #ifndef PQR_ROUTER_LOT_H
 #define PQR_ROUTER_LOT_H
 

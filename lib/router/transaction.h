@@ -1,4 +1,5 @@
-/* pqr_tx_run: a request that owns a connection, on which it begins with its first statement, until COMMIT or ROLLBACK. */
+/* pqr_tx_run: a request that owns a connection, on which it begins with its first statement, until COMMIT or
+   ROLLBACK. */
 #ifndef PQR_ROUTER_TRANSACTION_H
 #define PQR_ROUTER_TRANSACTION_H
 

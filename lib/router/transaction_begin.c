@@ -1,12 +1,13 @@
-/* How a transaction begins. As soon as it has a connection its body runs; BEGIN goes out with the body's first statement,
- * in one flight: when BEGIN fails, the server skips what comes before the Sync (PostgreSQL manual, 55.2.3), and nothing
- * runs outside of the transaction.
+/* How a transaction begins. As soon as it has a connection its body runs; BEGIN goes out with the body's first
+ * statement, in one flight: when BEGIN fails, the server skips what comes before the Sync (PostgreSQL manual,
+ * 55.2.3), and nothing runs outside of the transaction.
  *
- * What may go wrong: BEGIN is refused, or the connection is lost. What the server skipped, or what was never sent, goes
- * to another connection unseen. So does what was lost on its way if the statement is a harmless read, or vouched for; any
- * other may have run, and though it was rolled back, not all that it did may have been (nextval): the application is told,
- * or the body runs again, as when a transaction is lost later. A statement that may have done more than is rolled back, or
- * that needs a flight for itself, waits for BEGIN's answer; and so does a write on a connection that was quiet for a while.
+ * What may go wrong: BEGIN is refused, or the connection is lost. What the server skipped, or what was never sent,
+ * goes to another connection unseen. So does what was lost on its way if the statement is a harmless read, or vouched
+ * for; any other may have run, and though it was rolled back, not all that it did may have been (nextval): the
+ * application is told, or the body runs again, as when a transaction is lost later. A statement that may have done
+ * more than is rolled back, or that needs a flight for itself, waits for BEGIN's answer; and so does a write on a
+ * connection that was quiet for a while.
  */
 #include <assert.h>
 #include <string.h>
