@@ -68,6 +68,8 @@ static void a_connection_killed_before_the_first_statement_is_replaced(void **st
     assert_int_equal(
         cluster_long(&cluster, 0, "select count(*) from pg_stat_activity where state like 'idle in%'"), 0);
     assert_true(cluster_long(&cluster, 0, KILL) > 0);
+    APP_UNTIL(
+        &app, app_totals(&app).retries > 0); /* sent before that is seen, a write would be told as lost */
     struct answer *first = app_tx_query(&app, held.tx, "insert into noted values (1)");
     assert_int_equal(pqr_tx_commit(held.tx), 0);
     assert_ok(app_wait(held.done));
