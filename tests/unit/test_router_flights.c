@@ -521,6 +521,24 @@ static void a_read_joins_the_connection_with_the_fewest_before_it(void **state)
     lose(two_there);
 }
 
+/* They were shared before the limit fell: the others come to rest. */
+static void no_more_connections_are_joined_than_are_to_be_shared(void **state)
+{
+    static struct told told;
+    (void)state;
+    start_with_connections(2);
+    fly_together(3);
+    struct pqr__conn *first = flight_of(2), *beyond = flight_of(1);
+    assert_true(first && beyond);
+    share_one_connection();
+    read_from_replica(&told);
+    run_down();
+    assert_non_null(first->behind);
+    assert_null(beyond->behind);
+    lose(first);
+    lose(beyond);
+}
+
 static void a_connection_is_filled_again_when_no_more_than_half_is_in_the_air(void **state)
 {
     static struct told told;
@@ -806,6 +824,7 @@ int main(void)
         TEST(an_early_answer_is_not_lost_with_its_connection),
         TEST(an_early_answer_stands_when_the_router_closes),
         TEST(a_read_joins_the_connection_with_the_fewest_before_it),
+        TEST(no_more_connections_are_joined_than_are_to_be_shared),
         TEST(a_connection_is_filled_again_when_no_more_than_half_is_in_the_air),
         TEST(no_more_than_its_depth_is_in_the_air_of_a_connection),
         TEST(a_flight_has_a_limit_of_bytes),
