@@ -43,9 +43,9 @@ static int do_connect(struct pqr__transport *transport, uint32_t server, uint64_
 
 static void do_send(struct pqr__conn *conn, struct pqr__flight *flight)
 {
-    assert_null(conn->behind);
+    assert_null(conn->third);
     assert_int_equal(conn->phase, OPEN);
-    *(conn->flight ? &conn->behind : &conn->flight) = flight;
+    *(conn->behind ? &conn->third : conn->flight ? &conn->behind : &conn->flight) = flight;
 }
 
 static int do_cancel(struct pqr__conn *conn)
@@ -150,7 +150,8 @@ void item(struct pqr__conn *conn, const char *sqlstate, struct pg_result *result
 static void next_flight(struct pqr__conn *conn)
 {
     conn->flight = conn->behind;
-    conn->behind = NULL;
+    conn->behind = conn->third;
+    conn->third = NULL;
 }
 
 void settled_as(struct pqr__conn *conn, enum pqr__tx_status tx, const struct pqr__connect_info *info)

@@ -26,7 +26,7 @@ struct pqr__conn {
     enum phase phase;
     bool closing, abandoned;
     uint64_t opened_us;
-    struct pqr__flight *flight, *behind; /* behind: another one, in the air as well; NULL: there is none */
+    struct pqr__flight *flight, *behind, *third; /* behind: others, in the air as well; NULL: there is none */
 };
 
 enum connects { ACCEPTED, REFUSED, HANGING, TIMING_OUT, LOST_AT_ONCE };
