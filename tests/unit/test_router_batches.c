@@ -145,6 +145,26 @@ static void an_error_of_the_sync_is_that_of_the_commit(void **state)
     assert_string_equal(done.sqlstate, "23503");
 }
 
+/* An error on the way there got lost: COMMIT says what became of it. */
+static void a_commit_that_answers_rollback_is_none(void **state)
+{
+    struct pqr__answer answer = {.kind = PQR__ANSWER_OK, .message = "", .result = result_new("ROLLBACK")};
+    (void)state;
+    start();
+    struct pqr__conn *conn = run_batch(INSERT, UPDATE, PQR_REPEATABLE_READ);
+    for (unsigned i = 0; i < 3; i++)
+        tell(conn, i, NULL, false);
+    events.item(conn->context, conn->flight, nth(conn, 3), &answer);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_int_equal(first.times + second.times + done.times, 3);
+    assert_int_not_equal(done.status, PQR_STATUS_OK);
+    assert_int_equal(done.outcome, PQR_OUTCOME_NOT_EXECUTED);
+    assert_int_equal(first.outcome, PQR_OUTCOME_NOT_EXECUTED);
+    assert_int_equal(second.outcome, PQR_OUTCOME_NOT_EXECUTED);
+    assert_string_equal(error, "COMMIT: the server rolled back instead of COMMIT");
+}
+
 /* As under default_transaction_isolation = serializable. */
 static void a_conflict_at_the_sync_runs_it_again(void **state)
 {
@@ -307,6 +327,7 @@ int main(void)
         TEST(what_may_need_a_transaction_block_has_one),
         TEST(a_pooler_is_told_where_the_transaction_ends),
         TEST(an_error_of_the_sync_is_that_of_the_commit),
+        TEST(a_commit_that_answers_rollback_is_none),
         TEST(a_conflict_at_the_sync_runs_it_again),
         TEST(the_last_query_may_fail_like_any_other),
         TEST(a_sync_that_fails_without_sqlstate_is_unknown),
