@@ -345,9 +345,10 @@ typedef void (*pqr_reply_cb)(pqr_reply *reply, void *data);
 /* Runs one statement (several, separated by semicolons, when it has no parameters: they then run as one
    transaction, where the strictest of them may). out may be NULL. Everything that goes wrong later, a full queue and
    a missing server included, is told by the reply. No server takes a text, or parameters, of a gigabyte: that is
-   PQR_STATUS_SQL_ERROR with 54000, unsent. PQR_EINVAL (neither or both of sql and statement, a count or
-   pointer that cannot be, an unknown flag or target, PQR_ADMIN with PQR_BATCH; the log says which), PQR_ENOMEM,
-   PQR_ECLOSED. */
+   PQR_STATUS_SQL_ERROR with 54000, unsent. timeout_ms begins with the call; in one of the library's callbacks, with
+   the event that brought that, since the clock is read once for all that an event does. PQR_EINVAL (neither or both
+   of sql and statement, a count or pointer that cannot be, an unknown flag or target, PQR_ADMIN with PQR_BATCH; the
+   log says which), PQR_ENOMEM, PQR_ECLOSED. */
 PQR_EXPORT int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data);
 

@@ -215,6 +215,22 @@ static bool refused(struct pqr__batch *batch)
     return false;
 }
 
+static int run(pqr_request_id *out, pqr_router *router, struct pqr__batch *batch, uint32_t timeout_ms)
+{
+    if (!batch)
+        return PQR_ENOMEM;
+    router->batches++;
+    router->batch_queries += batch->n;
+    if (out)
+        out->value = batch->lead->id;
+    pqr__batch_judge(batch);
+    if (refused(batch))
+        return 0;
+    pqr__request_arm(batch->lead, timeout_ms);
+    pqr__dispatch(batch->lead);
+    return 0;
+}
+
 int pqr_batch_run(pqr_request_id *out, pqr_router *router, const pqr_batch_options *options,
     const pqr_batch_query *queries, size_t n, pqr_reply_cb done, void *data)
 {
@@ -226,17 +242,8 @@ int pqr_batch_run(pqr_request_id *out, pqr_router *router, const pqr_batch_optio
         return pqr__misused(router, "pqr_batch_run", flaw);
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    struct pqr__batch *batch = batch_new(router, &checked, queries, n, done, data);
-    if (!batch)
-        return PQR_ENOMEM;
-    router->batches++;
-    router->batch_queries += n;
-    if (out)
-        out->value = batch->lead->id;
-    pqr__batch_judge(batch);
-    if (refused(batch))
-        return 0;
-    pqr__request_arm(batch->lead, checked.timeout_ms);
-    pqr__dispatch(batch->lead);
-    return 0;
+    pqr__call_begin(router);
+    int failed = run(out, router, batch_new(router, &checked, queries, n, done, data), checked.timeout_ms);
+    pqr__call_end(router);
+    return failed;
 }

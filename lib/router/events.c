@@ -50,6 +50,12 @@ static bool turn_is_over(const pqr_router *router)
     return true;
 }
 
+static void be_out(pqr_router *router)
+{
+    router->in_event = false;
+    router->event_us = 0;
+}
+
 static void end_event(pqr_router *router, bool of_turn)
 {
     pqr__dispatch_full(router);
@@ -67,7 +73,7 @@ static void end_event(pqr_router *router, bool of_turn)
     pqr__reload_advance(router);
     if (router->state != PQR__ROUTER_RUNNING)
         pqr__router_advance_close(router);
-    router->in_event = false;
+    be_out(router);
     if ((router->poked || !pqr__list_empty(&router->finished)) && router->state < PQR__ROUTER_DOWN)
         pqr__router_wake(router);
 }
@@ -95,7 +101,7 @@ static void leave(pqr_router *router)
 {
     if (in_read(router))
         return;
-    router->in_event = false;
+    be_out(router);
     pqr__router_wake(router);
 }
 

@@ -117,7 +117,7 @@ static enum pqr__lane lane_of(uint32_t flags)
 /* The queue is told the time with it. */
 static uint64_t now_of(pqr_router *router)
 {
-    if (router->in_event)
+    if (router->event_us)
         return router->event_us;
     uint64_t now_us = pqr__router_now(router);
     pqr__queue_time(&router->queue, now_us);
@@ -224,7 +224,10 @@ static __attribute__((noinline)) int check_and_run(
         return pqr__misused(router, "pqr_query_run", cb ? flaw : "cb is NULL");
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    return run(out, pqr__request_new(router, checked, PQR__OWN_NONE, cb, data), checked->timeout_ms);
+    pqr__call_begin(router);
+    int failed = run(out, pqr__request_new(router, checked, PQR__OWN_NONE, cb, data), checked->timeout_ms);
+    pqr__call_end(router);
+    return failed;
 }
 
 int pqr_query_run(
@@ -233,5 +236,8 @@ int pqr_query_run(
     bool plain = pqr__query_is_plain(query) && router && cb && router->state == PQR__ROUTER_RUNNING;
     if (!plain)
         return check_and_run(out, router, query, cb, data);
-    return run(out, new_plain(router, query, cb, data), query->timeout_ms);
+    pqr__call_begin(router);
+    int failed = run(out, new_plain(router, query, cb, data), query->timeout_ms);
+    pqr__call_end(router);
+    return failed;
 }

@@ -64,7 +64,7 @@ struct pqr_router {
     bool thin;                /* a pool has hardly one left to give: a rush may begin */
     bool crowded;             /* by a new configuration more is taken than there may be (room.c) */
     uint64_t thin_us;         /* when thin was set last */
-    uint64_t event_us;        /* when it began: the time for all that it does */
+    uint64_t event_us;        /* the time for all that an event, or a call outside of one, does; 0: neither */
     struct pqr__timer upkeep; /* once a second: idle and lifetime limits */
     const struct pqr__sizing *sizing;
     struct pqr__timer resize; /* often while there is load: how large the pools are to be */
@@ -124,7 +124,23 @@ extern const struct pqr__transport_events pqr__router_events;
 
 static inline uint64_t pqr__router_now(const pqr_router *router)
 {
-    return router->in_event ? router->event_us : router->ops->now_us(router->transport);
+    return router->event_us ? router->event_us : router->ops->now_us(router->transport);
+}
+
+/* Around what the application asks for: the clock is read once. Not once a turn of the loop: the application may have
+   been busy for long since that began, and its deadlines would lose that. */
+static inline void pqr__call_begin(pqr_router *router)
+{
+    if (router->in_event)
+        return;
+    router->event_us = router->ops->now_us(router->transport);
+    pqr__queue_time(&router->queue, router->event_us);
+}
+
+static inline void pqr__call_end(pqr_router *router)
+{
+    if (!router->in_event)
+        router->event_us = 0;
 }
 
 /* Answers those who wait for pqr_router_ready, as far as they can be answered. */

@@ -79,7 +79,8 @@ static void idle_due(struct pqr__timer *timer)
     pqr__request_end(tx->request, PQR__CAUSE_DEADLINE);
 }
 
-static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, pqr_reply_cb done, void *data)
+static struct pqr_tx *tx_new(
+    pqr_router *router, const pqr_tx_options *options, pqr_tx_body body, pqr_reply_cb done, void *data)
 {
     struct pqr_tx *tx = pqr__calloc(1, sizeof(*tx));
     if (!tx)
@@ -97,10 +98,23 @@ static struct pqr_tx *tx_new(pqr_router *router, const pqr_tx_options *options, 
     }
     tx->max_attempts =
         options->max_attempts ? options->max_attempts : router->config->transaction.max_attempts;
+    tx->body = body;
+    tx->data = data;
     tx->idle.due = idle_due;
     pqr__list_init(&tx->statements);
     tx->request->tx = tx;
     return tx;
+}
+
+static int run(pqr_request_id *out, struct pqr_tx *tx, uint32_t timeout_ms)
+{
+    if (!tx)
+        return PQR_ENOMEM;
+    if (out)
+        out->value = tx->request->id;
+    pqr__request_arm(tx->request, timeout_ms);
+    pqr__dispatch(tx->request);
+    return 0;
 }
 
 int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options, pqr_tx_body body,
@@ -112,16 +126,10 @@ int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *op
         return pqr__misused(router, "pqr_tx_run", body && done ? flaw : "body or done is NULL");
     if (router->state != PQR__ROUTER_RUNNING)
         return PQR_ECLOSED;
-    struct pqr_tx *tx = tx_new(router, &checked, done, data);
-    if (!tx)
-        return PQR_ENOMEM;
-    tx->body = body;
-    tx->data = data;
-    if (out)
-        out->value = tx->request->id;
-    pqr__request_arm(tx->request, checked.timeout_ms);
-    pqr__dispatch(tx->request);
-    return 0;
+    pqr__call_begin(router);
+    int failed = run(out, tx_new(router, &checked, body, done, data), checked.timeout_ms);
+    pqr__call_end(router);
+    return failed;
 }
 
 static const char *refusal_of(const struct pqr_reply *statement)

@@ -73,6 +73,7 @@ static void do_timer_set(struct pqr__transport *transport, uint64_t at_us)
 static uint64_t do_now(struct pqr__transport *transport)
 {
     (void)transport;
+    fake.n_now++;
     return fake.now_us;
 }
 

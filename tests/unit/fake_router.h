@@ -34,6 +34,7 @@ enum connects { ACCEPTED, REFUSED, HANGING, TIMING_OUT, LOST_AT_ONCE };
 struct fake {
     struct pqr__transport base; /* first */
     uint64_t now_us, timer_us;
+    unsigned n_now; /* how often the clock was read */
     bool shut, gone;
     struct pqr__conn conns[CONNS];
     uint32_t n_conns, peak; /* peak: that were there at once */
