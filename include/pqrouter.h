@@ -66,14 +66,14 @@ PQR_EXPORT const char *pqr_version(void);
 /* --- Errors -------------------------------------------------------------------------------------------- */
 
 /* XX(name, number, text) */
-#define PQR_ERRNO_MAP(XX)                                           \
-    XX(EINVAL, -1, "invalid argument")                              \
-    XX(ENOMEM, -2, "out of memory")                                 \
-    XX(ECLOSED, -3, "the router is closing or closed")              \
-    XX(ENOENT, -4, "no such request: it has been answered already") \
-    XX(ECONFIG, -5, "the configuration is not valid")               \
-    XX(EIO, -6, "a file cannot be read")                            \
-    XX(ETIMEDOUT, -7, "it did not happen in the time allowed")      \
+#define PQR_ERRNO_MAP(XX)                                                             \
+    XX(EINVAL, -1, "invalid argument")                                                \
+    XX(ENOMEM, -2, "out of memory")                                                   \
+    XX(ECLOSED, -3, "the router is closing or closed")                                \
+    XX(ENOENT, -4, "there is none: a request that was answered already, or no token") \
+    XX(ECONFIG, -5, "the configuration is not valid")                                 \
+    XX(EIO, -6, "a file cannot be read")                                              \
+    XX(ETIMEDOUT, -7, "it did not happen in the time allowed")                        \
     XX(ESYSTEM, -8, "the operating system refused")
 
 enum {
@@ -280,7 +280,34 @@ enum {
        has not been quick and without errors of late. Not for a write whose lock a transaction of this application
        holds that goes on when a later write is answered: it might be behind that one. */
     PQR_PIPELINE = 1u << 4,
+    /* The reply of what wrote is to have a token (pqr_reply_token): for a query, a transaction or a batch that the
+       primary runs. The primary is asked for it behind the commit, in the same round trip where that is one of a single
+       INSERT, UPDATE, DELETE or the like, a transaction or a batch. It shares no connection. */
+    PQR_TOKEN = 1u << 5,
 };
+
+/* A place in the primary's history, just behind a commit: what a later read is to have behind it (pqr_query.after), so
+   that one who wrote sees it, on a replica too. All zeros: none, which asks for nothing. Plain values: copy them, keep
+   them with a user's session, or as text in a cookie (sign it as you would anything that decides what a server does:
+   the worst that a forged one can ask for is the primary, or that a read is refused). */
+typedef struct pqr_token {
+    uint64_t system_identifier; /* of the database cluster */
+    uint64_t lsn;               /* PostgreSQL manual, 8.20: as one number */
+    uint32_t timeline;
+    uint32_t reserved; /* 0 */
+} pqr_token;
+
+/* Of its text, with the NUL. */
+#define PQR_TOKEN_SIZE 56
+
+/* "7300000000000000001.1.3000148": digits, capital letters and dots. size is at least PQR_TOKEN_SIZE; a token of zeros
+   gives "". PQR_EINVAL. Any thread. */
+PQR_EXPORT int pqr_token_print(const pqr_token *token, char *out, size_t size);
+/* Takes exactly what pqr_token_print gives; anything else, from anywhere, is PQR_EINVAL. Any thread. */
+PQR_EXPORT int pqr_token_parse(pqr_token *out, const char *text);
+/* *token is from now on behind both: for one who has made several writes. Of two clusters the other's counts. Any
+   thread. */
+PQR_EXPORT void pqr_token_merge(pqr_token *token, const pqr_token *other);
 
 /* A text that is run again and again: copied once, and classified once instead of at each run. */
 typedef struct pqr_statement pqr_statement;
@@ -309,7 +336,7 @@ typedef struct pqr_query {
     const int *param_formats;
     int result_format; /* 0 text, 1 binary */
     pqr_target target;
-    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT, PQR_ALONE, PQR_PIPELINE */
+    uint32_t flags;      /* PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT, PQR_ALONE, PQR_PIPELINE, PQR_TOKEN */
     uint32_t timeout_ms; /* until answered, waiting included; 0: as configured, UINT32_MAX: none */
     const char *label;   /* the call site, for logs, instead of SQL text; or NULL */
     /* For results larger than memory should hold. NULL: the rows come with the reply. Else they are shown to it in
@@ -331,6 +358,15 @@ typedef struct pqr_query {
     pqr_rows_cb rows;
     /* Rows in a part, at most; 0: 100; more than 65535 count as that. With libpq before 17 a part is one row. */
     uint32_t rows_at_once;
+    /* A read sees at least what the primary had committed up to here. It goes to a replica that is known to be there;
+       else one is asked, on the way, and where it says no the primary runs the read, unseen. Known by the probe, and by
+       what was asked for other reads. Asked are replicas of the token's timeline only, not behind a pooler, and not for
+       rows in parts, transactions and batches: these have the primary instead. After a failover the tokens of the time
+       before mean the primary, as do those of another cluster. NULL, or zeros: none.
+
+       Where the primary may not run it (PQR_TARGET_REPLICA_ONLY, reads.primary = "never") and no replica is known to be
+       there, or where no server has come to the token's timeline yet, it is PQR_STATUS_UNAVAILABLE. */
+    const pqr_token *after;
 } pqr_query;
 
 #define PQR_QUERY_INIT PQR_STRUCT_INIT(pqr_query)
@@ -407,6 +443,9 @@ PQR_EXPORT pqr_role pqr_reply_route(const pqr_reply *reply);
 PQR_EXPORT const char *pqr_reply_reason(const pqr_reply *reply);
 /* How many times it was sent; more than 1 when it was moved to another server unseen. */
 PQR_EXPORT unsigned pqr_reply_attempts(const pqr_reply *reply);
+/* What a read is to be after, to see this write. PQR_ENOENT: it was not asked for (PQR_TOKEN), nothing was written or
+   committed, or the primary's answer did not come in time: then read from the primary. */
+PQR_EXPORT int pqr_reply_token(const pqr_reply *reply, pqr_token *out);
 
 /* libpq's own result, NULL when the server gave none. Still the reply's: do not PQclear it. */
 PQR_EXPORT const struct pg_result *pqr_reply_result(const pqr_reply *reply);
@@ -457,11 +496,12 @@ typedef struct pqr_tx_options {
     bool read_only;
     bool deferrable;       /* with PQR_SERIALIZABLE and read_only */
     pqr_target target;     /* AUTO: the primary. REPLICA and REPLICA_ONLY want read_only */
-    uint32_t flags;        /* PQR_ADMIN, PQR_BATCH */
+    uint32_t flags;        /* PQR_ADMIN, PQR_BATCH, PQR_TOKEN */
     uint32_t timeout_ms;   /* until done, waiting included; 0: as configured, UINT32_MAX: none */
     unsigned max_attempts; /* how often the body may run when the server ends it with 40001 or 40P01, or when
                               the connection was lost before COMMIT was sent; 0: as configured */
     const char *label;
+    const pqr_token *after; /* as in pqr_query, for one that may run on a replica */
 } pqr_tx_options;
 
 #define PQR_TX_OPTIONS_INIT PQR_STRUCT_INIT(pqr_tx_options)
@@ -487,8 +527,8 @@ typedef void (*pqr_tx_body)(pqr_tx *tx, unsigned attempt, void *data);
 PQR_EXPORT int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_options *options,
     pqr_tx_body body, pqr_reply_cb done, void *data);
 
-/* One statement in the transaction, in order of the calls; target is ignored, and so is PQR_IDEMPOTENT but for the
-   first. Transaction control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the
+/* One statement in the transaction, in order of the calls; target, after and PQR_TOKEN are ignored, and so is
+   PQR_IDEMPOTENT but for the first. Transaction control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the
    transaction ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED. And a
    statement that is cancelled or late before it was sent ends the transaction: nothing is committed without it.
    PQR_EINVAL, PQR_ENOMEM; PQR_ECLOSED after commit or rollback was asked for. */
@@ -504,15 +544,16 @@ typedef struct pqr_batch_options {
     size_t struct_size;
     pqr_isolation isolation; /* any but the default: one transaction, reads too; serializable: the primary */
     pqr_target target;       /* AUTO: by the texts of all */
-    uint32_t flags;          /* PQR_ADMIN, PQR_BATCH; PQR_IDEMPOTENT: of the whole */
+    uint32_t flags;          /* PQR_ADMIN, PQR_BATCH, PQR_TOKEN; PQR_IDEMPOTENT: of the whole */
     uint32_t timeout_ms;     /* until done, waiting included; 0: as configured, UINT32_MAX: none */
     unsigned max_attempts;   /* of a transaction that is rolled back by 40001 or 40P01; 0: as configured */
     const char *label;
+    const pqr_token *after; /* as in pqr_query, for reads alone */
 } pqr_batch_options;
 
 #define PQR_BATCH_OPTIONS_INIT PQR_STRUCT_INIT(pqr_batch_options)
 
-/* Of a query its text, parameters, formats and label count; the rest is the batch's. */
+/* Of a query its text, parameters, formats and label count; the rest (flags, target, after) is the batch's. */
 typedef struct pqr_batch_query {
     const pqr_query *query;
     pqr_reply_cb cb; /* NULL: its reply is not asked for */

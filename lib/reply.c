@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "policy/token.h"
 #include "postgres/rows.h"
 #include "router/request.h"
 #include "router/router.h"
@@ -56,6 +57,15 @@ const char *pqr_reply_reason(const pqr_reply *reply)
 unsigned pqr_reply_attempts(const pqr_reply *reply)
 {
     return reply->attempts;
+}
+
+int pqr_reply_token(const pqr_reply *reply, pqr_token *out)
+{
+    const struct pqr__causal *causal = pqr__causal_of(reply);
+    if (!causal || !pqr__token_is(&causal->token))
+        return PQR_ENOENT;
+    *out = causal->token;
+    return 0;
 }
 
 const struct pg_result *pqr_reply_result(const pqr_reply *reply)

@@ -48,7 +48,10 @@ struct pqr__backend {
     struct pqr__observation seen;
     int64_t lag_us;
     uint64_t rtt_us;
-    char problem[300];     /* "" when there is none */
+    uint64_t
+        replayed_lsn;   /* of a replica, at least; 0: not known. Never kept beyond the loss of a connection */
+    uint64_t behind_us; /* when it was last asked for more than it had */
+    char problem[300];  /* "" when there is none */
     bool refused_for_good; /* password, role or database: trying again soon is no use */
 
     struct pqr__probe probe;

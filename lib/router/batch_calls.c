@@ -24,8 +24,8 @@ static const char *options_read(pqr_batch_options *out, const pqr_batch_options 
         return "options.isolation is no pqr_isolation";
     if ((unsigned)out->target > PQR_TARGET_ANY)
         return "options.target is no pqr_target";
-    if (out->flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH | PQR_IDEMPOTENT))
-        return "options.flags has another bit than PQR_ADMIN, PQR_BATCH or PQR_IDEMPOTENT";
+    if (out->flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH | PQR_IDEMPOTENT | PQR_TOKEN))
+        return "options.flags has another bit than PQR_ADMIN, PQR_BATCH, PQR_IDEMPOTENT or PQR_TOKEN";
     if (out->flags & PQR_ADMIN && out->flags & PQR_BATCH)
         return "options.flags has PQR_ADMIN and PQR_BATCH; choose one";
     return NULL;
@@ -91,7 +91,8 @@ static pqr_query query_of(
         query = *pqr__query_check(&room, given, &flaw);
     }
     query.target = options->target;
-    query.flags = options->flags;
+    query.flags = options->flags & ~(uint32_t)PQR_TOKEN; /* the whole's */
+    query.after = options->after;                        /* a read may have to run again, by itself */
     return query;
 }
 
@@ -120,6 +121,7 @@ static struct pqr_reply *lead_new(
     query.target = options->target;
     query.flags = options->flags;
     query.label = options->label;
+    query.after = options->after;
     return pqr__request_new(router, &query, PQR__OWN_BEGIN, done, data);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "policy/sharing.h"
+#include "router/aside.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
 
@@ -46,11 +47,12 @@ static void fly_whole(struct pqr__batch *batch, struct pqr__slot *slot)
     }
     if (batch->implicit) {
         pqr__run_send(lead, lead->item.next, batch->n, PQR__FLIGHT_PIPELINE);
-        return;
+    } else {
+        batch->commit = (struct pqr__item){.sql = "COMMIT", .own = PQR__OWN_COMMIT};
+        last->next = &batch->commit;
+        pqr__run_send(lead, &lead->item, batch->n + 2, PQR__FLIGHT_PIPELINE);
     }
-    batch->commit = (struct pqr__item){.sql = "COMMIT", .own = PQR__OWN_COMMIT};
-    last->next = &batch->commit;
-    pqr__run_send(lead, &lead->item, batch->n + 2, PQR__FLIGHT_PIPELINE);
+    pqr__token_ask(lead, slot);
 }
 
 bool pqr__batch_hears(const struct pqr__batch *batch, const struct pqr_reply *query)
@@ -105,11 +107,13 @@ static void blame(struct pqr__batch *batch, const struct pqr_reply *failed)
 }
 
 /* The Sync brought no error, so that what the last query was told holds for the commit: well, or not run. Unless it
-   left a transaction open, which it can't by any text that we know. */
+   left a transaction open, which it can't by any text that we know: followed by its token's question, that much has to
+   do. */
 static void conclude_implicit(struct pqr__batch *batch, const struct pqr__settled *settled)
 {
     const struct pqr_reply *last = batch->queries[batch->n - 1];
-    bool closed = settled->tx == PQR__TX_IDLE;
+    bool followed = settled->tx == PQR__TX_UNKNOWN && !settled->lost && pqr__token_awaited(batch->lead);
+    bool closed = settled->tx == PQR__TX_IDLE || followed;
     batch->commit_reply = closed ? last->reply : PQR__REPLY_ERROR;
     batch->committed = batch->commit_reply == PQR__REPLY_OK;
     batch->commit_sqlstate[0] = '\0';

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/seldom.h"
+#include "router/aside.h"
 #include "router/balance.h"
 #include "router/batch.h"
 #include "router/pressure.h"
@@ -232,6 +233,8 @@ PQR__OFTEN void pqr__dispatch(struct pqr_reply *request)
         request->entry.role = (uint8_t)(request->known->waits_in - 1);
     else if (!find_place(request))
         return;
+    if (request->flags & PQR__CAUSAL && !pqr__after_place(request))
+        return;
     if (!pqr__request_is_own(request))
         pqr__arrivals_note(&router->arrivals[request->entry.role], request->accepted_us);
     bool at_once = !router->in_event && !router->in_log && !others_first(request);
@@ -257,6 +260,7 @@ static bool has_server(const struct pqr_reply *request)
 void pqr__dispatch_again(struct pqr_reply *request, bool to_primary, bool avoid)
 {
     pqr_router *router = request->router;
+    pqr__token_forget(request);
     if (avoid && request->server != UINT32_MAX)
         request->entry.avoid |= UINT64_C(1) << request->server;
     if (request->entry.role == PQR__QUEUE_REPLICA_ONLY)

@@ -23,8 +23,8 @@ void pqr__dispatch_soon(pqr_router *router);
 void pqr__dispatch_due(pqr_router *router);
 /* Before the turn of the loop is over: as much of it as gains nothing by waiting for what else that will bring. */
 void pqr__dispatch_full(pqr_router *router);
-/* It may fly with others, as far as is known of it now. */
-bool pqr__dispatch_joins(const struct pqr_reply *request);
+/* It may fly with others on this server, as far as is known of both now. */
+bool pqr__dispatch_joins(const struct pqr_reply *request, const struct pqr__backend *backend);
 /* It may have an idle connection of this server. */
 bool pqr__dispatch_opens(const struct pqr__backend *backend, const struct pqr_reply *request);
 

@@ -2,6 +2,7 @@
  * loop is given out at its end, so that it can share flights.
  */
 #include "policy/sharing.h"
+#include "router/aside.h"
 #include "router/balance.h"
 #include "router/breadth.h"
 #include "router/dispatch.h"
@@ -41,10 +42,17 @@ static bool follows(const struct pqr_reply *request, const struct pqr__sharing *
            pqr__sharing_follows(sharing, &request->verdict, request->known);
 }
 
-bool pqr__dispatch_joins(const struct pqr_reply *request)
+/* On this server. */
+static bool is_alone(const struct pqr_reply *request, const struct pqr__backend *backend)
+{
+    return request->alone &&
+           (request->alone != PQR__ALONE_UNLESS_THERE || !pqr__after_is_there(request, backend));
+}
+
+bool pqr__dispatch_joins(const struct pqr_reply *request, const struct pqr__backend *backend)
 {
     struct pqr__sharing sharing = pqr__lot_sharing(request->router);
-    return !request->alone &&
+    return !is_alone(request, backend) &&
            (is_read(request) ? pqr__sharing_joins(&sharing, &request->verdict, request->known)
                              : follows(request, &sharing));
 }
@@ -75,7 +83,7 @@ static bool is_broad(const struct pqr__backend *backend)
 bool pqr__dispatch_opens(const struct pqr__backend *backend, const struct pqr_reply *request)
 {
     return pqr__pool_has_room(backend, (enum pqr__lane)request->entry.lane) &&
-           !(is_broad(backend) && pqr__dispatch_joins(request));
+           !(is_broad(backend) && pqr__dispatch_joins(request, backend));
 }
 
 /* What a server can do now for the queue: the connection for the next. */
@@ -101,8 +109,9 @@ struct group {
     struct pqr__list list;
     uint64_t bytes;
     const struct pqr__known *known; /* of the first, which joins others */
+    const struct pqr__backend *backend;
     bool reads;
-    bool primary; /* where they go */
+    bool primary; /* where they go: the primary */
     bool alike;   /* others of its text may go with it */
 };
 
@@ -112,6 +121,7 @@ static void group_init(struct group *group, const struct pqr__backend *backend, 
     pqr__list_init(&group->list);
     group->bytes = first->entry.bytes;
     group->known = first->known;
+    group->backend = backend;
     group->reads = is_read(first);
     group->primary = primary;
     group->alike = group->reads && first->known && pqr__sharing_groups(first->known, first->known, primary);
@@ -122,8 +132,8 @@ static bool belongs(const struct group *group, const struct pqr_reply *next)
     if (is_read(next) != group->reads)
         return false;
     if (next->known == group->known && group->alike)
-        return !next->alone;
-    return pqr__dispatch_joins(next) &&
+        return !is_alone(next, group->backend);
+    return pqr__dispatch_joins(next, group->backend) &&
            (!group->reads || pqr__sharing_groups(group->known, next->known, group->primary));
 }
 
@@ -189,7 +199,7 @@ static void fill(const struct match *match)
     struct group group;
     group_init(&group, backend, request_of(match->turn.entry));
     struct pqr_reply *first = take(&group.list, &backend->router->queue, match->turn);
-    if (pqr__dispatch_joins(first)) {
+    if (pqr__dispatch_joins(first, backend)) {
         uint32_t room = sharing.depth - slot->air.count;
         take_more(&group, backend, match->roles, most < room ? most : room);
         if (is_read(first) && sharing.share_sync > 1)
@@ -237,7 +247,8 @@ static struct match match_down_to(const struct pqr__backend *backend, unsigned r
     const struct pqr_reply *next = request_of(found.turn.entry);
     if (next && pqr__dispatch_opens(backend, next))
         found.slot = pqr__pool_idle(backend);
-    else if (next && !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]) && pqr__dispatch_joins(next))
+    else if (next && !pqr__list_empty(&backend->slots[PQR__SLOT_SHARED]) &&
+             pqr__dispatch_joins(next, backend))
         found.slot = slot_to_join(backend, next);
     return found;
 }
@@ -265,8 +276,9 @@ static struct match match(const struct pqr__backend *backend)
 static bool is_full(struct match *match, const pqr_router *router)
 {
     const struct pqr_reply *next = request_of(match->turn.entry);
+    const struct pqr__backend *backend = match->slot->backend;
     struct pqr__sharing sharing = pqr__lot_sharing(router);
-    if (is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next)))
+    if (is_unit(next) || (!is_read(next) && !pqr__dispatch_joins(next, backend)))
         return true;
     match->lot = pqr__lot_of(router, &sharing, match->roles, (enum pqr__lane)next->entry.lane);
     return match->lot.waiting >= match->lot.most;

@@ -6,6 +6,7 @@
 #include "base/seldom.h"
 #include "base/text.h"
 #include "policy/message.h"
+#include "policy/token.h"
 #include "router/request.h"
 #include "router/statement.h"
 
@@ -39,7 +40,7 @@ static const char *flaw_of_parameters(const pqr_query *query)
 
 static const char *flaw_of_flags(uint32_t flags)
 {
-    enum { FLAGS = PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE };
+    enum { FLAGS = PQR_ADMIN | PQR_IDEMPOTENT | PQR_BATCH | PQR_ALONE | PQR_PIPELINE | PQR_TOKEN };
     if (flags & ~(uint32_t)FLAGS)
         return "query.flags has a bit that is no flag of a query";
     if (flags & PQR_ADMIN && flags & PQR_BATCH)
@@ -74,7 +75,7 @@ static PQR__SELDOM const pqr_query *complete(pqr_query *room, const pqr_query *q
 static inline bool has_frills(const pqr_query *query)
 {
     uintptr_t pointers = (uintptr_t)query->sql | (uintptr_t)query->param_formats | (uintptr_t)query->label |
-                         (uintptr_t)query->rows;
+                         (uintptr_t)query->rows | (uintptr_t)query->after;
     return (pointers | query->flags) != 0;
 }
 
@@ -202,6 +203,18 @@ static PQR__SELDOM void put_parts(struct copy *copy, struct pqr_reply *request, 
     request->item.rows_at_once = (uint16_t)(rows < UINT16_MAX ? rows : UINT16_MAX);
 }
 
+/* Behind that. */
+static PQR__SELDOM void put_causal(struct copy *copy, struct pqr_reply *request, const pqr_query *query)
+{
+    struct pqr__causal *causal = (struct pqr__causal *)(void *)place(copy, sizeof(*causal));
+    if (!causal)
+        return;
+    *causal = (struct pqr__causal){0};
+    if (query->after)
+        causal->after = *query->after;
+    request->flags |= PQR__CAUSAL;
+}
+
 static struct copy put_all(struct pqr_reply *request, const pqr_query *query, size_t length)
 {
     struct copy copy = {.buffer = request->buffer, .room = request->buffer_size};
@@ -210,6 +223,8 @@ static struct copy put_all(struct pqr_reply *request, const pqr_query *query, si
     item->result_format = (uint8_t)query->result_format;
     if (query->rows)
         put_parts(&copy, request, query);
+    if (pqr__token_is(query->after) || query->flags & PQR_TOKEN)
+        put_causal(&copy, request, query);
     if (query->n_params > 0)
         put_parameters(&copy, request, query);
     item->sql = query->statement ? text_of(request, query->statement) : put(&copy, query->sql, length + 1);
@@ -243,6 +258,7 @@ static bool copy_too_large(struct pqr_reply *request, const pqr_query *query, ui
     bare.sql = "";
     bare.label = query->label;
     request->bulk = PQR__BULK_REFUSED;
+    request->flags &= ~PQR__CAUSAL;
     request->entry.bytes = message;
     request->item = (struct pqr__item){.own = request->item.own};
     return grow_for(request, &bare, 0, put_all(request, &bare, 0).used);

@@ -16,6 +16,7 @@ static void learned(struct pqr__probe *probe, bool answering)
     pqr_router *router = backend->router;
     backend->seen.probed = true;
     backend->seen.answering = answering;
+    backend->replayed_lsn = answering && identity->in_recovery ? identity->lsn : 0;
     if (answering) {
         backend->seen.in_recovery = identity->in_recovery;
         backend->seen.system_identifier = identity->system_identifier;

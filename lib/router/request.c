@@ -14,7 +14,8 @@ static void reset(struct pqr_reply *request)
     request->entry = (struct pqr__queue_entry){0};
     request->cause = PQR__CAUSE_NONE;
     request->cancel_asked = request->stale = request->shared = false;
-    request->alone = request->uncertain = request->in_whole = false;
+    request->alone = 0;
+    request->uncertain = request->in_whole = false;
     request->bulk = PQR__BULK_SMALL;
     request->unsent = 0;
     request->sqlstate[0] = '\0';
@@ -96,7 +97,7 @@ void pqr__request_classify(struct pqr_reply *request)
 /* It is not as most are, and shares no connection. */
 static PQR__SELDOM void set_apart(struct pqr_reply *request)
 {
-    request->alone = true;
+    request->alone = PQR__ALONE;
     if (request->item.own != PQR__OWN_NONE ||
         request->bulk == PQR__BULK_REFUSED) /* may be repeated anywhere */
         request->verdict = (struct pqr__verdict){.route = PQR_CLASS_PRIMARY, .effect = PQR__EFFECT_READ};
@@ -156,8 +157,10 @@ static __attribute__((noinline)) struct pqr_reply *copy(
     }
     accept(request);
     if (request->bulk != PQR__BULK_SMALL || request->item.own != PQR__OWN_NONE || query->rows ||
-        query->flags & (PQR_ADMIN | PQR_ALONE))
+        query->flags & (PQR_ADMIN | PQR_ALONE | PQR_TOKEN))
         set_apart(request);
+    else if (request->flags & PQR__CAUSAL)
+        request->alone = PQR__ALONE_UNLESS_THERE;
     return request;
 }
 

@@ -18,6 +18,7 @@
     XX(CANCELLING, cancelling)                                                                       \
     XX(HOLDING, holding)   /* a transaction that owns its connection; a batch whose reads fly */     \
     XX(BOUND, bound)       /* a query of a batch: goes and ends with that */                         \
+    XX(AWAITING, awaiting) /* it went well, and its token is on its way */                           \
     XX(FINISHED, finished) /* answered in full, its callback is due */                               \
     XX(CALLED, called)     /* its callback runs, or has run while its flight goes on */
 
@@ -41,6 +42,15 @@ enum pqr__bulk {
     PQR__BULK_REFUSED,  /* by any server: nothing of it was kept */
 };
 
+/* Why it shares no connection; 0: it may. */
+enum {
+    PQR__ALONE = 1, /* whatever its statement is: by what it is, or since with others it came to harm */
+    PQR__ALONE_UNLESS_THERE = 2, /* it asks for a token's replica: unless the server is known to be there */
+};
+
+/* Of pqr_reply.flags, beside the public ones: its buffer has struct pqr__causal. */
+#define PQR__CAUSAL (1u << 31)
+
 #define PQR__SQLSTATE_TOO_LARGE "54000" /* program_limit_exceeded */
 
 struct pqr__backend;
@@ -56,6 +66,14 @@ struct pqr__parts {
     bool withheld;    /* one came when it was to end, and did not */
 };
 
+/* Of a request that asks for a token, or is to be after one; in its buffer. */
+struct pqr__causal {
+    pqr_token after, token;   /* zeros: none */
+    struct pqr__slot *awaits; /* where its token is being asked for; NULL: nowhere */
+    bool checked;             /* a replica is being asked, or was, whether it is there */
+    bool there;               /* and said so */
+};
+
 /* The public pqr_reply is this struct. */
 struct pqr_reply {
     /* Set anew for each use, side by side: */
@@ -64,13 +82,11 @@ struct pqr_reply {
     bool cancel_asked; /* from the log callback: the deadline is due for that */
     bool stale;        /* what its connection had prepared of it was of no use any more */
     bool shared;       /* the flight it is in has others */
-    bool
-        alone; /* shares no connection, whatever its statement is: by what it is, or since with others it came
-                          to harm */
-    bool uncertain;  /* an earlier attempt was lost, and may have taken effect */
-    bool in_whole;   /* its time is that of a transaction that was sent as one */
-    uint8_t bulk;    /* enum pqr__bulk */
-    uint16_t unsent; /* given to a connection that was gone: the server knows nothing of them */
+    uint8_t alone;     /* PQR__ALONE... */
+    bool uncertain;    /* an earlier attempt was lost, and may have taken effect */
+    bool in_whole;     /* its time is that of a transaction that was sent as one */
+    uint8_t bulk;      /* enum pqr__bulk */
+    uint16_t unsent;   /* given to a connection that was gone: the server knows nothing of them */
     char sqlstate[6];
     struct pqr__slot *slot;   /* where it flies */
     struct pqr_tx *tx;        /* the transaction that it stands for, or is a statement of */
@@ -210,6 +226,10 @@ struct pqr__parts *pqr__parts_of(const struct pqr_reply *request);
 void pqr__parts_take(struct pqr_reply *request, struct pg_result *part, int64_t affected);
 /* It can't have parts: why. NULL: it can, or wants none. */
 const char *pqr__parts_refusal(const struct pqr_reply *request);
+
+/* --- aside.c, after.c --- */
+/* NULL: it asks for no token, and is after none. */
+struct pqr__causal *pqr__causal_of(const struct pqr_reply *request);
 
 /* --- store.c --- */
 void pqr__request_store_init(struct pqr__request_store *store);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/seldom.h"
+#include "router/aside.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/pressure.h"
@@ -34,6 +35,8 @@ static void conclude(struct pqr_reply *request, pqr_status status, pqr_outcome o
 void pqr__request_finish(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
 {
     pqr_router *router = request->router;
+    if (request->flags & PQR__CAUSAL && pqr__token_holds(request, status, outcome))
+        return;
     conclude(request, status, outcome, error);
     if (request->batch && pqr__batch_leads(request))
         pqr__batch_tell(request->batch); /* first */
@@ -100,6 +103,10 @@ void pqr__request_end(struct pqr_reply *request, enum pqr__cause cause)
             pqr__tx_end(request->tx);
         else
             pqr__batch_end(request->batch);
+        break;
+    case PQR__REQUEST_AWAITING: /* what it did is done */
+        pqr__token_forget(request);
+        pqr__request_finish(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
         break;
     case PQR__REQUEST_ACCEPTED: /* a statement in its transaction's list */
         pqr__tx_drop(request->tx, request);

@@ -79,6 +79,8 @@ static void init(pqr_router *router, uint64_t seed)
     pqr__breadths_init(router);
     pqr__queue_init(&router->queue, config->queue.max_requests, config->queue.max_bytes);
     pqr__known_init(&router->known, pqr__random_next(&router->random), PQR__KNOWN_BYTES);
+    router->token_number = ++router->known.last_number;
+    router->replayed_number = ++router->known.last_number;
     pqr__catalog_start(router);
     pqr__request_store_init(&router->store);
     pqr__list_init(&router->finished);

@@ -51,7 +51,8 @@ struct pqr_router {
     struct pqr__random random;
     struct pqr__dialect dialect; /* as the connections opened so far tell */
     bool dialect_known;
-    struct pqr__named named; /* the functions that the configuration names */
+    uint64_t token_number, replayed_number; /* of our own texts, to be kept prepared (aside.c) */
+    struct pqr__named named;                /* the functions that the configuration names */
     struct pqr__known_table known;
     struct pqr__catalog_loader catalog;
 

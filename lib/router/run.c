@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/seldom.h"
+#include "router/aside.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/transaction.h"
@@ -103,8 +104,13 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
     bool simple =
         request->verdict.several && request->item.n_params == 0 && request->item.own == PQR__OWN_NONE;
     assert(pqr__list_empty(&slot->air));
+    bool causal = (request->flags & PQR__CAUSAL) != 0;
+    if (causal && !pqr__after_admits(request, slot->backend)) {
+        pqr__after_elsewhere(request);
+        return;
+    }
     if (slot->state == PQR__SLOT_IDLE)
-        pqr__slot_move(slot, state_for(request, pqr__dispatch_joins(request)));
+        pqr__slot_move(slot, state_for(request, pqr__dispatch_joins(request, slot->backend)));
     if (request->batch && pqr__batch_leads(request)) {
         pqr__batch_fly(request->batch, slot);
         return;
@@ -113,9 +119,13 @@ void pqr__run(struct pqr_reply *request, struct pqr__slot *slot)
         pqr__tx_given(request->tx, slot);
         return;
     }
+    if (causal)
+        pqr__after_check(request, slot);
     pqr__run_take_off(request, slot);
     pqr__run_make_ready(request, slot);
     pqr__run_send(request, &request->item, 1, simple ? PQR__FLIGHT_SIMPLE : PQR__FLIGHT_PIPELINE);
+    if (causal && request->verdict.effect == PQR__EFFECT_WRITE && request->item.rows_at_once == 0)
+        pqr__token_ask(request, slot);
 }
 
 void pqr__run_group(struct pqr__list *requests, struct pqr__slot *slot)

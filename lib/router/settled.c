@@ -3,6 +3,9 @@
  */
 #include <string.h>
 
+#include "base/seldom.h"
+
+#include "router/aside.h"
 #include "router/batch.h"
 #include "router/dispatch.h"
 #include "router/transaction.h"
@@ -23,8 +26,9 @@ static struct pqr_reply *land(struct pqr__slot *slot)
    begin a transaction. */
 static bool left_open(const struct pqr_reply *request, const struct pqr__settled *settled)
 {
-    bool followed = request->verdict.effect == PQR__EFFECT_WRITE && request->slot &&
-                    !pqr__list_empty(&request->slot->air);
+    const struct pqr__slot *slot = request->slot;
+    bool followed = request->verdict.effect == PQR__EFFECT_WRITE && slot &&
+                    (!pqr__list_empty(&slot->air) || slot->aside.flies);
     if (settled->tx == PQR__TX_UNKNOWN)
         return pqr__request_writes(request) && !followed;
     return settled->tx != PQR__TX_IDLE;
@@ -148,6 +152,20 @@ static pqr_outcome outcome_of(const struct pqr_reply *request, pqr_outcome outco
     return rolled_back && outcome == PQR_OUTCOME_UNKNOWN ? PQR_OUTCOME_NOT_EXECUTED : outcome;
 }
 
+/* The replica has said that it is not there: whatever it answered is too old. */
+static PQR__SELDOM void missed(struct pqr_reply *request)
+{
+    pqr__request_forget(request);
+    request->slot = NULL;
+    if (request->cause != PQR__CAUSE_NONE) {
+        pqr__request_finish(request, pqr__cause_status(request->cause), PQR_OUTCOME_NOT_EXECUTED,
+            "the replica that was asked did not have what the token stands for yet");
+        return;
+    }
+    request->router->retries++;
+    pqr__after_elsewhere(request);
+}
+
 static void answer(struct pqr_reply *request, pqr_status status, pqr_outcome outcome, const char *error)
 {
     if (request->verdict.defines && outcome != PQR_OUTCOME_NOT_EXECUTED)
@@ -189,7 +207,13 @@ struct pqr__decision pqr__run_decide(
 static void settle_request(
     struct pqr_reply *request, struct pqr__backend *backend, const struct pqr__settled *settled)
 {
+    struct pqr__slot *slot = request->slot;
+    if (request->flags & PQR__CAUSAL && !settled->lost && pqr__after_missed(request)) {
+        missed(request);
+        return;
+    }
     if (went_well(request, settled)) {
+        pqr__token_ask_late(request, slot);
         answer(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
         return;
     }
@@ -198,6 +222,8 @@ static void settle_request(
         request->uncertain |= settled->lost && settled->sent && pqr__request_writes(request);
         run_again(request, &decision);
     } else {
+        if (decision.status == PQR_STATUS_OK)
+            pqr__token_ask_late(request, slot);
         answer(request, decision.status, decision.outcome, lost_text(request, settled));
     }
 }
@@ -308,8 +334,8 @@ void pqr__run_settled(struct pqr__slot *slot, struct pqr__flight *flight, const 
             return;
         gone = gone > 0 ? gone : 1;
     }
-    if (settled->tx != PQR__TX_IDLE && !slot->aborted &&
-        (settled->tx != PQR__TX_UNKNOWN || pqr__list_empty(&slot->air)))
+    bool last = pqr__list_empty(&slot->air) && !slot->aside.flies;
+    if (settled->tx != PQR__TX_IDLE && !slot->aborted && (settled->tx != PQR__TX_UNKNOWN || last))
         slot->doomed = true;
     if (pqr__list_empty(&slot->air)) {
         pqr__slot_release(slot);

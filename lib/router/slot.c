@@ -123,7 +123,7 @@ void pqr__slot_release(struct pqr__slot *slot)
     assert(pqr__list_empty(&slot->air));
     slot->tx = NULL;
     slot->ours_since_us = pqr__router_now(slot->backend->router);
-    if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending)
+    if (slot->state == PQR__SLOT_CLOSING || slot->cancel_pending || slot->aside.flies)
         return;
     if (!wanted(slot)) {
         pqr__slot_close(slot);

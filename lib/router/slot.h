@@ -31,6 +31,14 @@ struct pqr__backend;
 struct pqr_reply;
 struct pqr_tx;
 
+/* A statement of ours beside what flies for a request: behind its commit, or before its read (aside.c). */
+struct pqr__aside {
+    struct pqr__flight flight;
+    struct pqr__item item;
+    struct pqr_reply *request; /* whom it is for; NULL: nobody any more */
+    bool flies;
+};
+
 struct pqr__slot {
     struct pqr__endpoint endpoint;
     struct pqr__link link;
@@ -59,6 +67,7 @@ struct pqr__slot {
     struct pqr__flight own_flight; /* the library's own statements */
     struct pqr__item own_item;
     bool own_failed;
+    struct pqr__aside aside;
     struct pqr__warming *warming; /* what is being prepared on it before it enters the pool; NULL: nothing */
     bool refused;                 /* counted as a connect that failed */
 

@@ -6,6 +6,7 @@
 
 #include "base/seldom.h"
 #include "policy/backoff.h"
+#include "router/aside.h"
 #include "router/dispatch.h"
 #include "router/elastic.h"
 #include "router/slot.h"
@@ -117,6 +118,7 @@ static void identified(struct pqr__slot *slot)
         pqr__slot_close(slot);
         return;
     }
+    pqr__after_learn(slot->backend, slot->identity.lsn); /* after a crash a standby has less than it had */
     if (init_sql && !slot->initialised)
         pqr__slot_send_own(slot, PQR__OWN_INIT, init_sql);
     else
@@ -150,6 +152,8 @@ static void on_item(struct pqr__endpoint *endpoint, struct pqr__flight *flight, 
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
     if (flight == &slot->own_flight)
         own_item(slot, item, answer);
+    else if (flight == &slot->aside.flight)
+        pqr__aside_item(slot, answer);
     else
         pqr__run_item(slot, item, answer);
 }
@@ -202,8 +206,12 @@ static void on_settled(
     slot->answered_us = pqr__router_now(endpoint->router);
     if (facts->lost && slot->state != PQR__SLOT_CLOSING)
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
+    if (facts->lost)
+        slot->backend->replayed_lsn = 0;
     if (flight == &slot->own_flight)
         own_settled(slot, facts, entering);
+    else if (flight == &slot->aside.flight)
+        pqr__aside_settled(slot, facts);
     else
         pqr__run_settled(slot, flight, facts);
 }
@@ -212,7 +220,7 @@ static void on_notice(struct pqr__endpoint *endpoint, struct pqr__flight *flight
     const pqr_notice *notice)
 {
     struct pqr__slot *slot = pqr__container_of(endpoint, struct pqr__slot, endpoint);
-    if (flight && flight != &slot->own_flight && item)
+    if (flight && flight != &slot->own_flight && flight != &slot->aside.flight && item)
         pqr__run_notice(pqr__run_owner(item), notice);
     else if (slot->tx && flight == &slot->own_flight) /* COMMIT: of a standby that did not confirm, perhaps */
         pqr__run_notice(slot->tx->request, notice);
@@ -234,8 +242,10 @@ static void on_ended(struct pqr__endpoint *endpoint)
     struct pqr__backend *backend = slot->backend;
     bool unasked = slot->state != PQR__SLOT_CLOSING;
     assert(pqr__list_empty(&slot->air));
-    if (unasked)
+    if (unasked) {
         pqr__slot_move(slot, PQR__SLOT_CLOSING);
+        backend->replayed_lsn = 0;
+    }
     if (slot->tx)
         pqr__tx_lost(slot->tx);
     if (unasked)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "router/aside.h"
 #include "router/dispatch.h"
 
 static const char *const state_names[] = {
@@ -115,6 +116,8 @@ static void send_end(struct pqr_tx *tx, bool commit)
     pqr__tx_move(tx, commit ? PQR__TX_COMMITTING_STATE : PQR__TX_ROLLING_BACK_STATE);
     pqr__slot_send_own(
         tx->slot, commit ? PQR__OWN_COMMIT : PQR__OWN_ROLLBACK, commit ? "COMMIT" : "ROLLBACK");
+    if (commit)
+        pqr__token_ask(tx->request, tx->slot);
 }
 
 /* The next step, when nothing is in the air. */

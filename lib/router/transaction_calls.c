@@ -42,8 +42,8 @@ static const char *flaw_of(const pqr_tx_options *options)
         return "options.isolation is no pqr_isolation";
     if ((unsigned)options->target > PQR_TARGET_ANY)
         return "options.target is no pqr_target";
-    if (options->flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH))
-        return "options.flags has another bit than PQR_ADMIN or PQR_BATCH";
+    if (options->flags & ~(uint32_t)(PQR_ADMIN | PQR_BATCH | PQR_TOKEN))
+        return "options.flags has another bit than PQR_ADMIN, PQR_BATCH or PQR_TOKEN";
     if (options->flags & PQR_ADMIN && options->flags & PQR_BATCH)
         return "options.flags has PQR_ADMIN and PQR_BATCH; choose one";
     if (replica && !options->read_only)
@@ -91,6 +91,7 @@ static struct pqr_tx *tx_new(
     query.target = options->target;
     query.flags = options->flags;
     query.label = options->label;
+    query.after = options->after;
     tx->request = pqr__request_new(router, &query, PQR__OWN_BEGIN, done, data);
     if (!tx->request) {
         pqr__free(tx);
@@ -184,7 +185,10 @@ int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data
         return pqr__misused(tx ? tx->request->router : NULL, "pqr_tx_query", cb ? flaw : "cb is NULL");
     if (!is_open(tx))
         return PQR_ECLOSED;
-    struct pqr_reply *statement = pqr__request_new(tx->request->router, checked, PQR__OWN_NONE, cb, data);
+    pqr_query own = *checked;
+    own.flags &= ~(uint32_t)PQR_TOKEN; /* the whole's */
+    own.after = NULL;
+    struct pqr_reply *statement = pqr__request_new(tx->request->router, &own, PQR__OWN_NONE, cb, data);
     if (!statement)
         return PQR_ENOMEM;
     statement->entry.lane = tx->request->entry.lane;

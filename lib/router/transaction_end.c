@@ -189,7 +189,8 @@ static void commit_settled(struct pqr_tx *tx, const struct pqr__settled *settled
 void pqr__tx_own_settled(struct pqr_tx *tx, const struct pqr__settled *settled)
 {
     bool committing = tx->state == PQR__TX_COMMITTING_STATE;
-    tx->slot->doomed |= settled->tx != PQR__TX_IDLE;
+    bool followed = settled->tx == PQR__TX_UNKNOWN && !settled->lost && tx->slot->aside.flies;
+    tx->slot->doomed |= settled->tx != PQR__TX_IDLE && !followed;
     if (committing)
         commit_settled(tx, settled);
     else

@@ -36,11 +36,13 @@ enum pqr__own {
     PQR__OWN_BEGIN,
     PQR__OWN_COMMIT,
     PQR__OWN_ROLLBACK,
-    PQR__OWN_DISCARD, /* DISCARD ALL */
-    PQR__OWN_FLEET,   /* one row, see router/identity: how many routers there are. $1: this one's name */
-    PQR__OWN_PREPARE, /* sql and statement are the application's; it is prepared, not run: no rows */
-    PQR__OWN_CATALOG, /* rows, see router/catalog_sql: a request of the router's own */
-    PQR__OWN_CHANGES, /* one number, see router/catalog_sql: of what was written to the catalogs */
+    PQR__OWN_DISCARD,  /* DISCARD ALL */
+    PQR__OWN_FLEET,    /* one row, see router/identity: how many routers there are. $1: this one's name */
+    PQR__OWN_PREPARE,  /* sql and statement are the application's; it is prepared, not run: no rows */
+    PQR__OWN_CATALOG,  /* rows, see router/catalog_sql: a request of the router's own */
+    PQR__OWN_CHANGES,  /* one number, see router/catalog_sql: of what was written to the catalogs */
+    PQR__OWN_TOKEN,    /* one row, see router/aside: where the primary's history is now */
+    PQR__OWN_REPLAYED, /* one row, see router/aside: how far a standby has come in it */
 };
 
 /* One statement, embedded in whatever asked for it. Everything it points to stays valid until the flight is

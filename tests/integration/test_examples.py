@@ -37,7 +37,7 @@ class Examples(unittest.TestCase):
 
     def test_a_server_that_is_not_there_ends_each_soon(self):
         nowhere = "host=127.0.0.1 port=1 user=app dbname=app"
-        for name in ("hello", "transaction", "batch", "admin"):
+        for name in ("hello", "transaction", "batch", "admin", "tokens"):
             done = subprocess.run([os.path.join(FOLDER, name), nowhere], capture_output=True, text=True, timeout=60,
                                   env=ENV)
             self.assertEqual(done.returncode, 1, name)
@@ -55,6 +55,12 @@ class Examples(unittest.TestCase):
             file.flush()
             self.assertEqual(self.run_example("params", file.name),
                              "tea costs 4.20, note: none\ncoffee costs 8.40, note: it's hot\n")
+
+    def test_tokens(self):
+        for n in range(1, 4):
+            out = self.run_example("tokens", cluster.conninfo())
+            self.assertRegex(out, r"^written on 127\.0\.0\.1:\d+, token \d+\.1\.[0-9A-F]+\n"
+                                  rf"read on 127\.0\.0\.1:\d+: {n} notes\n$")
 
     def test_transaction(self):
         out = self.run_example("transaction", cluster.conninfo())

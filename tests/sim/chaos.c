@@ -47,7 +47,10 @@ static void follow(struct sim_chaos *chaos, struct sim_server *server)
         sim_server_crash(server);
     server->in_recovery = true;
     server->upstream = primary;
-    server->timeline = primary ? primary->timeline : server->timeline;
+    if (!primary)
+        return;
+    server->timeline = primary->timeline; /* made anew of that one */
+    server->lsn = primary->lsn < server->lsn ? primary->lsn : server->lsn;
 }
 
 static void repair(void *context)
@@ -118,6 +121,7 @@ static void promote(struct sim_chaos *chaos, struct sim_server *server)
     sim_trace(
         chaos->world, "chaos: s%u is promoted, s%d was primary", server->index, old ? (int)old->index : -1);
     server->in_recovery = false;
+    server->began_lsn = server->lsn;
     server->timeline = (old && old->timeline > server->timeline ? old->timeline : server->timeline) + 1;
     server->lsn += 112;
     server->upstream = NULL;

@@ -78,7 +78,8 @@ static void check_own(const struct sim_checks *checks, struct pqr__conn *conn, e
                 checks->world, "whole: a transaction is committed without a statement that ended unsent");
         conn->owner->commit_sent |= !conn->aborted; /* an aborted one can only be rolled back */
         conn->owner->commit_failed = false;
-    } else if (conn->began && own != PQR__OWN_COMMIT && own != PQR__OWN_ROLLBACK) {
+    } else if (conn->began && own != PQR__OWN_COMMIT && own != PQR__OWN_ROLLBACK &&
+               !(own == PQR__OWN_TOKEN && sim_is_committing(checks, conn))) {
         sim_fail(
             checks->world, "promise 2: own statement %d on c%u within a transaction", (int)own, conn->id);
     }
@@ -195,6 +196,8 @@ void sim_check_send(struct sim_checks *checks, struct pqr__conn *conn, const str
         entry->final = false;
         entry->answer_seen = entry->aborted = entry->stale = false;
         entry->sqlstate[0] = '\0';
+        checks->flights.missed +=
+            entry->asked > 0 && entry->asked == entry->sends && !conn->server->in_recovery;
         entry->sends++;
         entry->sent_us = checks->world->now_us;
         entry->conn = conn;

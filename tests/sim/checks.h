@@ -25,6 +25,9 @@ struct sim_flights {
     uint64_t stale_writes, stale_in_group, stale_in_tx;
     uint64_t parts, in_parts;         /* shown; requests of which one was */
     uint64_t enough;                  /* of those, said so */
+    uint64_t tokens, asked;           /* that came with a reply; sent behind or after a commit */
+    uint64_t after, after_on_standby; /* reads that were to be after one, and were answered */
+    uint64_t checked, missed;         /* standbys asked; that said no, and the read was sent again */
     uint64_t parts_lost, parts_again; /* lost behind a part; before the first, and run again */
 };
 
@@ -79,6 +82,8 @@ void sim_check_callback(const struct sim_checks *checks);
 bool sim_is_opening(const struct pqr__flight *flight);
 /* A transaction that is sent as one: BEGIN, statements and COMMIT; or the statements alone, which its Sync commits. */
 bool sim_is_whole(const struct sim_checks *checks, const struct pqr__flight *flight);
+/* The last in its air ends a transaction. */
+bool sim_is_committing(const struct sim_checks *checks, const struct pqr__conn *conn);
 bool sim_is_implicit(const struct sim_checks *checks, const struct pqr__flight *flight);
 
 /* --- Between checks.c, checks_flights.c and checks_prepared.c --- */

@@ -166,8 +166,73 @@ static bool is_one_batch(
     return is_of(checks, flight, first->batch);
 }
 
+static const struct pqr__flight *last_of(const struct pqr__conn *conn)
+{
+    struct pqr__link *last = pqr__list_last(&conn->flights);
+    return last ? pqr__container_of(last, struct pqr__flight, link) : NULL;
+}
+
+bool sim_is_committing(const struct sim_checks *checks, const struct pqr__conn *conn)
+{
+    const struct pqr__flight *last = last_of(conn);
+    if (!last)
+        return false;
+    const struct pqr__item *item = last->items;
+    while (item->next)
+        item = item->next;
+    return item->own == PQR__OWN_COMMIT || sim_is_implicit(checks, last);
+}
+
+static enum pqr__own own_of(const struct pqr__flight *flight)
+{
+    return flight ? flight->items->own : PQR__OWN_NONE;
+}
+
+/* A token's question goes behind one flight that commits, or alone; a standby is asked before all else. */
+static void check_aside(
+    struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    const struct pqr__flight *last = last_of(conn);
+    const struct sim_entry *entry = last ? sim_check_entry(checks, last->items) : NULL;
+    bool write = entry && entry->kind != SIM_READ && !entry->in_tx && last->n_items == 1;
+    bool asked = own_of(flight) == PQR__OWN_TOKEN;
+    checks->flights.asked += asked;
+    checks->flights.checked += !asked;
+    if (conn->flights.count > 1 || (last && !asked) || (last && !write && !sim_is_committing(checks, conn)))
+        sim_fail(checks->world, "promise 6: own statement %d is sent behind others on c%u",
+            (int)own_of(flight), conn->id);
+}
+
+/* Behind the question how far the standby is. */
+static void check_checked(
+    const struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    struct sim_entry *entry = sim_check_entry(checks, flight->items);
+    if (conn->flights.count != 1 || flight->n_items != 1 || !entry || entry->kind != SIM_READ ||
+        !entry->causal)
+        sim_fail(checks->world, "promise 6: c%u was asked how far it is, for nobody", conn->id);
+    else
+        entry->asked = entry->sends + 1;
+}
+
+/* Which of these it is, and whether it may be. False: it is none. */
+static bool check_causal(
+    struct sim_checks *checks, const struct pqr__conn *conn, const struct pqr__flight *flight)
+{
+    enum pqr__own own = own_of(flight);
+    if (own == PQR__OWN_TOKEN || own == PQR__OWN_REPLAYED)
+        check_aside(checks, conn, flight);
+    else if (own_of(last_of(conn)) == PQR__OWN_REPLAYED)
+        check_checked(checks, conn, flight);
+    else
+        return false;
+    return true;
+}
+
 void sim_check_company(struct sim_checks *checks, struct pqr__conn *conn, const struct pqr__flight *flight)
 {
+    if (check_causal(checks, conn, flight))
+        return;
     bool group = flight->n_items > 1, behind = !pqr__list_empty(&conn->flights);
     uint32_t flying = flight->n_items;
     if (sim_is_whole(checks, flight)) {

@@ -6,6 +6,9 @@ enum { LSN_STEP = 56 };
 
 void sim_backend_resolve(struct sim_backend *backend, bool commit)
 {
+    struct sim_server *server = backend->server;
+    if (commit && backend->n_pending > 0)
+        server->lsn += LSN_STEP;
     for (size_t i = 0; i < backend->n_pending; i++) {
         struct sim_entry *entry = backend->pending[i];
         entry->pending--;
@@ -13,9 +16,10 @@ void sim_backend_resolve(struct sim_backend *backend, bool commit)
             entry->committed++;
         else
             entry->rolled_back++;
+        if (commit)
+            entry->commit_lsn = server->lsn;
+        entry->commit_timeline = server->timeline;
     }
-    if (commit && backend->n_pending > 0)
-        backend->server->lsn += LSN_STEP;
     backend->n_pending = 0;
 }
 
@@ -28,12 +32,21 @@ const char *sim_backend_commit(struct sim_backend *backend)
     return deferred ? "23503" : NULL;
 }
 
+/* A standby goes on from time to time. What it has beyond the place where a new timeline began keeps it from that. */
+static void replay(struct sim_server *server)
+{
+    const struct sim_server *upstream = server->upstream;
+    if (!server->in_recovery || !upstream || upstream->condition != SIM_UP)
+        return;
+    if (server->timeline != upstream->timeline && server->lsn > upstream->began_lsn)
+        return;
+    server->lsn = sim_between(server->world, server->lsn, server->upstream->lsn);
+    server->timeline = server->upstream->timeline;
+}
+
 static struct pg_result *identity(struct sim_server *server)
 {
-    if (server->in_recovery && server->upstream && server->upstream->condition == SIM_UP) {
-        server->lsn = sim_between(server->world, server->lsn, server->upstream->lsn);
-        server->timeline = server->upstream->timeline;
-    }
+    replay(server);
     struct pg_result *result = sim_result_new(0, "SELECT 1");
     sim_result_add(result, "%llu", (unsigned long long)server->system_identifier);
     sim_result_add(result, "%s", server->in_recovery ? "t" : "f");
@@ -123,6 +136,22 @@ static const char *own_statement(
         *result = sim_result_new(0, "SELECT 1");
         sim_result_add(*result, "%llu", (unsigned long long)sim_skewed(backend->server->world, 0, 2));
         break;
+    case PQR__OWN_TOKEN:
+        if (backend->server->in_recovery)
+            return "55000";
+        if (backend->tx == PQR__TX_FAILED)
+            return "25P02";
+        *result = sim_result_new(0, "SELECT 1");
+        sim_result_add(
+            *result, "%X/%X", (unsigned)(backend->server->lsn >> 32), (unsigned)backend->server->lsn);
+        sim_result_add(*result, "%08X00000000000000FF", backend->server->timeline);
+        break;
+    case PQR__OWN_REPLAYED:
+        replay(backend->server);
+        *result = sim_result_new(0, "SELECT 1");
+        sim_result_add(
+            *result, "%X/%X", (unsigned)(backend->server->lsn >> 32), (unsigned)backend->server->lsn);
+        break;
     case PQR__OWN_PREPARE: /* which has been done before it, or not */
         *result = sim_result_new(0, "");
         break;
@@ -158,6 +187,14 @@ static const char *fate(struct sim_backend *backend, struct sim_entry *entry)
     return NULL;
 }
 
+static void see(const struct sim_server *server, struct pg_result *result)
+{
+    result->seen_cluster = server->system_identifier;
+    result->seen_lsn = server->lsn;
+    result->seen_timeline = server->timeline;
+    result->seen_on_standby = server->in_recovery;
+}
+
 static const char *statement(struct sim_backend *backend, struct sim_entry *entry, struct pg_result **result)
 {
     bool writes = sim_kind_writes(entry->kind);
@@ -187,6 +224,8 @@ static const char *statement(struct sim_backend *backend, struct sim_entry *entr
     }
     *result = sim_result_new(entry->nonce, writes ? "INSERT 0 1" : "SELECT 1");
     sim_result_add(*result, "%llu", (unsigned long long)entry->nonce);
+    if (entry->kind == SIM_READ)
+        see(backend->server, *result);
     return NULL;
 }
 

@@ -57,12 +57,13 @@ struct sim_entry {
 
     struct sim_owner *owner;
     const void *batch; /* that it is of; NULL: none */
+    bool causal;       /* it is after a token */
     bool in_tx, idempotent, alone, pipelined, in_parts, replica_allowed, answered;
     bool given_up;        /* by the application: it was cancelled */
     uint64_t deadline_us; /* of its request */
 
     /* The client's end, kept by checks.c. */
-    unsigned sends;
+    unsigned sends, asked; /* asked: the number of that before which a standby was asked how far it is */
     bool in_air, may_have_run;
     bool final;       /* the last answer: nothing can take it back, though its flight goes on */
     bool answer_seen; /* one that proves that it had no effect */
@@ -80,6 +81,8 @@ struct sim_entry {
     /* The servers' end. */
     unsigned tries;
     unsigned pending, committed, rolled_back, reads;
+    uint64_t commit_lsn; /* where its commit was; 0: it was not, or not with others */
+    uint32_t commit_timeline;
 };
 
 struct sim_ledger {

@@ -122,6 +122,8 @@ static void query_answered(pqr_reply *reply, void *data)
     struct sim_request *request = data;
     sim_request_answered(request, reply);
     sim_verify_query(request, reply);
+    sim_verify_token(request, reply);
+    sim_verify_after(request->load, &request->after, reply);
     if (sim_chance(request->load->world, 100) && request->status == PQR_STATUS_OK)
         sim_result_free(pqr_reply_take(reply));
     if (request->must_succeed)
@@ -142,9 +144,12 @@ static void run_query(struct sim_load *load, struct sim_entry *entry, pqr_query 
     request->queued = entry->kind != SIM_SESSION && entry->kind != SIM_COPY && entry->kind != SIM_CONTROL;
     if (!must_succeed)
         sim_parts_random(request, query);
+    if (!must_succeed)
+        sim_token_random(request, &query->flags, &query->after);
+    entry->causal = query->after != NULL;
     entry->owner = &request->owner;
     entry->idempotent = (query->flags & PQR_IDEMPOTENT) != 0;
-    entry->alone = (query->flags & PQR_ALONE) != 0;
+    entry->alone = (query->flags & (PQR_ALONE | PQR_TOKEN)) != 0;
     entry->pipelined = (query->flags & PQR_PIPELINE) != 0;
     entry->replica_allowed = entry->kind == SIM_HIDDEN || query->target == PQR_TARGET_ANY ||
                              query->target == PQR_TARGET_REPLICA || query->target == PQR_TARGET_REPLICA_ONLY;

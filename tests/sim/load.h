@@ -6,7 +6,7 @@
 #include "checks.h"
 #include "texts.h"
 
-enum { SIM_MAX_ATTEMPTS = 8, SIM_MAX_STATEMENTS = 6, SIM_MAX_BATCH = 10 };
+enum { SIM_MAX_TOKENS = 8, SIM_MAX_ATTEMPTS = 8, SIM_MAX_STATEMENTS = 6, SIM_MAX_BATCH = 10 };
 
 struct sim_request {
     struct sim_load *load;
@@ -21,6 +21,8 @@ struct sim_request {
     bool needs_replica;
     bool must_succeed;
     bool enough; /* it said so to a part */
+    bool wants_token;
+    pqr_token after; /* zeros: none */
     uint64_t accepted_us, deadline_us, cancelled_us, answered_us, waiting_us;
     unsigned callbacks;
     pqr_status status;
@@ -67,7 +69,10 @@ struct sim_load {
     unsigned repeats; /* of a thousand requests, so many are of a text that comes again */
     unsigned bursts;  /* of a thousand actions that send a request, so many send several */
     unsigned streams; /* of a thousand requests and statements, so many have their rows in parts */
-    unsigned units;   /* of a thousand actions that send one request, so many send a transaction or a batch */
+    unsigned causal;  /* of a thousand requests, so many ask for a token, and so many are after one */
+    pqr_token tokens[SIM_MAX_TOKENS]; /* the last ones that came */
+    unsigned n_tokens;
+    unsigned units; /* of a thousand actions that send one request, so many send a transaction or a batch */
     struct sim_alarm tick, close;
     uint64_t interval_us, delay_us; /* between ticks, before the first */
     unsigned budget, proofs, close_chance, ready_calls, ready_callbacks;
@@ -121,6 +126,11 @@ void sim_inputs_init(struct sim_inputs *inputs, pqr_query *query, const struct s
 void sim_inputs_finish(struct sim_inputs *inputs);
 /* At times its rows are to come in parts. */
 void sim_parts_random(struct sim_request *request, pqr_query *query);
+/* At times it asks for a token, or is after one. */
+void sim_token_random(struct sim_request *request, uint32_t *flags, const pqr_token **after);
+/* Promise 6: a token lies behind what was committed; a read does not see less than what it is after. */
+void sim_verify_token(const struct sim_request *request, const pqr_reply *reply);
+void sim_verify_after(const struct sim_load *load, const pqr_token *after, const pqr_reply *reply);
 /* Cancelled, or told that it is enough. */
 void sim_request_given_up(struct sim_request *request);
 /* What every callback does first. */

@@ -99,6 +99,7 @@ static void query_answered(pqr_reply *reply, void *data)
     sim_request_answered(request, reply);
     check_order(request);
     sim_verify_query(request, reply);
+    sim_verify_after(request->load, &request->of_batch->lead->after, reply);
     if (sim_chance(request->load->world, 100) && request->status == PQR_STATUS_OK)
         sim_result_free(pqr_reply_take(reply));
     sim_load_act(request->load);
@@ -192,6 +193,7 @@ static void answered(pqr_reply *reply, void *data)
     sim_request_answered(lead, reply);
     check_order(lead);
     sim_verify_batch(lead->of_batch);
+    sim_verify_token(lead, reply);
     lead->load->checks->flights.batches++;
     lead->load->checks->flights.batches_ok += lead->of_batch->whole && lead->status == PQR_STATUS_OK;
     sim_load_act(lead->load);
@@ -263,12 +265,14 @@ void sim_batch_random(struct sim_load *load)
     batch->lead->admin = (options.flags & PQR_ADMIN) != 0;
     batch->lead->batch = (options.flags & PQR_BATCH) != 0;
     batch->lead->needs_replica = options.target == PQR_TARGET_REPLICA_ONLY;
+    sim_token_random(batch->lead, &options.flags, &options.after);
     batch->lead->queued = !is_refused(batch);
     batch->whole = options.isolation != PQR_ISOLATION_DEFAULT;
     for (unsigned i = 0; i < batch->n; i++)
         batch->whole |= batch->queries[i]->entry->kind != SIM_READ;
     for (unsigned i = 0; i < batch->n; i++) {
         struct sim_request *request = batch->queries[i];
+        request->entry->causal = options.after != NULL;
         request->entry->in_tx = batch->whole;
         request->entry->owner = batch->whole ? &batch->owner : &request->owner;
     }

@@ -40,6 +40,7 @@ static void statement_answered(pqr_reply *reply, void *data)
     struct sim_load *load = request->load;
     sim_request_answered(request, reply);
     sim_verify_query(request, reply);
+    sim_verify_after(load, &attempt->tx->request->after, reply);
     if (attempt->number != attempt->tx->n_attempts || attempt->tx->request->callbacks > 0)
         sim_fail(load->world, "a statement of an attempt that is over is answered");
     attempt->owner.missing |= is_missing(request);
@@ -173,6 +174,7 @@ static void tx_answered(pqr_reply *reply, void *data)
         sim_fail(request->load->world, "a transaction is over with %u statements unanswered",
             tx->attempts[tx->n_attempts - 1]->n_open);
     sim_verify_tx(request);
+    sim_verify_token(request, reply);
     sim_load_act(request->load);
 }
 
@@ -195,6 +197,7 @@ void sim_tx_random(struct sim_load *load)
     options.label = sim_chance(world, 500) ? "a transaction" : NULL;
     options.flags = sim_chance(world, 150) ? PQR_ADMIN : 0;
     request->admin = options.flags != 0;
+    sim_token_random(request, &options.flags, &options.after);
     request->needs_replica = options.target == PQR_TARGET_REPLICA_ONLY;
     options.timeout_ms = sim_timeout_random(load);
     options.max_attempts = (unsigned)sim_between(world, 0, 4);

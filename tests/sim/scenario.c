@@ -219,6 +219,8 @@ static void make_load(struct scenario *scenario, const struct sim_options *optio
     load->siege = sim_chance(world, 60);
     if (sim_chance(world, 400))
         load->streams = sim_pick(world, 20, 800);
+    if (!load->siege && sim_chance(world, 600))
+        load->causal = sim_pick(world, 100, 900);
     if (!load->siege && sim_chance(world, 400))
         make_readers(scenario);
     else if (!load->siege && sim_chance(world, 400))
@@ -416,6 +418,12 @@ static void add_flights(struct sim_flights *sum, const struct sim_flights *fligh
     sum->stale_writes += flights->stale_writes;
     sum->stale_in_group += flights->stale_in_group;
     sum->stale_in_tx += flights->stale_in_tx;
+    sum->tokens += flights->tokens;
+    sum->asked += flights->asked;
+    sum->after += flights->after;
+    sum->after_on_standby += flights->after_on_standby;
+    sum->checked += flights->checked;
+    sum->missed += flights->missed;
     sum->parts += flights->parts;
     sum->in_parts += flights->in_parts;
     sum->enough += flights->enough;

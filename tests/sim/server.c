@@ -132,7 +132,7 @@ static const char *find_statement(struct sim_backend *backend, const struct sim_
     struct sim_world *world = backend->server->world;
     struct sim_kept_rules rules = {.closes = backend->server->closes,
         .in_failed = backend->tx == PQR__TX_FAILED,
-        .refuses = sim_chance(world, item->entry ? 2 : 200)};
+        .refuses = sim_chance(world, item->own == PQR__OWN_PREPARE ? 200 : 2)};
     if (item->way.how == PQR__PREPARED_PARSE && sim_chance(world, 5))
         sim_kept_take(&backend->kept, item->way.number);
     const char *sqlstate = sim_kept_use(&backend->kept, &item->way, &rules, &backend->kept_end);
@@ -354,6 +354,14 @@ void sim_backend_die(struct sim_backend *backend, bool politely)
         sim_wire_broken(conn, !politely && sim_chance(world, 500));
 }
 
+/* A standby begins again at an earlier place. */
+static void go_back(struct sim_server *server)
+{
+    uint64_t back = sim_skewed(server->world, 0, 2000);
+    if (server->in_recovery && server->lsn > back + server->began_lsn)
+        server->lsn -= back;
+}
+
 void sim_server_crash(struct sim_server *server)
 {
     struct pqr__link *link;
@@ -362,6 +370,7 @@ void sim_server_crash(struct sim_server *server)
         sim_backend_die(pqr__container_of(link, struct sim_backend, link), politely);
     server->starts++;
     server->frozen = false;
+    go_back(server);
 }
 
 bool sim_server_cancel(struct sim_server *server, uint32_t pid)
@@ -372,7 +381,8 @@ bool sim_server_cancel(struct sim_server *server, uint32_t pid)
             continue;
         const struct sim_statement *item =
             backend->state == SIM_EXECUTING ? &running(backend)->items[backend->item] : NULL;
-        bool hits = item && (item->entry || item->own == PQR__OWN_BEGIN);
+        bool hits = item && (item->entry || item->own == PQR__OWN_BEGIN || item->own == PQR__OWN_TOKEN ||
+                                item->own == PQR__OWN_REPLAYED);
         sim_trace(server->world, "  s%u/%u is told to cancel%s", server->index, pid, hits ? "" : " nothing");
         if (!hits || backend->unfit || (item->entry && item->entry->fate == SIM_STUCK) || backend->stopped)
             return true;

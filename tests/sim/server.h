@@ -27,7 +27,7 @@ struct sim_server {
     bool frozen;      /* all processes stopped: nothing is answered */
     bool in_recovery;
     uint32_t timeline;
-    uint64_t lsn;
+    uint64_t lsn, began_lsn;     /* began: of its timeline */
     struct sim_server *upstream; /* of a replica; NULL: none */
     uint64_t system_identifier;
     bool foreign; /* of another cluster than the others */

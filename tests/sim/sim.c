@@ -113,6 +113,12 @@ static bool report(const struct sim_flights *flights)
         {"parts shown", flights->parts},
         {"requests that had one", flights->in_parts},
         {"that had enough of them", flights->enough},
+        {"tokens asked for", flights->asked},
+        {"tokens told", flights->tokens},
+        {"reads after a token", flights->after},
+        {"of them on a standby", flights->after_on_standby},
+        {"standbys asked how far they are", flights->checked},
+        {"reads sent again when they were not there", flights->missed},
         {"lost behind a part", flights->parts_lost},
         {"run again before the first", flights->parts_again},
     };

@@ -306,7 +306,7 @@ static bool has_started(const struct sim_request *request)
 uint64_t sim_load_patience_us(const struct pqr_config *config)
 {
     return 2 * config->pool.connect_timeout_us + 2 * config->pool.backoff_max_us + config->probe.interval_us +
-           config->probe.timeout_us + 2000000;
+           config->probe.timeout_us + SIM_LINGER_US + 2000000;
 }
 
 void sim_load_step(struct sim_load *load, uint64_t quiet_us)

@@ -60,11 +60,17 @@ struct sim_wire {
 };
 
 /* The transport's results. */
+enum { SIM_LINGER_US = 5000000 }; /* a session that was left counts no longer than that */
+
 struct pg_result {
     uint64_t nonce; /* of the statement it answers; 0: one of ours */
     int columns;
     char *values[12];
     char tag[24];
+    /* Of a read: what its server had when it ran; seen_lsn 0: it is none. */
+    uint64_t seen_cluster, seen_lsn;
+    uint32_t seen_timeline;
+    bool seen_on_standby;
 };
 
 extern int64_t sim_results; /* alive */

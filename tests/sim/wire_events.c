@@ -5,7 +5,7 @@
 #include "checks.h"
 #include "wire_parts.h"
 
-enum { LINGER_US = 5000000, CUT_BUSY_US = 1000000, CUT_IDLE_US = 100000 };
+enum { CUT_BUSY_US = 1000000, CUT_IDLE_US = 100000 };
 
 enum message_kind { SETTLED, PART, ITEM, NOTICE, BROKEN };
 
@@ -110,7 +110,8 @@ static void end(void *context)
     conn->ended = true;
     sim_events_of(conn)->ended(conn->context);
     if ((conn->session || conn->cut) && !conn->abandoned)
-        sim_alarm_set(world, &conn->alarm, world->now_us + (conn->cut ? cut_us : LINGER_US), closed, conn);
+        sim_alarm_set(
+            world, &conn->alarm, world->now_us + (conn->cut ? cut_us : SIM_LINGER_US), closed, conn);
     else
         closed(conn);
 }
@@ -132,7 +133,7 @@ void sim_conn_linger(struct pqr__conn *conn)
 {
     conn->state = SIM_ENDING;
     conn->logging_in = conn->ended = true;
-    closed_soon(conn, LINGER_US);
+    closed_soon(conn, SIM_LINGER_US);
 }
 
 void sim_conn_abandon(struct pqr__conn *conn)

@@ -30,6 +30,7 @@ void app_on_reply(pqr_reply *reply, void *data)
     if (pqr_reply_notice(reply, 0))
         answer->notice = *pqr_reply_notice(reply, 0);
     answer->times = pqr_reply_times(reply);
+    pqr_reply_token(reply, &answer->token);
     answer->done = true;
     if (answer->then)
         answer->then(answer, reply);

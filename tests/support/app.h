@@ -35,6 +35,7 @@ struct answer {
     int64_t affected;
     int notices;
     pqr_notice notice; /* the first */
+    pqr_token token;   /* zeros: it had none */
     pqr_times times;
     PGresult *result;
     /* Runs at the end of the callback. */

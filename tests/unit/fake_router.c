@@ -237,6 +237,10 @@ static void answer_identity(struct pqr__conn *conn)
     memcpy(result->values, row, sizeof(row));
     if (fake.standby[conn->server])
         result->values[1] = "t";
+    if (fake.lsn[conn->server])
+        result->values[2] = fake.lsn[conn->server];
+    if (fake.timeline[conn->server])
+        result->values[3] = fake.timeline[conn->server];
     item(conn, NULL, result);
     settled(conn, PQR__TX_IDLE);
 }
@@ -317,6 +321,8 @@ static bool step_own(struct pqr__conn *conn)
             return false;
         answer_prepare(conn, NULL);
         return true;
+    case PQR__OWN_TOKEN:
+    case PQR__OWN_REPLAYED: /* the test's to answer */
     case PQR__OWN_NONE:
     case PQR__OWN_BEGIN:
     case PQR__OWN_COMMIT:
@@ -425,6 +431,7 @@ void on_reply(pqr_reply *reply, void *data)
     told->server = reply->server;
     told->attempts = pqr_reply_attempts(reply);
     told->notices = pqr_reply_notice_count(reply);
+    pqr_reply_token(reply, &told->token);
     memcpy(told->sqlstate, reply->sqlstate, sizeof(told->sqlstate));
 }
 

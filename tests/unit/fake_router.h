@@ -40,8 +40,9 @@ struct fake {
     uint32_t n_conns, peak; /* peak: that were there at once */
     uint32_t host_of[64];
     bool standby[SERVERS];
-    bool goes_on[SERVERS];           /* with its sessions, when their connections have ended */
-    enum connects connects[SERVERS]; /* of the pool */
+    const char *lsn[SERVERS], *timeline[SERVERS]; /* NULL: 0/3000000 and 1 */
+    bool goes_on[SERVERS];                        /* with its sessions, when their connections have ended */
+    enum connects connects[SERVERS];              /* of the pool */
     bool prepare_hangs, init_hangs;
     bool catalog_waits;                    /* its questions are the test's to answer */
     const char *refusal;                   /* its SQLSTATE; NULL: 53300 */
@@ -64,6 +65,7 @@ struct told {
     char sqlstate[6];
     int notices;
     unsigned attempts;
+    pqr_token token; /* zeros: it had none */
 };
 
 bool is_probe(const struct pqr__conn *conn);
