@@ -248,6 +248,14 @@ static void note_served(pqr_router *router)
     router->was_served |= router->served != 0;
 }
 
+/* Those that leave by a reload too, though something runs on them to its end. */
+static void close_replaced(pqr_router *router)
+{
+    for (uint32_t i = 0; i < router->n_backends; i++)
+        if (router->backends[i].stay != PQR__STAY_GONE && was_replaced(&router->backends[i]))
+            close_all(&router->backends[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
+}
+
 /* True when one is another than before. */
 static bool decide(pqr_router *router)
 {
@@ -269,9 +277,8 @@ static bool decide(pqr_router *router)
     for (uint32_t i = 0; i < n; i++) {
         changed |= members[i]->role != roles[i];
         set_role(members[i], roles[i]);
-        if (was_replaced(members[i]))
-            close_all(members[i], PQR__SLOT_CONNECTING, PQR__SLOT_CANCELLING);
     }
+    close_replaced(router);
     return changed;
 }
 

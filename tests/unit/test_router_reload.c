@@ -229,6 +229,38 @@ static void other_parameters_replace_every_connection(void **state)
     assert_int_equal(conn->phase, GONE);
 }
 
+static void forget_it(pqr_tx *tx, unsigned attempt, void *data)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    (void)attempt;
+    static struct told statement;
+    (void)data;
+    query.sql = "insert into t values (1)";
+    assert_int_equal(pqr_tx_query(tx, &query, on_reply, &statement), 0);
+}
+
+/* It may finish what runs on it, but not when another server has gone on to a newer timeline: that is lost with it. */
+static void a_primary_of_the_past_that_leaves_finishes_nothing(void **state)
+{
+    static struct told told;
+    (void)state;
+    start();
+    assert_int_equal(pqr_tx_run(NULL, fake.router, NULL, forget_it, on_reply, &told), 0);
+    settle();
+    struct pqr__conn *conn = flying_on(0, 0);
+    answer_begun(conn, NULL, PQR__TX_OPEN);
+    run_down();
+    reload_with(config_of("host=s1,s2 user=u dbname=d"));
+    settle();
+    assert_int_equal(conn->phase, OPEN);
+    fake.standby[1] = false;
+    fake.timeline[1] = "2";
+    advance(2 * fake.config->probe.interval_us);
+    assert_int_equal(conn->phase, GONE);
+    assert_int_equal(told.times, 0); /* its body runs again, on the new one */
+    assert_non_null(flying_on(1, 0));
+}
+
 static void known_statements_go_where_the_new_configuration_says(void **state)
 {
     static struct told told, session;
@@ -266,6 +298,7 @@ int main(void)
         TEST(a_lower_max_total_is_kept_soon),
         TEST(a_probe_that_is_lost_comes_back_below_the_lower_max),
         TEST(other_parameters_replace_every_connection),
+        TEST(a_primary_of_the_past_that_leaves_finishes_nothing),
         TEST(known_statements_go_where_the_new_configuration_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
