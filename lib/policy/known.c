@@ -144,7 +144,7 @@ void pqr__known_verdict(struct pqr__known *known, struct pqr__verdict *out,
 }
 
 static struct pqr__known *new_known(struct pqr__known_table *table, uint64_t tag, const char *sql,
-    size_t length, const struct pqr__verdict *verdict, const struct pqr__dialect *dialect)
+    size_t length, const struct pqr__verdict *verdict, const struct pqr__dialect *dialect, uint32_t uses)
 {
     struct pqr__known *known =
         length < UINT32_MAX ? pqr__malloc(sizeof(struct pqr__known) + length + 1) : NULL;
@@ -156,7 +156,7 @@ static struct pqr__known *new_known(struct pqr__known_table *table, uint64_t tag
         .tag = tag,
         .generation = table->generation,
         .number = ++table->last_number,
-        .uses = 1,
+        .uses = uses,
         .n_types = -1,
         .fixed_locks = pqr__locks_are_fixed(sql, length, dialect),
         .verdict = *verdict,
@@ -206,8 +206,9 @@ static struct pqr__known *look_up(struct pqr__known_table *table, struct pqr__ve
     }
     table->misses++;
     pqr__classify(out, sql, length, dialect);
-    if (insist || table->seen[set] == tag)
-        known = new_known(table, tag, sql, length, out, dialect);
+    bool again = table->seen[set] == tag;
+    if (insist || again)
+        known = new_known(table, tag, sql, length, out, dialect, again ? 2 : 1);
     if (known && length <= PQR__KNOWN_TEXT_MAX)
         enter(table, set, known);
     table->seen[set] = tag;

@@ -23,7 +23,7 @@ struct pqr__known {
     uint64_t generation; /* of the knowledge that the verdict comes from */
     uint64_t number;     /* no other text of this table has had it */
     uint64_t spare;  /* the number that it gets when its types, a guess, are not those first given; 0: none */
-    uint32_t uses;   /* saturating */
+    uint32_t uses;   /* from the first one that was seen; saturating */
     int16_t n_types; /* of the parameters, as first given; -1: not yet */
     bool unfit;      /* named, and could not be prepared */
     bool ready;      /* one read or write, with its number for good, and no types of users */

@@ -648,20 +648,23 @@ static void a_flight_has_its_connection_since_the_one_before_it_ended(void **sta
     lose(conn);
 }
 
-/* The second time it comes it is kept, from then on its uses count. */
+/* The first time it comes nothing of it is kept but that it was there. */
 static void a_text_is_prepared_when_it_came_often_enough(void **state)
 {
     static struct told told;
+    static const char *const texts[] = {"select 1", "select 2", "select 3", "select 4"};
     (void)state;
     start();
-    for (unsigned i = 0; i < 6; i++) {
-        read_from_replica(&told);
-        run_down();
-        struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
-        assert_int_equal(
-            conn->flight->items->statement != 0, i > fake.config->statements.prepare_threshold - 1);
-        answer(conn, NULL);
-        run_down();
+    for (uint32_t threshold = 1; threshold <= 4; threshold++) {
+        fake.config->statements.prepare_threshold = threshold;
+        for (uint32_t times = 1; times <= 6; times++) {
+            run_query(&told, texts[threshold - 1], PQR_TARGET_AUTO, 0);
+            run_down();
+            struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+            assert_int_equal(conn->flight->items->statement != 0, times >= (threshold > 2 ? threshold : 2));
+            answer(conn, NULL);
+            run_down();
+        }
     }
 }
 
