@@ -84,12 +84,20 @@ static void on_part(void *context, struct pqr__flight *flight, struct pqr__item 
         party->rig->transport->ops->close(party->conn);
 }
 
+/* All that one read brings has one time, however long its receivers are busy in between. */
+static void check_time(struct pqr__transport *transport)
+{
+    if (transport->read_us == 0 || transport->ops->now_us(transport) != transport->read_us)
+        die("an answer without the time of its read");
+}
+
 static void on_item(
     void *context, struct pqr__flight *flight, struct pqr__item *item, const struct pqr__answer *answer)
 {
     struct party *party = context;
     const struct pqr__transport_ops *ops = party->rig->transport->ops;
     note(party, 'i');
+    check_time(party->rig->transport);
     struct pqr__item *expected = party->answered ? party->answered->next : flight->items;
     if (!is_ours(party, flight) || item != expected || party->n_answers >= PARTY_ANSWERS)
         die("an answer that belongs to nothing");
@@ -116,6 +124,8 @@ static void on_settled(void *context, struct pqr__flight *flight, const struct p
 {
     struct party *party = context;
     note(party, facts->lost ? 'L' : 's');
+    if (!facts->lost)
+        check_time(party->rig->transport);
     if (!is_ours(party, flight))
         die("a flight that is not ours was settled");
     party->answered = NULL;
