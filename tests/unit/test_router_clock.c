@@ -118,6 +118,8 @@ static void a_call_has_the_time_at_which_it_is_made(void **state)
         read_from_replica(&told[i]);
         assert_int_equal(asked()->accepted_us, fake.now_us);
         assert_int_equal(asked()->sent_us, fake.now_us);
+        fake.now_us += 90000;
+        assert_int_equal(pqr__router_now(fake.router), fake.now_us); /* it is over */
         answer(on_replica(), NULL);
     }
 }
