@@ -11,7 +11,7 @@ const char *const kind_names[KINDS] = {
     "read", "failing read", "read in parts", "insert", "slow insert", "transaction", "batch"};
 
 static struct unit **units;
-static unsigned n_units, n_rows;
+static unsigned n_units, n_rows, own_reads, own_on_replicas;
 
 struct unit *books_new(unsigned client, enum kind kind, unsigned steps)
 {
@@ -42,6 +42,11 @@ static void check_read(const struct unit *unit, const pqr_reply *reply)
         chaos_fail("a read got %s: %s", pqr_reply_sqlstate(reply), pqr_reply_error(reply));
     if (ok && unit->kind == READ && pqr_reply_rows(reply) != 1)
         chaos_fail("a read of one row got %d", pqr_reply_rows(reply));
+    if (ok && unit->own && strcmp(pqr_reply_value_at(reply, 0, 0, NULL), "1") != 0)
+        chaos_fail("a client's own row was there %s times, on %s", pqr_reply_value_at(reply, 0, 0, NULL),
+            pqr_reply_server(reply));
+    own_on_replicas += ok && unit->own && pqr_reply_route(reply) == PQR_ROLE_REPLICA;
+    own_reads += ok && unit->own;
     if (ok && unit->kind == PARTS && (unit->shown != ROWS || pqr_reply_affected(reply) != ROWS))
         chaos_fail(
             "a read of %d rows showed %u, and says %d", ROWS, unit->shown, (int)pqr_reply_affected(reply));
@@ -130,6 +135,8 @@ void books_verify(struct cluster *cluster)
                 printf("%10u  %s, %s\n", by[status][outcome], pqr_status_name((pqr_status)status),
                     pqr_outcome_name((pqr_outcome)outcome));
     printf("%10u  of the unknown ones had been done\n", unknown_done);
+    printf(
+        "%10u  reads of what their clients had just written, %u on replicas\n", own_reads, own_on_replicas);
     for (unsigned i = 0; i < n_units; i++)
         free(units[i]);
     free(units);

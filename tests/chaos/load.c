@@ -7,12 +7,21 @@ static pqr_statement *statements[KINDS];
 static uint64_t random_state;
 static pqr_router *asked;
 
+/* What each client wrote last, and was given a token for. */
+static struct own {
+    uint32_t row;
+    pqr_token token; /* zeros: nothing */
+} own_of[CHAOS_CLIENTS];
+
 /* --- answers --- */
 
 static void on_done(pqr_reply *reply, void *data)
 {
     struct unit *unit = data;
     books_close(unit, reply);
+    struct own own = {.row = unit->first};
+    if (pqr_reply_token(reply, &own.token) == 0 && !unit->rolls_back)
+        own_of[unit->client] = own;
     of_client[unit->client] = NULL;
     outstanding--;
 }
@@ -72,9 +81,15 @@ static uint32_t some_timeout(void)
     return chaos_percent(&random_state, 10) ? 5 + chaos_below(&random_state, 100) : 0;
 }
 
+static uint32_t some_token(void)
+{
+    return chaos_percent(&random_state, 50) ? PQR_TOKEN : 0;
+}
+
 static int run_transaction(struct unit *unit)
 {
     pqr_tx_options options = PQR_TX_OPTIONS_INIT;
+    options.flags = some_token();
     options.timeout_ms = some_timeout();
     unit->rolls_back = chaos_percent(&random_state, 15);
     return pqr_tx_run(&unit->id, asked, &options, body, on_done, unit);
@@ -85,6 +100,7 @@ static int run_batch(struct unit *unit)
     pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
     pqr_batch_query queries[CHAOS_STEPS];
     struct insert inserts[CHAOS_STEPS];
+    options.flags = some_token();
     options.timeout_ms = some_timeout();
     for (unsigned i = 0; i < unit->steps; i++) {
         make_insert(&inserts[i], INSERT, unit->first + i);
@@ -93,17 +109,30 @@ static int run_batch(struct unit *unit)
     return pqr_batch_run(&unit->id, asked, &options, queries, unit->steps, on_done, unit);
 }
 
+/* The row that it wrote last. */
+static void read_own(struct unit *unit, struct insert *insert)
+{
+    const struct own *own = &own_of[unit->client];
+    snprintf(insert->number, sizeof(insert->number), "%u", own->row);
+    insert->query.after = &own->token;
+    unit->own = true;
+}
+
 static int run_one(struct unit *unit)
 {
     struct insert insert;
     make_insert(&insert, unit->kind, unit->kind < INSERT ? 0 : unit->first);
     insert.query.timeout_ms = some_timeout();
+    if (unit->kind == READ && own_of[unit->client].token.lsn != 0)
+        read_own(unit, &insert);
     if (unit->kind == PARTS) {
         insert.query.rows = on_rows;
         insert.query.rows_at_once = chaos_below(&random_state, 300);
     }
     if (chaos_percent(&random_state, 5))
         insert.query.flags = PQR_ADMIN;
+    else if (unit->kind >= INSERT && some_token())
+        insert.query.flags = PQR_TOKEN;
     else if (unit->kind == INSERT && chaos_percent(&random_state, 10))
         insert.query.flags = PQR_PIPELINE;
     return pqr_query_run(&unit->id, asked, &insert.query, on_done, unit);

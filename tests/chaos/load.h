@@ -11,6 +11,7 @@ extern const char *const kind_names[KINDS];
 struct unit {
     uint8_t kind, steps, calls;
     bool rolls_back; /* by its own wish */
+    bool own;        /* it reads what its client wrote last */
     pqr_status status;
     pqr_outcome outcome;
     uint32_t first; /* its rows' numbers begin here */

@@ -1,6 +1,7 @@
 /* libFuzzer: any bytes as what a server says when it refuses a connection, as a text of a server for a log, and as a
-   duration and a size of a configuration. Beside memory errors it looks for texts without an end, control characters
-   that get through, an SQLSTATE that is none, and values that are written in another way than they are read.
+   duration and a size of a configuration, and as a token. Beside memory errors it looks for texts without an end,
+   control characters that get through, an SQLSTATE that is none, and values that are written in another way than they
+   are read.
 
      CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
      ninja -C build-fuzz
@@ -11,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "policy/token.h"
 #include "postgres/refusal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,6 +81,18 @@ static void check_size(const char *text)
     check(pqr__size_parse(out, &again) == PQR__UNIT_FINE && again == value);
 }
 
+/* One text a token, so that no two cookies mean the same. */
+static void check_token(const char *text)
+{
+    char out[PQR_TOKEN_SIZE];
+    pqr_token token = {.lsn = 77};
+    if (pqr_token_parse(&token, text) != 0) {
+        check(token.lsn == 77);
+        return;
+    }
+    check(pqr_token_print(&token, out, sizeof(out)) == 0 && strcmp(out, text) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -91,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_json(text, size);
     check_duration(text);
     check_size(text);
+    check_token(text);
     free(text);
     return 0;
 }
