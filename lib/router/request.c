@@ -237,10 +237,7 @@ int pqr_query_run(
     pqr_request_id *out, pqr_router *router, const pqr_query *query, pqr_reply_cb cb, void *data)
 {
     bool plain = pqr__query_is_plain(query) && router && cb && router->state == PQR__ROUTER_RUNNING;
-    if (!plain)
+    if (!plain || !router->in_event)
         return check_and_run(out, router, query, cb, data);
-    pqr__call_begin(router);
-    int failed = run(out, new_plain(router, query, cb, data), query->timeout_ms);
-    pqr__call_end(router);
-    return failed;
+    return run(out, new_plain(router, query, cb, data), query->timeout_ms);
 }
