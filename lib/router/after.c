@@ -5,6 +5,7 @@
  * check is another transaction than the read, and goes before it: under REPEATABLE READ one that said yes was followed
  * by a read that did not see the row.
  */
+#include "base/seldom.h"
 #include "policy/token.h"
 #include "router/aside.h"
 #include "router/batch.h"
@@ -16,7 +17,7 @@ static const pqr_token *token_of(const struct pqr_reply *request)
     return causal && pqr__token_is(&causal->after) ? &causal->after : NULL;
 }
 
-void pqr__after_learn(struct pqr__backend *backend, uint64_t lsn)
+PQR__SELDOM void pqr__after_learn(struct pqr__backend *backend, uint64_t lsn)
 {
     if (lsn < backend->replayed_lsn)
         backend->replayed_lsn = lsn;
@@ -43,20 +44,20 @@ static bool may_ask(const struct pqr_reply *request)
            !pqr__request_writes(request);
 }
 
-bool pqr__after_is_there(const struct pqr_reply *request, const struct pqr__backend *backend)
+PQR__SELDOM bool pqr__after_is_there(const struct pqr_reply *request, const struct pqr__backend *backend)
 {
     const pqr_token *token = token_of(request);
     return !token || where(backend, token) == PQR__THERE;
 }
 
-bool pqr__after_admits(const struct pqr_reply *request, const struct pqr__backend *backend)
+PQR__SELDOM bool pqr__after_admits(const struct pqr_reply *request, const struct pqr__backend *backend)
 {
     const pqr_token *token = token_of(request);
     enum pqr__there there = token ? where(backend, token) : PQR__THERE;
     return there == PQR__THERE || (there == PQR__THERE_NOT_YET && may_ask(request));
 }
 
-void pqr__after_check(struct pqr_reply *request, struct pqr__slot *slot)
+PQR__SELDOM void pqr__after_check(struct pqr_reply *request, struct pqr__slot *slot)
 {
     const pqr_token *token = token_of(request);
     if (!token)
@@ -68,7 +69,7 @@ void pqr__after_check(struct pqr_reply *request, struct pqr__slot *slot)
         pqr__aside_send(slot, request, PQR__OWN_REPLAYED);
 }
 
-bool pqr__after_missed(const struct pqr_reply *request)
+PQR__SELDOM bool pqr__after_missed(const struct pqr_reply *request)
 {
     const struct pqr__causal *causal = pqr__causal_of(request);
     return causal->checked && !causal->there;
@@ -89,7 +90,7 @@ static void refuse(struct pqr_reply *request)
             : "no server has come to the token's timeline yet");
 }
 
-void pqr__after_elsewhere(struct pqr_reply *request)
+PQR__SELDOM void pqr__after_elsewhere(struct pqr_reply *request)
 {
     bool tried = request->entry.role == PQR__QUEUE_PRIMARY;
     if (tried || !has_primary(request)) {
@@ -130,7 +131,7 @@ static struct candidates candidates_of(const struct pqr_reply *request, const pq
     return found;
 }
 
-bool pqr__after_place(struct pqr_reply *request)
+PQR__SELDOM bool pqr__after_place(struct pqr_reply *request)
 {
     const pqr_token *token = token_of(request);
     if (!token || request->entry.role == PQR__QUEUE_PRIMARY)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seldom.h"
 #include "policy/token.h"
 #include "router/dispatch.h"
 
@@ -17,7 +18,7 @@ static const char token_sql[] = "select i.lsn, pg_catalog.pg_walfile_name(i.lsn)
                                 " (select pg_catalog.pg_current_wal_insert_lsn() as lsn offset 0) i";
 static const char replayed_sql[] = "select pg_catalog.pg_last_wal_replay_lsn()";
 
-struct pqr__causal *pqr__causal_of(const struct pqr_reply *request)
+PQR__SELDOM struct pqr__causal *pqr__causal_of(const struct pqr_reply *request)
 {
     if (!(request->flags & PQR__CAUSAL))
         return NULL;
@@ -25,7 +26,7 @@ struct pqr__causal *pqr__causal_of(const struct pqr_reply *request)
     return (struct pqr__causal *)(void *)(request->buffer + before);
 }
 
-void pqr__aside_send(struct pqr__slot *slot, struct pqr_reply *request, enum pqr__own own)
+PQR__SELDOM void pqr__aside_send(struct pqr__slot *slot, struct pqr_reply *request, enum pqr__own own)
 {
     pqr_router *router = slot->backend->router;
     struct pqr__aside *aside = &slot->aside;
@@ -48,7 +49,7 @@ static bool wants(const struct pqr_reply *request, const struct pqr__slot *slot)
            slot->state != PQR__SLOT_CLOSING && pqr__causal_of(request);
 }
 
-void pqr__token_ask(struct pqr_reply *request, struct pqr__slot *slot)
+PQR__SELDOM void pqr__token_ask(struct pqr_reply *request, struct pqr__slot *slot)
 {
     if (!wants(request, slot))
         return;
@@ -58,7 +59,7 @@ void pqr__token_ask(struct pqr_reply *request, struct pqr__slot *slot)
     pqr__aside_send(slot, request, PQR__OWN_TOKEN);
 }
 
-void pqr__token_ask_late(struct pqr_reply *request, struct pqr__slot *slot)
+PQR__SELDOM void pqr__token_ask_late(struct pqr_reply *request, struct pqr__slot *slot)
 {
     bool single = !request->tx && !request->batch && pqr__request_writes(request);
     if (single && wants(request, slot) && !pqr__token_awaited(request) && pqr__list_empty(&slot->air) &&
@@ -66,13 +67,13 @@ void pqr__token_ask_late(struct pqr_reply *request, struct pqr__slot *slot)
         pqr__token_ask(request, slot);
 }
 
-bool pqr__token_awaited(const struct pqr_reply *request)
+PQR__SELDOM bool pqr__token_awaited(const struct pqr_reply *request)
 {
     const struct pqr__causal *causal = pqr__causal_of(request);
     return causal && causal->awaits;
 }
 
-bool pqr__token_holds(struct pqr_reply *request, pqr_status status, pqr_outcome outcome)
+PQR__SELDOM bool pqr__token_holds(struct pqr_reply *request, pqr_status status, pqr_outcome outcome)
 {
     if (!pqr__token_awaited(request))
         return false;
@@ -85,7 +86,7 @@ bool pqr__token_holds(struct pqr_reply *request, pqr_status status, pqr_outcome 
     return true;
 }
 
-void pqr__token_forget(struct pqr_reply *request)
+PQR__SELDOM void pqr__token_forget(struct pqr_reply *request)
 {
     struct pqr__causal *causal = pqr__causal_of(request);
     if (!causal)
@@ -128,7 +129,7 @@ static void note_replayed(struct pqr__slot *slot, struct pqr__causal *causal, co
         causal->there = lsn >= causal->after.lsn;
 }
 
-void pqr__aside_item(struct pqr__slot *slot, const struct pqr__answer *answer)
+PQR__SELDOM void pqr__aside_item(struct pqr__slot *slot, const struct pqr__answer *answer)
 {
     struct pqr__aside *aside = &slot->aside;
     struct pqr__causal *causal = aside->request ? pqr__causal_of(aside->request) : NULL;
@@ -148,7 +149,7 @@ static void tell(struct pqr_reply *request)
         pqr__request_finish(request, PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, NULL);
 }
 
-void pqr__aside_settled(struct pqr__slot *slot, const struct pqr__settled *facts)
+PQR__SELDOM void pqr__aside_settled(struct pqr__slot *slot, const struct pqr__settled *facts)
 {
     struct pqr__aside *aside = &slot->aside;
     struct pqr_reply *request = aside->request;

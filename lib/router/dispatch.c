@@ -59,7 +59,7 @@ static bool goes_by_text(const struct pqr_reply *request)
 /* As most are: found out before. */
 static bool is_routine(const struct pqr_reply *request)
 {
-    return goes_by_text(request) && request->known->waits_in != 0;
+    return goes_by_text(request) && request->known->waits_in != 0 && !(request->flags & PQR__CAUSAL);
 }
 
 /* False: it can't be run, and is answered. */
@@ -79,7 +79,7 @@ static PQR__SELDOM bool find_place(struct pqr_reply *request)
     }
     if (goes_by_text(request))
         request->known->waits_in = (uint8_t)(role + 1);
-    return true;
+    return !(request->flags & PQR__CAUSAL) || pqr__after_place(request);
 }
 
 static bool may_take(const struct pqr__backend *backend, const struct pqr_reply *request)
@@ -226,6 +226,15 @@ void pqr__dispatch_dialect(pqr_router *router, const struct pqr__connect_info *i
         pqr__dispatch_reclassify(router);
 }
 
+/* Outside of events. */
+static __attribute__((noinline)) bool goes_at_once(struct pqr_reply *request)
+{
+    struct pqr__slot *slot = request->router->in_log || others_first(request) ? NULL : choose(request);
+    if (slot)
+        pqr__run(request, slot);
+    return slot != NULL;
+}
+
 PQR__OFTEN void pqr__dispatch(struct pqr_reply *request)
 {
     pqr_router *router = request->router;
@@ -233,15 +242,9 @@ PQR__OFTEN void pqr__dispatch(struct pqr_reply *request)
         request->entry.role = (uint8_t)(request->known->waits_in - 1);
     else if (!find_place(request))
         return;
-    if (request->flags & PQR__CAUSAL && !pqr__after_place(request))
-        return;
     if (!pqr__request_is_own(request))
         pqr__arrivals_note(&router->arrivals[request->entry.role], request->accepted_us);
-    bool at_once = !router->in_event && !router->in_log && !others_first(request);
-    struct pqr__slot *slot = at_once ? choose(request) : NULL;
-    if (slot)
-        pqr__run(request, slot);
-    else
+    if (router->in_event || !goes_at_once(request))
         enqueue(request);
 }
 

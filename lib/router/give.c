@@ -127,20 +127,23 @@ static void group_init(struct group *group, const struct pqr__backend *backend, 
     group->alike = group->reads && first->known && pqr__sharing_groups(first->known, first->known, primary);
 }
 
-static bool belongs(const struct group *group, const struct pqr_reply *next)
+/* As most are. */
+static inline bool is_alike(const struct group *group, const struct pqr_reply *next)
 {
-    if (is_read(next) != group->reads)
-        return false;
-    if (next->known == group->known && group->alike)
-        return !is_alone(next, group->backend);
-    return pqr__dispatch_joins(next, group->backend) &&
+    return next->known == group->known && group->alike && !next->alone && is_read(next);
+}
+
+static __attribute__((noinline)) bool belongs(const struct group *group, const struct pqr_reply *next)
+{
+    return is_read(next) == group->reads && pqr__dispatch_joins(next, group->backend) &&
            (!group->reads || pqr__sharing_groups(group->known, next->known, group->primary));
 }
 
 static bool fits(const struct group *group, struct pqr__queue_entry *next)
 {
     enum { BYTES_MAX = 64 * 1024 };
-    return group->bytes + next->bytes <= BYTES_MAX && belongs(group, request_of(next));
+    const struct pqr_reply *request = request_of(next);
+    return group->bytes + next->bytes <= BYTES_MAX && (is_alike(group, request) || belongs(group, request));
 }
 
 /* Where those behind the first have the next turns, one walk finds who of them goes with it. */
