@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/newer.h"
 #include "rigged.h"
 
 static const char tables[] =
@@ -208,6 +209,15 @@ static void what_made_room_is_gone(void **state)
     assert_prepared("pqr_1");
 }
 
+static bool libpq_closes(void)
+{
+#if PQR__HAVE_NEWER
+    return PQsendClosePrepared != NULL;
+#else
+    return false;
+#endif
+}
+
 /* libpq of version 17 and later closes without minding; DEALLOCATE minds. */
 static void what_made_room_may_be_gone_already(void **state)
 {
@@ -215,6 +225,7 @@ static void what_made_room_may_be_gone_already(void **state)
     run(1, "select 1");
     run(0, "deallocate all");
     run(2, "select 2");
+    assert_int_equal(party.answers[0].kind, libpq_closes() ? PQR__ANSWER_OK : PQR__ANSWER_ERROR);
     if (party.answers[0].kind == PQR__ANSWER_ERROR) {
         assert_fails(0, "26000", true);
         run(2, "select 2");

@@ -21,18 +21,23 @@ static void on_done(pqr_reply *reply, void *data)
     on_reply(reply, data);
 }
 
-/* Until it flies. */
-static struct pqr__conn *run_batch(const char *one, const char *two, pqr_isolation isolation)
+static void start_batch(const char *one, const char *two, const pqr_batch_options *options)
 {
     pqr_query queries[2] = {PQR_QUERY_INIT, PQR_QUERY_INIT};
-    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
     const pqr_batch_query list[2] = {{&queries[0], on_reply, &first}, {&queries[1], on_reply, &second}};
     queries[0].sql = one;
     queries[1].sql = two;
-    options.isolation = isolation;
     first = second = done = (struct told){0};
-    assert_int_equal(pqr_batch_run(NULL, fake.router, &options, list, 2, on_done, &done), 0);
+    assert_int_equal(pqr_batch_run(NULL, fake.router, options, list, 2, on_done, &done), 0);
     settle();
+}
+
+/* Until it flies. */
+static struct pqr__conn *run_batch(const char *one, const char *two, pqr_isolation isolation)
+{
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    options.isolation = isolation;
+    start_batch(one, two, &options);
     struct pqr__conn *conn = flying_on(0, 0);
     assert_non_null(conn);
     return conn;
@@ -126,6 +131,38 @@ static void a_pooler_is_told_where_the_transaction_ends(void **state)
     fake.config->servers[0].pooler = true;
     start();
     assert_begins(run_batch(INSERT, UPDATE, PQR_ISOLATION_DEFAULT), "BEGIN");
+}
+
+static void reads_share_a_sync_on_a_replica(void **state)
+{
+    (void)state;
+    start();
+    start_batch("select 1", "select 2", NULL);
+    struct pqr__conn *conn = flying_on(1, 0) ? flying_on(1, 0) : flying_on(2, 0);
+    assert_int_equal(conn->flight->n_items, 2);
+    assert_null(conn->behind);
+    answer_prepare(conn, NULL);
+    settle();
+    assert_told(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, PQR_OUTCOME_EXECUTED);
+}
+
+/* One behind the other, before either is answered. */
+static void reads_have_a_sync_each_on_the_primary_in_one_round_trip(void **state)
+{
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    (void)state;
+    options.target = PQR_TARGET_PRIMARY;
+    start();
+    start_batch("select 1", "select 2", &options);
+    struct pqr__conn *conn = flying_on(0, 0);
+    assert_int_equal(conn->flight->n_items, 1);
+    assert_int_equal(conn->behind->n_items, 1);
+    answer_prepare(conn, NULL);
+    assert_int_equal(first.times, 1);
+    assert_int_equal(done.times, 0);
+    answer_prepare(conn, NULL);
+    settle();
+    assert_told(PQR_STATUS_OK, PQR_OUTCOME_EXECUTED, PQR_OUTCOME_EXECUTED);
 }
 
 /* --- what is told --- */
@@ -326,6 +363,8 @@ int main(void)
         TEST(an_isolation_is_asked_for_by_begin),
         TEST(what_may_need_a_transaction_block_has_one),
         TEST(a_pooler_is_told_where_the_transaction_ends),
+        TEST(reads_share_a_sync_on_a_replica),
+        TEST(reads_have_a_sync_each_on_the_primary_in_one_round_trip),
         TEST(an_error_of_the_sync_is_that_of_the_commit),
         TEST(a_commit_that_answers_rollback_is_none),
         TEST(a_conflict_at_the_sync_runs_it_again),
