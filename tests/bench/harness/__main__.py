@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 import report
-from parts import PARTS, Bench
+from parts import PARTS, TURNS, Bench
 from peers import Router, needs_peers, output, versions
 from servers import ROOT, SETTINGS, Servers
 
@@ -51,18 +51,18 @@ def machine():
     return f"{len(os.sched_getaffinity(0))} x {model}, {memory} GiB, {platform.system()} {platform.release()}"
 
 
-def measure(title, make, options, bench):
+def measure(title, make, rounds, options, bench):
     """Rounds in which all rows take turns; each round begins with another."""
     rows, goals = make(bench)
     samples = {row.key: [] for row in rows}
-    for number in range(options.rounds):
+    for number in range(rounds):
         turn = number % len(rows)
         for row in rows[turn:] + rows[:turn]:
             samples[row.key].append(row.measure())
-        print(f"\r{title}: round {number + 1} of {options.rounds}", end="", file=sys.stderr, flush=True)
+        print(f"\r{title}: round {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return {
-        "title": title, "rounds": options.rounds, "seconds": options.seconds,
+        "title": title, "rounds": rounds, "seconds": options.seconds,
         "rows": [{"key": row.key, "label": row.label, "connections": str(row.connections),
                   "clients": str(row.clients), "depth": str(row.depth), "share": str(row.share), "note": row.note,
                   "samples": samples[row.key]} for row in rows],
@@ -97,7 +97,7 @@ def run(options):
         facts = about(servers, options)
         for name in options.parts:
             if name in PARTS:
-                result = measure(*PARTS[name], options, bench)
+                result = measure(*PARTS[name], options.rounds * TURNS.get(name, 1), options, bench)
                 bench.close()
             else:
                 result = {"title": OTHERS[name], **getattr(counts, name)(bench)}

@@ -156,6 +156,15 @@ def peers_ten(bench):
     return peer_rows(bench, "ten"), []
 
 
+def peers_thousand(bench):
+    return peer_rows(bench, "thousand"), []
+
+
+def peers_mix(bench):
+    """On one server: none of these programs knows which of its requests may go to a replica."""
+    return peer_rows(bench, "mix"), []
+
+
 def peers_transaction(bench):
     return [row for row in peer_rows(bench, "tpcb") if row.key != "pgbouncer-pipelined"], []
 
@@ -204,6 +213,19 @@ def mix_alone(bench, extra):
     ], []
 
 
+def few_clients(clients):
+    """As most services are, most of the time."""
+    def rows(bench):
+        load, n, primary = bench.load("point", clients=clients), bench.options.connections, bench.servers.conninfo(0)
+        return [
+            raw("raw", "raw libpq", load, primary, connections=n, clients=clients),
+            raw("shared", "raw libpq, pipeline, shared Sync", load, primary, connections=n, clients=clients,
+                depth=DEPTH, share=SHARE),
+            bench.router.row("router", "pqrouter", load, [primary], n, clients=clients),
+        ], []
+    return rows
+
+
 def one_at_a_time(bench):
     load, n, primary = bench.load("point", clients=1), bench.options.connections, bench.servers.conninfo(0)
     return [
@@ -224,6 +246,9 @@ def fixed_rate(bench):
     ], [Goal("router", "raw", "p99", False, 1.1)]
 
 
+# A latency that one request in a hundred has: what happens to the machine meanwhile decides a short run.
+TURNS = {"fixed-rate": 5}
+
 PARTS = {
     "point-read": ("Point reads", point_read),
     "point-read-unix": ("Point reads over the Unix socket", point_read_unix),
@@ -234,6 +259,8 @@ PARTS = {
     "thousand-rows": ("Reads of 1,000 rows", thousand_rows),
     "peers": ("Point reads, other pools", peers),
     "peers-ten": ("Reads of ten rows, other pools", peers_ten),
+    "peers-thousand": ("Reads of 1,000 rows, other pools", peers_thousand),
+    "peers-mix": ("80 % point reads, 20 % writes, other pools, one server, synchronous_commit on", peers_mix),
     "peers-transaction": ("TPC-B-like transaction, other pools", peers_transaction),
     "transaction": ("TPC-B-like transaction, synchronous_commit on", lambda bench: transaction(bench, "")),
     "transaction-off": ("TPC-B-like transaction, synchronous_commit off",
@@ -245,6 +272,8 @@ PARTS = {
     "mix-alone": ("80 % point reads, 20 % writes, one server, synchronous_commit on", lambda bench: mix_alone(bench, "")),
     "mix-alone-off": ("80 % point reads, 20 % writes, one server, synchronous_commit off",
                       lambda bench: mix_alone(bench, SYNC_OFF)),
+    "clients-8": ("Point reads, 8 at a time", few_clients(8)),
+    "clients-16": ("Point reads, 16 at a time", few_clients(16)),
     "one-at-a-time": ("Point reads, one at a time", one_at_a_time),
     "fixed-rate": ("Point reads at half of raw libpq's peak rate", fixed_rate),
 }

@@ -1,5 +1,5 @@
 // The load of ../bench.c for programs in JavaScript: so many clients that each ask again when answered.
-//   node PEER.mjs port=N work=point|ten|thousand|tpcb connections=N clients=N seconds=S
+//   node PEER.mjs port=N work=point|ten|thousand|mix|tpcb connections=N clients=N seconds=S
 import { performance } from "node:perf_hooks";
 
 export const options = { port: "5432", work: "point", connections: 4, clients: 64, seconds: 2 };
@@ -20,9 +20,10 @@ export function change(job, rows) {
     return [job % 997, ((job * 7919) % rows) + 1];
 }
 
-// ask(id) answers the rows; of a transaction, the one that holds the balance.
-export async function run(ask, close) {
-    const counts = { point: 1, ten: 10, thousand: 1000, tpcb: 1 };
+// ask(id) answers the rows; of a transaction, the one that holds the balance. write(id) is each fifth of the mix.
+export async function run(ask, write, close) {
+    const counts = { point: 1, ten: 10, thousand: 1000, mix: 1, tpcb: 1 };
+    let asked = 0;
     const times = [];
     const begin = performance.now();
     const from = begin + 500; // the compiler has to see the code run for a while
@@ -31,10 +32,11 @@ export async function run(ask, close) {
     async function client() {
         for (let started = performance.now(); started < until; ) {
             const job = next();
-            const rows = await ask(job);
+            const writes = options.work === "mix" && ++asked % 5 === 0;
+            const rows = await (writes ? write(job) : ask(job));
             const expected = Math.min(counts[options.work], ROWS - job + 1);
             const last = rows[rows.length - 1];
-            if (options.work === "tpcb" ? rows.length !== 1
+            if (writes ? false : options.work === "tpcb" ? rows.length !== 1
                 : rows.length !== expected || last.value !== 7 * (job + expected - 1))
                 throw new Error(`id ${job}: its rows were not read`);
             const now = performance.now();

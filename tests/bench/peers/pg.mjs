@@ -6,9 +6,11 @@ const pool = new pg.Pool({ host: "127.0.0.1", port: Number(options.port), user: 
     max: options.connections });
 const sql = {
     point: "select value from bench where id = $1",
+    write: "update bench set hits = hits + 1 where id = $1",
     ten: "select id, value from bench where id between $1 and $2 order by id",
 };
 sql.thousand = sql.ten;
+sql.mix = sql.point;
 
 async function transaction(job) {
     const client = await pool.connect();
@@ -26,8 +28,12 @@ async function transaction(job) {
 }
 
 async function read(job) {
-    const values = { point: [job], ten: [job, job + 9], thousand: [job, job + 999] }[options.work];
+    const values = { point: [job], mix: [job], ten: [job, job + 9], thousand: [job, job + 999] }[options.work];
     return (await pool.query({ name: options.work, text: sql[options.work], values })).rows;
 }
 
-await run(options.work === "tpcb" ? transaction : read, () => pool.end());
+function write(job) {
+    return pool.query({ name: "write", text: sql.write, values: [job] });
+}
+
+await run(options.work === "tpcb" ? transaction : read, write, () => pool.end());

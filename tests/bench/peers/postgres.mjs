@@ -21,11 +21,14 @@ function transaction(job) {
     });
 }
 
+const point = (job) => sql`select value from bench where id = ${job}`;
+const write = (job) => sql`update bench set hits = hits + 1 where id = ${job}`;
 const asks = {
     tpcb: transaction,
-    point: (job) => sql`select value from bench where id = ${job}`,
+    point,
+    mix: point,
     ten: (job) => sql`select id, value from bench where id between ${job} and ${job + 9} order by id`,
     thousand: (job) => sql`select id, value from bench where id between ${job} and ${job + 999} order by id`,
 };
 
-await run(asks[options.work], () => sql.end());
+await run(asks[options.work], write, () => sql.end());

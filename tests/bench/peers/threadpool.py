@@ -1,6 +1,6 @@
 """psycopg2's ThreadedConnectionPool and threads, the load of ../bench.c: the pool grows from 2 to 20 connections.
 
-    threadpool.py primary=CONNINFO work=point|ten|thousand|tpcb threads=N seconds=S
+    threadpool.py primary=CONNINFO work=point|ten|thousand|mix|tpcb threads=N seconds=S
 """
 import itertools
 import resource
@@ -11,16 +11,23 @@ import time
 import psycopg2.pool
 
 ROWS = 10000
-COUNTS = {"point": 1, "ten": 10, "thousand": 1000}
+COUNTS = {"point": 1, "ten": 10, "thousand": 1000, "mix": 1}
 options = dict(argument.split("=", 1) for argument in sys.argv[1:])
 work, threads, seconds = options["work"], int(options["threads"]), float(options["seconds"])
 pool = psycopg2.pool.ThreadedConnectionPool(2, 20, options["primary"])
-ids = itertools.count()
+ids, asked = itertools.count(), itertools.count()
+
+
+def mix(cursor, job):
+    if next(asked) % 5 == 4:
+        cursor.execute("update bench set hits = hits + 1 where id = %s", (job,))
+    else:
+        read(cursor, job)
 
 
 def read(cursor, job):
     expected = min(COUNTS[work], ROWS - job + 1)
-    if work == "point":
+    if COUNTS[work] == 1:
         cursor.execute("select value from bench where id = %s", (job,))
     else:
         cursor.execute("select id, value from bench where id between %s and %s order by id",
@@ -44,7 +51,7 @@ def transaction(cursor, job):
 
 
 def client(times):
-    ask = transaction if work == "tpcb" else read
+    ask = {"tpcb": transaction, "mix": mix}.get(work, read)
     now = time.monotonic()
     while now < until:
         started = now
