@@ -121,6 +121,21 @@ static bool print_problem(const pqr_pool_stats *pool, const pqr_stats *stats)
     return true;
 }
 
+/* No problem: all but reads after a token run there as well. */
+static void print_old_timeline(const pqr_pool_stats *pool, const pqr_stats *stats)
+{
+    const pqr_pool_stats *primary = reference(stats);
+
+    if (pool->role == PQR_ROLE_REPLICA && primary && primary->role == PQR_ROLE_PRIMARY &&
+        pool->timeline > 0 && pool->timeline < primary->timeline)
+        printf("note: %s shows timeline %" PRIu32 ", and %s is on %" PRIu32
+               ": it has not followed yet, or the role may "
+               "not see it.\n    Until it does, reads that are after a token (PQR_TOKEN) run on the primary "
+               "instead\n"
+               "    mend: grant pg_monitor to the role that connects\n",
+            pool->server, pool->timeline, primary->server, primary->timeline);
+}
+
 unsigned servers_print_problems(const pqr_stats *stats)
 {
     const pqr_pool_stats *pool;
@@ -130,6 +145,7 @@ unsigned servers_print_problems(const pqr_stats *stats)
     for (size_t i = 0; (pool = pqr_stats_pool(stats, i)); i++) {
         primary_may_be = primary_may_be || pool->role == PQR_ROLE_PRIMARY || !is_up(pool->role);
         problems += print_problem(pool, stats);
+        print_old_timeline(pool, stats);
     }
     if (!primary_may_be) {
         printf("no server is the primary: writes wait, and end with unavailable or timeout\n"

@@ -470,6 +470,16 @@ class Check(unittest.TestCase):
             cluster.sql(0, "alter role scram connection limit -1")
         self.assertRegex(out, r"too many connections for role.*\n    mend: raise that connection limit")
 
+    def test_a_replica_of_an_older_timeline_is_noted(self):
+        other = Cluster(replicas=2)
+        try:
+            other.sql(1, "select pg_promote()")
+            out = self.check(other.conninfo(1, 2), 0)
+            self.assertRegex(out, r"note: 127\.0\.0\.1:\d+ shows timeline 1, and .* is on 2: .*\n"
+                                  r".*reads that are after a token.*\n    mend: grant pg_monitor")
+        finally:
+            other.stop()
+
     def test_no_primary(self):
         out = self.check(cluster.conninfo(1, 2), 1, "--timeout", "2s")
         self.assertIn("no server is the primary", out)
