@@ -709,6 +709,9 @@ typedef struct pqr_router_totals {
     uint64_t pipelined_writes; /* sent while others were in the air of their connection */
     uint64_t batches;          /* that pqr_batch_run accepted */
     uint64_t batch_queries;    /* in them */
+    uint64_t tokens;           /* that the primary gave */
+    uint64_t token_checks;     /* replicas asked, on the way of a read, whether they are where its token is */
+    uint64_t token_misses;     /* of those, that were not: the read ran elsewhere */
 } pqr_router_totals;
 
 typedef struct pqr_stats pqr_stats;

@@ -87,6 +87,9 @@ static void totals_json(struct pqr__text *text, const pqr_router_totals *totals)
     NUMBER(pipelined_writes);
     NUMBER(batches);
     NUMBER(batch_queries);
+    NUMBER(tokens);
+    NUMBER(token_checks);
+    NUMBER(token_misses);
 #undef NUMBER
 }
 

@@ -65,8 +65,10 @@ PQR__SELDOM void pqr__after_check(struct pqr_reply *request, struct pqr__slot *s
     struct pqr__causal *causal = pqr__causal_of(request);
     causal->checked = where(slot->backend, token) == PQR__THERE_NOT_YET;
     causal->there = false;
-    if (causal->checked)
-        pqr__aside_send(slot, request, PQR__OWN_REPLAYED);
+    if (!causal->checked)
+        return;
+    request->router->token_checks++;
+    pqr__aside_send(slot, request, PQR__OWN_REPLAYED);
 }
 
 PQR__SELDOM bool pqr__after_missed(const struct pqr_reply *request)
@@ -77,15 +79,15 @@ PQR__SELDOM bool pqr__after_missed(const struct pqr_reply *request)
 
 static bool has_primary(const struct pqr_reply *request)
 {
-    return request->entry.role != PQR__QUEUE_REPLICA_ONLY &&
-           request->router->config->reads.primary != PQR__PRIMARY_NEVER;
+    return request->entry.role == PQR__QUEUE_ANY ||
+           (request->entry.role != PQR__QUEUE_REPLICA_ONLY &&
+               request->router->config->reads.primary != PQR__PRIMARY_NEVER);
 }
 
 static void refuse(struct pqr_reply *request)
 {
-    bool only = request->entry.role == PQR__QUEUE_REPLICA_ONLY || !has_primary(request);
     pqr__request_finish(request, PQR_STATUS_UNAVAILABLE, PQR_OUTCOME_NOT_EXECUTED,
-        only
+        !has_primary(request)
             ? "no replica is known to have what the token stands for; the primary would, but may not run this"
             : "no server has come to the token's timeline yet");
 }

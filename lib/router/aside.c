@@ -111,8 +111,10 @@ static void read_token(
     pqr_token token = {.system_identifier = slot->identity.system_identifier,
         .timeline = (uint32_t)strtoul(digits, NULL, 16),
         .lsn = pqr__lsn_of_insert(lsn)};
-    if (token.system_identifier != 0 && token.timeline != 0)
-        causal->token = token;
+    if (token.system_identifier == 0 || token.timeline == 0)
+        return;
+    causal->token = token;
+    slot->backend->router->tokens++;
 }
 
 /* --- what comes of them --- */

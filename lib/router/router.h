@@ -108,6 +108,7 @@ struct pqr_router {
     uint64_t answered_in_air; /* well, while their flight went on: in none of the above but accepted */
     uint64_t fallback_primary, retries, misroutes, refused, shed;
     uint64_t pipelined_writes, batches, batch_queries;
+    uint64_t tokens, token_checks, token_misses;
     struct pqr__histogram latency, queued;
 };
 

@@ -163,6 +163,7 @@ static PQR__SELDOM void missed(struct pqr_reply *request)
         return;
     }
     request->router->retries++;
+    request->router->token_misses++;
     pqr__after_elsewhere(request);
 }
 

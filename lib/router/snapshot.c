@@ -83,6 +83,9 @@ static void fill_totals(pqr_router_totals *out, const pqr_router *router)
         .pipelined_writes = router->pipelined_writes,
         .batches = router->batches,
         .batch_queries = router->batch_queries,
+        .tokens = router->tokens,
+        .token_checks = router->token_checks,
+        .token_misses = router->token_misses,
         .n_pools = router->config->n_servers,
         .catalog_loads = router->catalog.loads,
     };

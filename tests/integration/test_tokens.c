@@ -119,6 +119,8 @@ static void replicas_that_stand_still_are_passed_over(void **state)
     assert_string_equal(read_one(&app, next_nonce, &written->token)->server, "primary");
     assert_string_equal(read_one(&app, next_nonce, &written->token)->server, "primary"); /* known by now */
     assert_true(app_totals(&app).fallback_primary >= 2);
+    assert_true(
+        app_totals(&app).tokens == 1 && app_totals(&app).token_checks >= app_totals(&app).token_misses);
     replay("resume");
     APP_UNTIL(&app, read_one(&app, next_nonce, &written->token)->route == PQR_ROLE_REPLICA);
     app_close(&app);

@@ -384,6 +384,25 @@ static void one_that_says_no_is_not_believed_and_the_primary_answers(void **stat
         assert_int_equal(told.attempts, 2);
     }
     assert_int_equal(fake.router->fallback_primary, 3);
+    assert_int_equal(fake.router->token_checks, 3);
+    assert_int_equal(fake.router->token_misses, 3);
+}
+
+/* reads.primary is about reads for replicas, not about those for any server. */
+static void where_any_server_may_the_primary_may(void **state)
+{
+    (void)state;
+    fake.config->reads.primary = PQR__PRIMARY_NEVER;
+    start();
+    read_after(0x3000100, PQR_TARGET_ANY); /* to the one that has it */
+    answer(flying_on(0, 0), NULL);
+    settle();
+    assert_ok_with(0);
+    read_after(0x3000100, PQR_TARGET_REPLICA);
+    answer(asked(), NULL);
+    answer(on_a_replica(), NULL);
+    settle();
+    assert_int_equal(told.status, PQR_STATUS_UNAVAILABLE);
 }
 
 static void where_the_primary_may_not_it_is_told(void **state)
@@ -585,6 +604,7 @@ int main(void)
         TEST(nor_is_it_known_once_a_flight_was_lost),
         TEST(a_new_connection_tells_how_far_it_is_now),
         TEST(one_that_says_no_is_not_believed_and_the_primary_answers),
+        TEST(where_any_server_may_the_primary_may),
         TEST(where_the_primary_may_not_it_is_told),
         TEST(one_that_is_lost_while_it_is_asked_is_another_try),
         TEST(others_are_not_asked),

@@ -100,7 +100,8 @@ def wrapped(words, width=150):
 
 def notes(results):
     about = max((result["about"] for result in results.values()), key=lambda about: len(about["versions"]))
-    rounds = sorted({result["rounds"] for result in results.values() if "rounds" in result})
+    shown = [part for part, _, _ in GROUPS]
+    rounds = sorted({result["rounds"] for name, result in results.items() if name in shown})
     yield from NOTES
     yield from wrapped([f"{name} {version}" for name, version in about["versions"].items() if name != "compiler cc"])
     yield from wrapped([f"{name} = {value}" for name, value in about["settings"].items()])

@@ -161,11 +161,19 @@ def peers_thousand(bench):
 
 
 def peers_mix(bench):
-    """On one server: none of these programs knows which of its requests may go to a replica."""
-    return peer_rows(bench, "mix"), []
+    """On one server: none of these programs knows which of its requests may go to a replica. A client that pipelines
+    sends its writes behind others too, as pqrouter does with writes.pipeline."""
+    rows = [row for row in peer_rows(bench, "mix") if row.key != "router"]
+    load, n, primary = bench.load("mix"), bench.options.connections, bench.servers.conninfo(0)
+    rows[1:1] = [
+        bench.router.row("router", "pqrouter", load, [primary], n, warm=LEARNS),
+        bench.router.row("router-writes", "pqrouter, writes.pipeline", load, [primary], n, WRITES, warm=LEARNS),
+    ]
+    return rows, []
 
 
 def peers_transaction(bench):
+    """Without the pipelining client: the transaction's statements are told one by one here."""
     return [row for row in peer_rows(bench, "tpcb") if row.key != "pgbouncer-pipelined"], []
 
 
@@ -246,8 +254,9 @@ def fixed_rate(bench):
     ], [Goal("router", "raw", "p99", False, 1.1)]
 
 
-# A latency that one request in a hundred has: what happens to the machine meanwhile decides a short run.
-TURNS = {"fixed-rate": 5}
+# So many times the rounds: where much is held against a number, and of a latency that one request in a hundred has,
+# which a stall of the machine decides in a short run.
+TURNS = {"point-read": 2, "point-read-unix": 2, "point-read-newer": 2, "point-read-unix-newer": 2, "fixed-rate": 5}
 
 PARTS = {
     "point-read": ("Point reads", point_read),
