@@ -574,6 +574,33 @@ static void a_batch_of_one_flight_has_a_token_too(void **state)
     assert_ptr_equal(write_it(UINT32_MAX), conn);
 }
 
+/* Of which nothing is kept but its label. */
+static void what_no_server_takes_has_none(void **state)
+{
+    enum { PARAMETERS = 65535, EACH = 17000 };
+    static const char *values[PARAMETERS];
+    static char value[EACH + 1];
+    pqr_query query = PQR_QUERY_INIT;
+    (void)state;
+    start();
+    answer_write(write_it(UINT32_MAX), NULL); /* whose memory it gets */
+    answer_row(flying_on(0, 0), "0/3000100", "000000010000000000000003");
+    memset(value, 'x', EACH);
+    for (int i = 0; i < PARAMETERS; i++)
+        values[i] = value;
+    query.sql = "insert into t values ($1)";
+    query.label = "a label that is as long as one may be, and takes the place of it";
+    query.flags = PQR_TOKEN;
+    query.n_params = PARAMETERS;
+    query.param_values = values;
+    told = (struct told){0};
+    assert_int_equal(pqr_query_run(NULL, fake.router, &query, on_reply, &told), 0);
+    settle();
+    assert_int_equal(told.times, 1);
+    assert_string_equal(told.sqlstate, "54000");
+    assert_int_equal(told.token.lsn, 0);
+}
+
 static void wrong_flags_are_refused(void **state)
 {
     pqr_query query = PQR_QUERY_INIT;
@@ -613,6 +640,7 @@ int main(void)
         TEST(each_attempt_has_a_token_of_its_own),
         TEST(one_that_has_just_said_no_is_not_asked_again),
         TEST(a_batch_of_one_flight_has_a_token_too),
+        TEST(what_no_server_takes_has_none),
         TEST(wrong_flags_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
