@@ -122,9 +122,11 @@ static struct tally tally_of(const struct sim_attempt *attempt)
 {
     struct tally tally = {0};
     for (unsigned i = 0; i < attempt->n_statements; i++) {
-        const struct sim_entry *entry = attempt->statements[i]->entry;
+        const struct sim_request *request = attempt->statements[i];
+        const struct sim_entry *entry = request->entry;
         tally.committed += entry->committed;
-        if (entry->committed > 0) /* whatever became of it before, when it was lost with its BEGIN */
+        /* Whatever became of it before, when it was lost with its BEGIN; the body may go on without one that failed. */
+        if (entry->committed > 0 || (request->callbacks > 0 && request->status != PQR_STATUS_OK))
             continue;
         tally.rolled_back += entry->rolled_back;
         tally.pending += entry->pending;
