@@ -1,14 +1,23 @@
 /* What statements do: rows, errors by their fate, and a ledger of what was committed. */
+#include "policy/freshness.h"
 #include "server.h"
 #include "wire.h"
 
 enum { LSN_STEP = 56 };
 
+/* Behind a record, not behind the header of a page that has none yet. */
+static void write_record(struct sim_server *server)
+{
+    do
+        server->lsn += LSN_STEP;
+    while (pqr__lsn_of_insert(server->lsn) != server->lsn);
+}
+
 void sim_backend_resolve(struct sim_backend *backend, bool commit)
 {
     struct sim_server *server = backend->server;
     if (commit && backend->n_pending > 0)
-        server->lsn += LSN_STEP;
+        write_record(server);
     for (size_t i = 0; i < backend->n_pending; i++) {
         struct sim_entry *entry = backend->pending[i];
         entry->pending--;
