@@ -75,7 +75,7 @@ static void tell(struct pqr__batch *batch, uint32_t i)
     const struct pqr_reply *lead = batch->lead;
     struct pqr_reply *query = batch->queries[i];
     char why[PQR__ERROR_SIZE];
-    query->uncertain = lead->uncertain;
+    query->uncertain = lead->uncertain && lead->status != PQR_STATUS_OK; /* of a committed one nothing is */
     query->attempts = lead->attempts;
     if (lead->status == PQR_STATUS_OK) {
         tell_committed(query);

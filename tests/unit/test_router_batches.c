@@ -182,6 +182,31 @@ static void an_error_of_the_sync_is_that_of_the_commit(void **state)
     assert_string_equal(done.sqlstate, "23503");
 }
 
+/* An earlier attempt was lost, and in this one a query's answer; but COMMIT was confirmed. */
+static void of_a_committed_batch_nothing_is_unknown(void **state)
+{
+    struct pqr__answer answer = {.kind = PQR__ANSWER_OK, .message = "", .result = result_new("COMMIT")};
+    pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
+    (void)state;
+    start();
+    options.flags = PQR_IDEMPOTENT;
+    options.isolation = PQR_REPEATABLE_READ;
+    start_batch(INSERT, UPDATE, &options);
+    lose(flying_on(0, 0));
+    advance(2000000);
+    struct pqr__conn *conn = flying_on(0, 0);
+    assert_non_null(conn);
+    tell(conn, 0, NULL, false);
+    tell(conn, 1, "", false);
+    tell(conn, 2, NULL, false);
+    events.item(conn->context, conn->flight, nth(conn, 3), &answer);
+    settled_as(conn, PQR__TX_IDLE, NULL);
+    settle();
+    assert_int_equal(done.status, PQR_STATUS_OK);
+    assert_int_equal(first.status, PQR_STATUS_LOST);
+    assert_int_equal(first.outcome, PQR_OUTCOME_EXECUTED);
+}
+
 /* An error on the way there got lost: COMMIT says what became of it. */
 static void a_commit_that_answers_rollback_is_none(void **state)
 {
@@ -366,6 +391,7 @@ int main(void)
         TEST(reads_share_a_sync_on_a_replica),
         TEST(reads_have_a_sync_each_on_the_primary_in_one_round_trip),
         TEST(an_error_of_the_sync_is_that_of_the_commit),
+        TEST(of_a_committed_batch_nothing_is_unknown),
         TEST(a_commit_that_answers_rollback_is_none),
         TEST(a_conflict_at_the_sync_runs_it_again),
         TEST(the_last_query_may_fail_like_any_other),
