@@ -27,6 +27,8 @@ void pqr__parts_take(struct pqr_reply *request, struct pg_result *part, int64_t 
     struct pqr__parts *parts = pqr__parts_of(request);
     if (affected >= 0)
         parts->affected = affected;
+    if (request->cancel_asked) /* by the log callback, which the loop has not come to */
+        pqr__request_end(request, PQR__CAUSE_CANCEL);
     if (request->cause != PQR__CAUSE_NONE) {
         parts->withheld = true;
         request->router->ops->result_free(part);

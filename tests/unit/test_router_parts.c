@@ -70,6 +70,21 @@ static void expect(const struct reader *reader, pqr_status status, pqr_outcome o
     assert_string_equal(pqr_outcome_name(reader->told.outcome), pqr_outcome_name(outcome));
 }
 
+/* What the log callback asks for the loop comes to a moment later. */
+static void none_is_shown_after_a_cancel_that_is_only_noted(void **state)
+{
+    struct reader reader = {0};
+    (void)state;
+    start();
+    struct pqr__conn *conn = read_on_replica(&reader);
+    pqr__request_find(fake.router, reader.id.value)->cancel_asked = true;
+    part(conn);
+    assert_int_equal(reader.parts, 0);
+    answer(conn, "57014");
+    settle();
+    expect(&reader, PQR_STATUS_CANCELLED, PQR_OUTCOME_NOT_EXECUTED);
+}
+
 static void parts_come_before_the_reply(void **state)
 {
     struct reader reader = {.take = true};
@@ -370,6 +385,7 @@ static void a_statement_of_a_transaction_may_have_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(none_is_shown_after_a_cancel_that_is_only_noted),
         TEST(parts_come_before_the_reply),
         TEST(how_many_rows_is_the_callers_choice),
         TEST(a_read_that_showed_nothing_moves),
