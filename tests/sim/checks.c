@@ -312,7 +312,8 @@ void sim_check_settled(struct sim_checks *checks, struct pqr__conn *conn, const 
         entry->in_air = false;
         checks->flights.parts_lost += lost && entry->parts_seen > 0;
         sim_check_history(checks, entry, lost);
-        if (!undone && (lost ? flight->sent : !entry->answer_seen))
+        bool unrun = lost ? !flight->sent || entry->stale : entry->answer_seen; /* stale: nothing of it ran */
+        if (!undone && !unrun)
             entry->may_have_run = true;
     }
     if (!lost && conn->timeline > checks->highest_timeline)
