@@ -528,9 +528,10 @@ PQR_EXPORT int pqr_tx_run(pqr_request_id *out, pqr_router *router, const pqr_tx_
     pqr_tx_body body, pqr_reply_cb done, void *data);
 
 /* One statement in the transaction, in order of the calls; target, after and PQR_TOKEN are ignored, and so is
-   PQR_IDEMPOTENT but for the first. Transaction control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are answered unsent. When the
-   transaction ends first, statements that were not sent are answered with PQR_OUTCOME_NOT_EXECUTED. And a
-   statement that is cancelled or late before it was sent ends the transaction: nothing is committed without it.
+   PQR_IDEMPOTENT but for the first. Transaction control in it (BEGIN, COMMIT ...; savepoints are fine) and COPY are
+   answered unsent. When the transaction ends first, statements that were not sent are answered with
+   PQR_OUTCOME_NOT_EXECUTED. And a statement that is cancelled or late before it was sent ends the transaction: nothing
+   is committed without it.
    PQR_EINVAL, PQR_ENOMEM; PQR_ECLOSED after commit or rollback was asked for. */
 PQR_EXPORT int pqr_tx_query(pqr_tx *tx, const pqr_query *query, pqr_reply_cb cb, void *data);
 

@@ -87,7 +87,7 @@ static bool has_primary(const struct pqr_reply *request)
 static void refuse(struct pqr_reply *request)
 {
     pqr__request_finish(request, PQR_STATUS_UNAVAILABLE, PQR_OUTCOME_NOT_EXECUTED,
-        !has_primary(request)
+        request->entry.role != PQR__QUEUE_PRIMARY
             ? "no replica is known to have what the token stands for; the primary would, but may not run this"
             : "no server has come to the token's timeline yet");
 }
