@@ -225,20 +225,26 @@ static void a_transaction_has_its_token_behind_its_commit(void **state)
     assert_ptr_equal(write_it(UINT32_MAX), conn);
 }
 
+/* Of one query; until it flies. */
+static void run_batch(const char *sql, const pqr_batch_options *options)
+{
+    pqr_query query = PQR_QUERY_INIT;
+    pqr_batch_query list[] = {{&query, on_reply, &other}};
+    query.sql = sql;
+    told = other = (struct told){0};
+    assert_int_equal(pqr_batch_run(NULL, fake.router, options, list, 1, on_reply, &told), 0);
+    settle();
+}
+
 /* A transaction of several statements that failed is still open when the question comes. */
 static void a_batch_that_failed_is_rolled_back_behind_the_question(void **state)
 {
     (void)state;
-    pqr_query query = PQR_QUERY_INIT;
-    pqr_batch_query list[] = {{&query, on_reply, &other}};
     pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
     start();
-    query.sql = insert;
     options.flags = PQR_TOKEN;
     options.isolation = PQR_REPEATABLE_READ;
-    told = other = (struct told){0};
-    assert_int_equal(pqr_batch_run(NULL, fake.router, &options, list, 1, on_reply, &told), 0);
-    settle();
+    run_batch(insert, &options);
     struct pqr__conn *conn = flying_on(0, 0);
     struct pqr__item *begin = conn->flight->items;
     struct pqr__answer begun = {.kind = PQR__ANSWER_OK, .message = "", .result = result_new("BEGIN")};
@@ -473,17 +479,12 @@ static void a_primary_of_the_past_does_not_answer(void **state)
 static void a_read_of_a_batch_keeps_its_token(void **state)
 {
     pqr_token token = {.system_identifier = 7300000000000000001, .timeline = 1, .lsn = 0x3000100};
-    pqr_query query = PQR_QUERY_INIT;
-    pqr_batch_query list[] = {{&query, on_reply, &other}};
     pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
     (void)state;
     start();
-    query.sql = "select 1";
     options.after = &token;
     options.target = PQR_TARGET_ANY;
-    told = other = (struct told){0};
-    assert_int_equal(pqr_batch_run(NULL, fake.router, &options, list, 1, on_reply, &told), 0);
-    settle();
+    run_batch("select 1", &options);
     lose(flying_on(0, 0));
     for (int i = 0; i < 300; i++) {
         advance(10000);
@@ -496,16 +497,11 @@ static void a_read_of_a_batch_keeps_its_token(void **state)
 /* Behind it comes what was asked for the attempt before. */
 static void each_attempt_has_a_token_of_its_own(void **state)
 {
-    pqr_query query = PQR_QUERY_INIT;
-    pqr_batch_query list[] = {{&query, on_reply, &other}};
     pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
     (void)state;
     start();
-    query.sql = insert;
     options.flags = PQR_TOKEN;
-    told = other = (struct told){0};
-    assert_int_equal(pqr_batch_run(NULL, fake.router, &options, list, 1, on_reply, &told), 0);
-    settle();
+    run_batch(insert, &options);
     struct pqr__conn *first = flying_on(0, 0);
     answer_in(first, "40001", "", PQR__TX_UNKNOWN);
     settle();
@@ -555,16 +551,11 @@ static void one_that_has_just_said_no_is_not_asked_again(void **state)
 
 static void a_batch_of_one_flight_has_a_token_too(void **state)
 {
-    pqr_query query = PQR_QUERY_INIT;
-    pqr_batch_query list[] = {{&query, on_reply, &other}};
     pqr_batch_options options = PQR_BATCH_OPTIONS_INIT;
     (void)state;
     start();
-    query.sql = insert;
     options.flags = PQR_TOKEN;
-    told = other = (struct told){0};
-    assert_int_equal(pqr_batch_run(NULL, fake.router, &options, list, 1, on_reply, &told), 0);
-    settle();
+    run_batch(insert, &options);
     struct pqr__conn *conn = flying_on(0, 0);
     answer_write(conn, NULL);
     assert_int_equal(other.times, 0);
